@@ -1,0 +1,34 @@
+# The front door. PRESET chooses how things are built: release, ci, debug (CMakePresets.json).
+PRESET ?= release
+BUILD := $(if $(filter debug,$(PRESET)),build-debug,build)
+JOBS ?= $(shell nproc)
+
+.PHONY: build demo test deps bench fuzz soak format clean
+
+build: deps
+	@cmake --preset $(PRESET) $(if $(VERBOSE),,--log-level=WARNING)
+	@cmake --build $(BUILD) --target kindred -j $(JOBS)
+
+demo: build
+	@$(BUILD)/kindred demo
+
+test: deps
+	@PRESET=$(PRESET) BUILD=$(BUILD) JOBS=$(JOBS) scripts/test.sh
+
+deps:
+	@scripts/install_deps.sh
+
+bench: build
+	@scripts/install_deps.sh --peers
+	@cmake --build $(BUILD) -j $(JOBS)
+	@BUILD=$(BUILD) bench/run.sh
+
+fuzz:
+	@scripts/install_deps.sh --fuzz
+	@scripts/fuzz.sh
+
+format: deps
+	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+clean:
+	rm -rf build build-debug build-asan build-tsan build-fuzz

@@ -1,0 +1,39 @@
+// The frame every subcommand stands in: options, configuration, exit status.
+//
+// An option's value is the last found of: its default, the TOML file of --config (keys are the long flags
+// without dashes, at the top level or in a table of the subcommand's name), the environment
+// (KINDRED_ and the flag in capitals, '-' as '_'), the command line. Unknown keys are errors that name the
+// nearest known key. Every subcommand has --config, --print-config and --check-config.
+//
+// Exit status: 0 done, 1 failed, 2 usage. Results go to standard output, everything else to standard error.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace kindred {
+
+class CommandLine {
+ public:
+  CommandLine();
+
+  /// Adds a subcommand. `run` is called after its options are set, and returns the exit status.
+  CLI::App* Add(const std::string& name, const std::string& description, std::function<int()> run);
+  /// The same, nested under another subcommand, which then needs one of its own.
+  CLI::App* AddTo(CLI::App* parent, const std::string& name, const std::string& description, std::function<int()> run);
+
+  /// Parses, runs the chosen subcommand and turns an Error into a message and a status.
+  int Run(int argc, const char* const* argv);
+
+ private:
+  CLI::App app_;
+  std::function<int()> chosen_;
+  CLI::App* chosen_app_ = nullptr;
+};
+
+/// One JSON object on standard output, and a newline. Bytes that are not UTF-8 are replaced.
+void PrintJson(const nlohmann::json& value);
+
+}  // namespace kindred

@@ -1,0 +1,1 @@
+#include "host/data/event_reader.h"

@@ -1,0 +1,1 @@
+#include "host/data/id_map.h"

@@ -1,0 +1,1 @@
+#include "host/store/npy.h"

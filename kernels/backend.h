@@ -1,0 +1,228 @@
+// The seam: everything Kindred asks of a device, in a handful of coarse operations.
+//
+// Every training loop and every query is written once, in host/, over these classes. A Backend is one
+// device; several devices are several backends. See ARCHITECTURE.md, "The backend seam".
+//
+// Contract
+//  - A Backend is thread-safe. Each caller holds a Context of its own, which is not.
+//  - Operations are ordered within a Context and asynchronous: inputs must outlive, and outputs may be
+//    read only after, Context::Wait(), which throws what went wrong since the last Wait.
+//    Arguments that do not fit (shapes, foreign memory) throw kInvalidArgument at the call itself.
+//  - Resident memory belongs to the backend that made it.
+//  - The same input on the same backend gives the same bits, whatever the number of threads.
+//  - Out of memory (kOutOfMemory) leaves the backend usable; kDevice makes it dead.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "kernels/error.h"
+#include "kernels/views.h"
+
+namespace kindred {
+
+class Backend;
+
+/// One caller's queue of operations, with its workspace.
+class Context {
+ public:
+  Context() = default;
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  virtual ~Context() = default;
+
+  /// Returns when every operation before it is done. Throws the first error since the last Wait.
+  virtual void Wait() = 0;
+};
+
+/// Memory of a backend, freed on destruction. Destroy it only after the operations that use it are done.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(void* data, int64_t bytes, std::shared_ptr<const void> keep)
+      : data_(data), bytes_(bytes), keep_(std::move(keep)) {}
+  Buffer(Buffer&&) = default;
+  Buffer& operator=(Buffer&&) = default;
+
+  int64_t bytes() const { return bytes_; }
+
+  /// The buffer as elements of T. Throws kInvalidArgument where its size is no multiple of T's.
+  template <class T>
+  View<T> As() const {
+    if (bytes_ % static_cast<int64_t>(sizeof(T)) != 0)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "buffer of " + std::to_string(bytes_) + " bytes does not hold whole elements");
+    return {static_cast<T*>(data_), bytes_ / static_cast<int64_t>(sizeof(T))};
+  }
+
+  /// The buffer as a matrix. Throws kInvalidArgument where the shape is not its size.
+  template <class T>
+  MatrixView<T> AsMatrix(int64_t n_rows, int64_t n_cols) const {
+    if (n_rows * n_cols * static_cast<int64_t>(sizeof(T)) != bytes_)
+      throw Error(ErrorCode::kInvalidArgument, "buffer of " + std::to_string(bytes_) + " bytes is not a " +
+                                                   std::to_string(n_rows) + " x " + std::to_string(n_cols) + " matrix");
+    return {static_cast<T*>(data_), n_rows, n_cols};
+  }
+
+ private:
+  void* data_ = nullptr;
+  int64_t bytes_ = 0;
+  std::shared_ptr<const void> keep_;
+};
+
+/// What a backend runs on, for people: doctor, logs, GetServerInfo.
+struct DeviceInfo {
+  std::string backend;          // "cpu", "cuda", "emulated", "strict"
+  std::string device;           // the processor's or the card's own name
+  std::string instruction_set;  // "avx512", "avx2", "baseline"; empty on a GPU
+  int n_threads = 0;
+  int64_t memory_bytes = 0;
+};
+
+/// Rows of a sparse matrix made resident once and solved many times; each backend keeps its own schedule.
+class SparseRows {
+ public:
+  virtual ~SparseRows() = default;
+  int64_t n_rows() const { return n_rows_; }
+  int64_t n_cols() const { return n_cols_; }
+  int64_t nnz() const { return nnz_; }
+
+ protected:
+  SparseRows(int64_t n_rows, int64_t n_cols, int64_t nnz) : n_rows_(n_rows), n_cols_(n_cols), nnz_(nnz) {}
+
+ private:
+  int64_t n_rows_, n_cols_, nnz_;
+};
+
+/// A catalogue made ready for TopN: factors, norms and whatever else a backend's scan needs.
+class ItemIndex {
+ public:
+  virtual ~ItemIndex() = default;
+  int64_t n_items() const { return n_items_; }
+  int64_t n_factors() const { return n_factors_; }
+
+ protected:
+  ItemIndex(int64_t n_items, int64_t n_factors) : n_items_(n_items), n_factors_(n_factors) {}
+
+ private:
+  int64_t n_items_, n_factors_;
+};
+
+/// One ALS half-step: for every row r of `observed` the x that minimizes
+///
+///   sum over entries (w, b, i) of row r:  w (y_i.x)^2 - 2 b (y_i.x)
+///   + unobserved_weight * sum over all i of (y_i.x)^2  +  regularization[r] |x|^2
+///
+/// that is, (a0 YtY + sum w y yt + l I) x = sum b y. Kindred's objective is w = c, b = c p.
+/// Rows without entries get x = 0. Exact: short rows are solved in the dual, an n x n system for n entries
+/// (Woodbury; Hu, Koren and Volinsky 2008 for the primal), long rows in the primal, n_factors squared.
+/// Cost: n^2 f + n^3/3 a short row, n f^2 + f^3/3 a long one.
+struct AlsHalfStep {
+  const SparseRows* observed = nullptr;  // n_rows x n_fixed
+  MatrixView<const float> fixed;         // Y, n_fixed x n_factors, as Diagonalize leaves it
+  View<const float> eigenvalues;         // n_factors, of YtY, as Diagonalize gives them
+  float unobserved_weight = 0;           // a0 >= 0
+  View<const float> regularization;      // l, n_rows, >= 0
+  MatrixView<float> solved;              // out, n_rows x n_factors
+  View<double> loss;                     // out, n_rows: the row's minimum plus sum b^2/w over w > 0; or empty
+};
+
+/// The n best items of each query by the defined score: products of float32 entries taken in double,
+/// summed in increasing factor index, rounded once to float32. Score descending, then item index
+/// ascending; a score that is NaN is never selected. Unfilled places: item -1, score 0.
+struct TopNRequest {
+  MatrixView<const float> queries;      // n_queries x n_factors
+  View<const int64_t> excluded_indptr;  // n_queries + 1, or empty; offsets into excluded_items
+  View<const int32_t> excluded_items;   // strictly increasing within a query
+  MatrixView<int32_t> items;            // out, n_queries x n
+  MatrixView<float> scores;             // out, n_queries x n
+};
+
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  virtual DeviceInfo Describe() const = 0;
+
+  /// A queue that uses at most `max_threads` host threads (0: all the backend has).
+  virtual std::unique_ptr<Context> NewContext(int max_threads = 0) = 0;
+
+  /// Uninitialized resident memory, 64-byte aligned. Throws kOutOfMemory.
+  virtual Buffer Allocate(int64_t bytes) = 0;
+
+  /// Host data made resident: in place where the device reads host memory (`keep` then holds it), else copied.
+  /// Read-only: writing through the buffer is undefined.
+  virtual Buffer Import(std::span<const std::byte> data, std::shared_ptr<const void> keep) = 0;
+
+  virtual void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) = 0;
+  virtual void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) = 0;
+
+  /// Makes rows resident for AlsHalfStep. `weights` (w) and `targets` (b) have nnz entries; targets empty
+  /// means b = w. `keep` holds the spans where the backend uses them in place.
+  /// Throws kInvalidArgument for offsets that fall, indices out of range, weights negative or not finite.
+  virtual std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
+                                                    std::shared_ptr<const void> keep) = 0;
+
+  /// gramian = at a, n_cols x n_cols. Partial sums are carried in double.
+  virtual void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) = 0;
+
+  /// Replaces a by a Q, where at a = Q diag(e) Qt, so that the new at a is diagonal; writes e, descending
+  /// and clamped at 0. Inner products of rows do not change. The sign of each column of Q makes its
+  /// largest entry positive.
+  virtual void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) = 0;
+
+  /// Wait throws kNumeric naming the first row whose system is singular.
+  virtual void SolveAls(Context& context, const AlsHalfStep& step) = 0;
+
+  /// Makes a catalogue ready for TopN: n_items x n_factors, resident, and kept alive by the caller.
+  virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) = 0;
+
+  virtual void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) = 0;
+};
+
+/// A resident matrix or array with its memory.
+template <class T>
+class Resident {
+ public:
+  Resident() = default;
+  Resident(Backend& backend, int64_t n_rows, int64_t n_cols = 1)
+      : buffer_(backend.Allocate(n_rows * n_cols * static_cast<int64_t>(sizeof(T)))),
+        n_rows_(n_rows),
+        n_cols_(n_cols) {}
+
+  /// Read-only host data made resident; see Backend::Import.
+  static Resident Import(Backend& backend, HostMatrix<const T> from, std::shared_ptr<const void> keep) {
+    Resident result;
+    result.buffer_ = backend.Import(std::as_bytes(from.all()), std::move(keep));
+    result.n_rows_ = from.n_rows;
+    result.n_cols_ = from.n_cols;
+    return result;
+  }
+
+  int64_t n_rows() const { return n_rows_; }
+  int64_t n_cols() const { return n_cols_; }
+  View<T> view() const { return buffer_.As<T>(); }
+  MatrixView<T> matrix() const { return buffer_.AsMatrix<T>(n_rows_, n_cols_); }
+
+  /// Asynchronous: `from` must live until the context's Wait.
+  void Upload(Backend& backend, Context& context, std::span<const T> from) const {
+    backend.Upload(context, std::as_bytes(from), buffer_.As<std::byte>());
+  }
+  /// Asynchronous: `to` is filled after the context's Wait.
+  void Download(Backend& backend, Context& context, std::span<T> to) const {
+    backend.Download(context, buffer_.As<const std::byte>(), std::as_writable_bytes(to));
+  }
+
+ private:
+  Buffer buffer_;
+  int64_t n_rows_ = 0;
+  int64_t n_cols_ = 0;
+};
+
+}  // namespace kindred

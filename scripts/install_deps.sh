@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Installs what Kindred needs from the distribution's packages, on Debian 12 and Ubuntu 24.04.
+#
+#   scripts/install_deps.sh           what building, `make demo` and `make test` need
+#   scripts/install_deps.sh --fuzz    also clang and libFuzzer, for `make fuzz`
+#   scripts/install_deps.sh --peers   also the bench's peers, from PyPI, into .venv-peers
+#   scripts/install_deps.sh --check   installs nothing; exits 1 and lists what is missing
+#
+# Needs root (or sudo) only when a package is missing. Touches nothing but packages and .venv-peers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+  g++ cmake ninja-build pkg-config ca-certificates
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libeigen3-dev libopenblas-serial-dev
+  libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
+  zlib1g-dev libxxhash-dev libssl-dev
+  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
+  clang-format-14 python3 python3-grpcio python3-protobuf
+)
+peers=no
+check=no
+for argument in "$@"; do
+  case "$argument" in
+    --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    --peers) peers=yes; packages+=(python3-venv) ;;
+    --check) check=yes ;;
+    *) echo "install_deps.sh: unknown option '$argument' (known: --fuzz, --peers, --check)" >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+  [[ $state == ii* ]] || missing+=("$package")
+done
+
+if [[ $check == yes ]]; then
+  [[ ${#missing[@]} -eq 0 ]] && exit 0
+  echo "missing packages: ${missing[*]}"
+  exit 1
+fi
+
+if [[ ${#missing[@]} -gt 0 ]]; then
+  # shellcheck disable=SC1091
+  system=$(. /etc/os-release && echo "$ID $VERSION_ID")
+  case "$system" in
+    "debian 12" | "ubuntu 24.04") ;;
+    *) echo "install_deps.sh: this is '$system'; the package names are those of Debian 12 and Ubuntu 24.04" >&2 ;;
+  esac
+  sudo=()
+  if [[ $(id -u) -ne 0 ]]; then
+    command -v sudo >/dev/null || {
+      echo "install_deps.sh: needs root to install: ${missing[*]}" >&2
+      exit 1
+    }
+    sudo=(sudo)
+  fi
+  echo "Installing ${#missing[@]} packages of the distribution: ${missing[*]}"
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+if [[ $peers == yes && ! -x .venv-peers/bin/python ]]; then
+  echo "Installing the bench's peers from PyPI into .venv-peers: implicit, numpy, scipy"
+  python3 -m venv .venv-peers
+  .venv-peers/bin/pip install --quiet "implicit==0.7.3" numpy scipy || {
+    rm -rf .venv-peers
+    exit 1
+  }
+fi

@@ -1,0 +1,11 @@
+// The subcommands that speak gRPC; each is added to the program by one line of main.cc.
+#pragma once
+
+#include "host/cli/command_line.h"
+
+namespace kindred {
+
+void AddServeCommand(CommandLine& program);
+void AddQueryCommand(CommandLine& program);
+
+}  // namespace kindred

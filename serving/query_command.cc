@@ -1,0 +1,7 @@
+#include "serving/commands.h"
+
+namespace kindred {
+
+void AddQueryCommand(CommandLine&) {}
+
+}  // namespace kindred

@@ -1,0 +1,7 @@
+#include "serving/commands.h"
+
+namespace kindred {
+
+void AddServeCommand(CommandLine&) {}
+
+}  // namespace kindred

@@ -1,0 +1,7 @@
+#include "training/commands.h"
+
+namespace kindred {
+
+void AddDemoCommand(CommandLine&) {}
+
+}  // namespace kindred
