@@ -1,0 +1,222 @@
+// The ALS half-step: short rows in the dual (simd.cc), long rows in the primal by SYRK and Cholesky.
+//
+// Both work in the eigenbasis of the fixed side's Gram matrix, where a0 YtY is a diagonal, so that any
+// regularization a row has costs nothing. Each row is solved by one thread from start to end.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/blas.h"
+
+namespace kindred {
+namespace {
+
+constexpr int64_t kTaskCost = 4096;  // entries, with a constant a row, that make a task worth taking
+constexpr int64_t kRowCost = 16;
+constexpr int64_t kGatherRows = 256;      // rows of Y gathered at a time in the primal
+constexpr float kTinyEigenvalue = 1e-6f;  // of min(D) against max(D): below it the dual loses its digits
+
+class CpuSparseRows : public SparseRows {
+ public:
+  CpuSparseRows(const CsrView& rows, std::span<const float> targets_in, std::shared_ptr<const void> keep_in)
+      : SparseRows(rows.n_rows, rows.n_cols, rows.nnz()),
+        weights(rows),
+        targets(targets_in.empty() ? rows.values : targets_in),
+        keep(std::move(keep_in)) {
+    order.resize(static_cast<size_t>(n_rows()));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return Degree(a) > Degree(b); });
+    int64_t cost = kTaskCost;
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (cost >= kTaskCost) {
+        tasks.push_back(i);
+        cost = 0;
+      }
+      cost += Degree(order[i]) + kRowCost;
+    }
+    tasks.push_back(order.size());
+  }
+
+  int64_t Degree(int64_t row) const { return weights.indptr[row + 1] - weights.indptr[row]; }
+
+  CsrView weights;
+  std::span<const float> targets;
+  std::shared_ptr<const void> keep;
+  std::vector<int64_t> order;  // rows, longest first
+  std::vector<size_t> tasks;   // where each task starts in `order`, and the end
+};
+
+// The first singular row of a step, whichever thread meets it.
+class FirstFailure {
+ public:
+  void Report(int64_t row) {
+    int64_t seen = row_.load();
+    while (row < seen && !row_.compare_exchange_weak(seen, row)) {
+    }
+  }
+  int64_t row() const { return row_; }
+
+ private:
+  std::atomic<int64_t> row_ = INT64_MAX;
+};
+
+struct Row {
+  const AlsHalfStep& step;
+  std::span<const int32_t> indices;
+  std::span<const float> weights;
+  std::span<const float> targets;
+  float regularization;
+  float* solution;
+  double loss = 0;
+
+  int64_t n_factors() const { return step.fixed.n_cols; }
+  int64_t n_entries() const { return static_cast<int64_t>(indices.size()); }
+};
+
+// min(D) / max(D) of D = a0 e + l; e is descending.
+bool WellConditioned(const Row& row) {
+  const float a0 = row.step.unobserved_weight;
+  const float* e = row.step.eigenvalues.data;
+  const float smallest = a0 * e[row.n_factors() - 1] + row.regularization;
+  const float largest = a0 * e[0] + row.regularization;
+  return smallest > kTinyEigenvalue * largest;
+}
+
+bool SolvePrimal(Row& row, float* workspace) {
+  const int64_t f = row.n_factors();
+  float* system = workspace;      // f x f, lower triangle in column-major
+  float* right = system + f * f;  // sum b y
+  float* solution = right + f;
+  float* gathered = solution + f;  // kGatherRows x f
+  std::fill(system, system + f * f + f, 0.0f);
+  double constant = 0;
+  const int n = static_cast<int>(f);
+  const float one = 1;
+  for (int64_t i = 0; i < row.n_entries(); i += kGatherRows) {
+    const int count = static_cast<int>(std::min(kGatherRows, row.n_entries() - i));
+    for (int64_t j = 0; j < count; ++j) {
+      const size_t entry = static_cast<size_t>(i + j);
+      const float* y = row.step.fixed.data + static_cast<int64_t>(row.indices[entry]) * f;
+      const float w = row.weights[entry], b = row.targets[entry], root = std::sqrt(w);
+      for (int64_t k = 0; k < f; ++k) gathered[j * f + k] = root * y[k];
+      for (int64_t k = 0; k < f; ++k) right[k] += b * y[k];
+      if (w > 0) constant += static_cast<double>(b) * b / w;
+    }
+    ssyrk_("L", "N", &n, &count, &one, gathered, &n, &one, system, &n);
+  }
+  float* diagonal = gathered;
+  for (int64_t k = 0; k < f; ++k) {
+    system[k * f + k] += row.step.unobserved_weight * row.step.eigenvalues.data[k] + row.regularization;
+    diagonal[k] = system[k * f + k];
+    solution[k] = right[k];
+  }
+  int info = 0;
+  spotrf_("L", &n, system, &n, &info);
+  if (info != 0) return false;
+  const float smallest = static_cast<float>(f) * 6e-8f;  // of a pivot against its diagonal: rounding alone
+  for (int64_t k = 0; k < f; ++k)
+    if (!(system[k * f + k] * system[k * f + k] > smallest * diagonal[k])) return false;
+  const int columns = 1;
+  spotrs_("L", &n, &columns, system, &n, solution, &n, &info);
+  double gain = 0;
+  bool finite = true;
+  for (int64_t k = 0; k < f; ++k) {
+    row.solution[k] = solution[k];
+    finite = finite && std::isfinite(solution[k]);
+    gain += static_cast<double>(solution[k]) * right[k];
+  }
+  row.loss = constant - gain;
+  return finite;
+}
+
+bool SolveShort(Row& row, const SimdKernels& simd, float* workspace) {
+  const int64_t f = row.n_factors();
+  float* scale = workspace;
+  for (int64_t k = 0; k < f; ++k)
+    scale[k] = 1.0f / std::sqrt(row.step.unobserved_weight * row.step.eigenvalues.data[k] + row.regularization);
+  DualRow dual = {row.step.fixed.data,
+                  f,
+                  row.indices.data(),
+                  row.weights.data(),
+                  row.targets.data(),
+                  row.n_entries(),
+                  scale,
+                  workspace + (f + 15) / 16 * 16,
+                  row.solution,
+                  0};
+  const bool solved = simd.solve_dual(dual);
+  row.loss = dual.loss;
+  return solved;
+}
+
+int64_t Workspace(int64_t f) {
+  return std::max(f * f + 2 * f + kGatherRows * f, (f + 15) / 16 * 16 + DualWorkspace(f, f));
+}
+
+}  // namespace
+
+std::unique_ptr<SparseRows> CpuBackend::NewSparseRows(const CsrView& rows, std::span<const float> targets,
+                                                      std::shared_ptr<const void> keep) {
+  const auto nnz = static_cast<size_t>(rows.nnz());
+  Require(static_cast<int64_t>(rows.indptr.size()) == rows.n_rows + 1 && rows.indptr[0] == 0,
+          "sparse rows: indptr must have n_rows + 1 offsets that start at 0");
+  Require(rows.indices.size() == nnz && rows.values.size() == nnz && (targets.empty() || targets.size() == nnz),
+          "sparse rows: not one index, weight and target an entry");
+  for (int64_t r = 0; r < rows.n_rows; ++r) Require(rows.indptr[r] <= rows.indptr[r + 1], "sparse rows: indptr falls");
+  for (int32_t index : rows.indices) Require(index >= 0 && index < rows.n_cols, "sparse rows: a column out of range");
+  for (float w : rows.values)
+    Require(w >= 0 && std::isfinite(w), "sparse rows: a weight that is negative or not finite");
+  for (float b : targets) Require(std::isfinite(b), "sparse rows: a target that is not finite");
+  return std::make_unique<CpuSparseRows>(rows, targets, std::move(keep));
+}
+
+void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {
+  const CpuSparseRows& rows = static_cast<const CpuSparseRows&>(*step.observed);
+  const int64_t f = step.fixed.n_cols;
+  Require(f > 0 && step.solved.n_cols == f && step.eigenvalues.size == f,
+          "ALS: the sides do not have the same n_factors");
+  Require(rows.n_cols() == step.fixed.n_rows && rows.n_rows() == step.solved.n_rows &&
+              step.regularization.size == rows.n_rows(),
+          "ALS: the observed rows do not fit the factors");
+  Require(step.loss.empty() || step.loss.size == rows.n_rows(), "ALS: not one loss a row");
+  Require(step.unobserved_weight >= 0, "ALS: the unobserved weight is negative");
+
+  CpuContext& cpu = static_cast<CpuContext&>(context);
+  FirstFailure failure;
+  cpu.Run(static_cast<int64_t>(rows.tasks.size()) - 1, [&](int64_t task, int worker) {
+    float* workspace = cpu.ScratchOf(worker, Workspace(f));
+    for (size_t i = rows.tasks[static_cast<size_t>(task)]; i < rows.tasks[static_cast<size_t>(task) + 1]; ++i) {
+      const int64_t r = rows.order[i];
+      const size_t begin = static_cast<size_t>(rows.weights.indptr[r]), count = static_cast<size_t>(rows.Degree(r));
+      Row row = {step,
+                 rows.weights.row(r),
+                 rows.weights.row_values(r),
+                 rows.targets.subspan(begin, count),
+                 step.regularization.data[r],
+                 step.solved.data + r * f};
+      bool solved = true;
+      if (count == 0) {
+        std::fill(row.solution, row.solution + f, 0.0f);
+      } else if (row.n_entries() <= f && WellConditioned(row)) {
+        solved = SolveShort(row, simd_, workspace);
+      } else {
+        solved = SolvePrimal(row, workspace);
+      }
+      if (!solved) failure.Report(r);
+      if (!step.loss.empty()) step.loss.data[r] = row.loss;
+    }
+  });
+  if (failure.row() == INT64_MAX) return;
+  cpu.Fail(Error(ErrorCode::kNumeric, "ALS: the system of row " + std::to_string(failure.row()) + " (" +
+                                          std::to_string(rows.Degree(failure.row())) + " entries, n_factors " +
+                                          std::to_string(f) + ", regularization " +
+                                          std::to_string(step.regularization.data[failure.row()]) +
+                                          ") is singular; a larger regularization helps"));
+}
+
+}  // namespace kindred

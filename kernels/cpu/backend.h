@@ -1,0 +1,74 @@
+// The CPU backend: always there; Eigen, the serial build of OpenBLAS, and loops of its own chosen at run time.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
+
+namespace kindred {
+
+/// Floats of scratch memory, 64-byte aligned, that only grows.
+class Scratch {
+ public:
+  float* Get(int64_t n_floats);
+
+ private:
+  struct Free {
+    void operator()(float* p) const;
+  };
+  std::unique_ptr<float, Free> data_;
+  int64_t size_ = 0;
+};
+
+/// Operations run where they are called; what may only be reported by Wait is kept until then.
+class CpuContext : public Context {
+ public:
+  CpuContext(ThreadPool& pool, int max_threads) : pool_(pool), max_threads_(max_threads), scratch_(max_threads) {}
+
+  void Wait() override;
+  void Fail(const Error& error);
+
+  /// Runs the tasks on this context's share of the pool.
+  void Run(int64_t n_tasks, const std::function<void(int64_t task, int worker)>& body) {
+    pool_.Run(n_tasks, max_threads_, body);
+  }
+  float* ScratchOf(int worker, int64_t n_floats) { return scratch_[static_cast<size_t>(worker)].Get(n_floats); }
+
+ private:
+  ThreadPool& pool_;
+  int max_threads_;
+  std::vector<Scratch> scratch_;
+  std::unique_ptr<Error> error_;
+};
+
+class CpuBackend : public Backend {
+ public:
+  /// n_threads 0: one a core. `level` is capped at what the processor has.
+  explicit CpuBackend(int n_threads = 0, SimdLevel level = SimdLevel::kAvx512);
+
+  DeviceInfo Describe() const override;
+  std::unique_ptr<Context> NewContext(int max_threads) override;
+  Buffer Allocate(int64_t bytes) override;
+  Buffer Import(std::span<const std::byte> data, std::shared_ptr<const void> keep) override;
+  void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override;
+  void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) override;
+  std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
+                                            std::shared_ptr<const void> keep) override;
+  void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override;
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override;
+  void SolveAls(Context& context, const AlsHalfStep& step) override;
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
+  void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
+
+ private:
+  ThreadPool pool_;
+  const SimdKernels& simd_;
+};
+
+/// Throws kInvalidArgument with `message` unless `holds`.
+void Require(bool holds, const char* message);
+
+}  // namespace kindred

@@ -1,0 +1,90 @@
+// Gram matrix and its eigenbasis. Float32 products of slabs of rows by SYRK, added up in double in a fixed
+// order; the eigendecomposition, of n_cols x n_cols, in double.
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/blas.h"
+
+namespace kindred {
+namespace {
+
+constexpr int64_t kSlabRows = 512;    // rows a SYRK adds up in float32
+constexpr int64_t kMaxPartials = 16;  // double accumulators held at once; a constant, so that bits are too
+constexpr int64_t kRotateRows = 256;
+
+// The lower triangle (column-major; row-major upper) of at a, in double.
+Eigen::MatrixXd GramInDouble(CpuContext& context, MatrixView<const float> a) {
+  const int64_t f = a.n_cols;
+  const int64_t n_slabs = (a.n_rows + kSlabRows - 1) / kSlabRows;
+  const int64_t n_partials = std::min(n_slabs, kMaxPartials);
+  std::vector<Eigen::MatrixXd> partials(static_cast<size_t>(n_partials));
+  context.Run(n_partials, [&](int64_t part, int worker) {
+    Eigen::MatrixXd& sum = partials[static_cast<size_t>(part)];
+    sum.setZero(f, f);
+    float* product = context.ScratchOf(worker, f * f);
+    for (int64_t slab = n_slabs * part / n_partials; slab < n_slabs * (part + 1) / n_partials; ++slab) {
+      const int n = static_cast<int>(f);
+      const int k = static_cast<int>(std::min(kSlabRows, a.n_rows - slab * kSlabRows));
+      const float one = 1, zero = 0;
+      ssyrk_("L", "N", &n, &k, &one, a.data + slab * kSlabRows * f, &n, &zero, product, &n);
+      for (int64_t c = 0; c < f; ++c)
+        for (int64_t r = c; r < f; ++r) sum(r, c) += product[c * f + r];
+    }
+  });
+  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(f, f);
+  for (const Eigen::MatrixXd& part : partials) gram += part;
+  return gram;
+}
+
+// a := a q, tile by tile; q column-major float.
+void Rotate(CpuContext& context, MatrixView<float> a, const Eigen::MatrixXf& q) {
+  const int64_t f = a.n_cols;
+  const int64_t n_tiles = (a.n_rows + kRotateRows - 1) / kRotateRows;
+  context.Run(n_tiles, [&](int64_t tile, int worker) {
+    const int64_t n_rows = std::min(kRotateRows, a.n_rows - tile * kRotateRows);
+    float* rows = a.data + tile * kRotateRows * f;
+    float* copy = context.ScratchOf(worker, n_rows * f);
+    std::memcpy(copy, rows, static_cast<size_t>(n_rows * f) * sizeof(float));
+    const int m = static_cast<int>(f), n = static_cast<int>(n_rows);
+    const float one = 1, zero = 0;
+    sgemm_("T", "N", &m, &n, &m, &one, q.data(), &m, copy, &m, &zero, rows, &m);
+  });
+}
+
+}  // namespace
+
+void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
+  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
+  const Eigen::MatrixXd gram = GramInDouble(static_cast<CpuContext&>(context), a);
+  for (int64_t r = 0; r < a.n_cols; ++r)
+    for (int64_t c = 0; c <= r; ++c)
+      gramian.data[r * a.n_cols + c] = gramian.data[c * a.n_cols + r] = static_cast<float>(gram(r, c));
+}
+
+void CpuBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) {
+  Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
+  CpuContext& cpu = static_cast<CpuContext&>(context);
+  const Eigen::MatrixXd gram = GramInDouble(cpu, a);
+  if (!gram.allFinite()) {
+    cpu.Fail(
+        Error(ErrorCode::kNumeric, "Diagonalize: the matrix has values that are not finite, or too large to square"));
+    return;
+  }
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);  // reads the lower triangle; ascending
+  const int64_t f = a.n_cols;
+  Eigen::MatrixXf q(f, f);
+  for (int64_t c = 0; c < f; ++c) {
+    const auto column = solver.eigenvectors().col(f - 1 - c);
+    Eigen::Index largest = 0;
+    column.cwiseAbs().maxCoeff(&largest);
+    q.col(c) = (column[largest] < 0 ? -column : Eigen::VectorXd(column)).cast<float>();
+    eigenvalues.data[c] = static_cast<float>(std::max(0.0, solver.eigenvalues()[f - 1 - c]));
+  }
+  Rotate(cpu, a, q);
+}
+
+}  // namespace kindred

@@ -1,0 +1,225 @@
+// Top-N: a float32 scan whose error is bounded, and the defined score for what the bound cannot rule out.
+//
+// For float32 dot products in any order of summation |fl(q.y) - q.y| <= gamma |q||y|, gamma = f u / (1 - f u)
+// with u = 2^-24 (Higham 2002, section 3.1, with Cauchy-Schwarz), and the defined score is within u |q||y| of
+// q.y. So an item whose scanned score is below the n-th best by more than (f + 2) u |q||y| is not in the answer.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/blas.h"
+
+namespace kindred {
+namespace {
+
+constexpr int64_t kQueryTile = 32;
+constexpr int64_t kItemTile = 1024;
+constexpr int64_t kItemsPerSplit = 8 * kItemTile;  // a lone query is cut into splits of its items
+constexpr int64_t kEnoughTasks = 32;               // query tiles that need no splits
+
+class CpuItemIndex : public ItemIndex {
+ public:
+  explicit CpuItemIndex(MatrixView<const float> factors_in)
+      : ItemIndex(factors_in.n_rows, factors_in.n_cols), factors(factors_in) {}
+
+  MatrixView<const float> factors;
+  std::vector<double> tile_norm;  // the largest |y| of each tile of items; infinite where one is not finite
+};
+
+struct Candidate {
+  float score;
+  int32_t item;
+};
+
+bool Better(const Candidate& a, const Candidate& b) {
+  return a.score > b.score || (a.score == b.score && a.item < b.item);
+}
+
+double Norm(const float* x, int64_t n) {
+  double sum = 0;
+  for (int64_t k = 0; k < n; ++k) sum += static_cast<double>(x[k]) * x[k];
+  return std::isfinite(sum) ? std::sqrt(sum) : std::numeric_limits<double>::infinity();
+}
+
+// The definition (kernels/backend.h); -0 becomes 0, so that equal scores have equal bits.
+float DefinedScore(const float* query, const float* item, int64_t n_factors) {
+  double sum = 0;
+  for (int64_t k = 0; k < n_factors; ++k) sum += static_cast<double>(query[k]) * static_cast<double>(item[k]);
+  return static_cast<float>(sum) + 0.0f;
+}
+
+// The best candidates of one query so far: a heap with the worst on top.
+class Best {
+ public:
+  Best(int64_t n, double query_norm, int64_t n_factors, std::span<const int32_t> excluded)
+      : n_(static_cast<size_t>(n)),
+        slack_((static_cast<double>(n_factors) + 4) * 0x1p-24 * query_norm),
+        tiny_((static_cast<double>(n_factors) + 2) * 0x1p-148),
+        excluded_(excluded) {}
+
+  /// The scanned score below which an item of a tile with this norm cannot be in the answer.
+  float Threshold(double tile_norm) const {
+    if (heap_.size() < n_) return -std::numeric_limits<float>::infinity();
+    const double bound = heap_.front().score - (slack_ * tile_norm + tiny_);
+    const auto rounded = static_cast<float>(bound);
+    return std::nextafter(std::isfinite(rounded) ? rounded : -std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity());
+  }
+
+  /// Takes the item in if it is among the best; true where the threshold has moved.
+  bool Offer(const float* query, const float* item_factors, int64_t n_factors, int32_t item) {
+    const Candidate candidate = {DefinedScore(query, item_factors, n_factors), item};
+    if (std::isnan(candidate.score)) return false;
+    if (heap_.size() == n_ && !Better(candidate, heap_.front())) return false;
+    if (std::binary_search(excluded_.begin(), excluded_.end(), item)) return false;
+    if (heap_.size() == n_) {
+      std::pop_heap(heap_.begin(), heap_.end(), Better);
+      heap_.back() = candidate;
+    } else {
+      heap_.push_back(candidate);
+    }
+    std::push_heap(heap_.begin(), heap_.end(), Better);
+    return heap_.size() == n_;
+  }
+
+  std::vector<Candidate>& heap() { return heap_; }
+
+ private:
+  size_t n_;
+  double slack_;
+  double tiny_;
+  std::span<const int32_t> excluded_;
+  std::vector<Candidate> heap_;
+};
+
+struct Scan {
+  const CpuItemIndex& index;
+  const TopNRequest& request;
+  const SimdKernels& simd;
+
+  int64_t n_factors() const { return index.n_factors(); }
+  const float* Query(int64_t q) const { return request.queries.data + q * n_factors(); }
+
+  std::span<const int32_t> Excluded(int64_t q) const {
+    if (request.excluded_indptr.empty()) return {};
+    const int64_t begin = request.excluded_indptr.data[q], end = request.excluded_indptr.data[q + 1];
+    return {request.excluded_items.data + begin, static_cast<size_t>(end - begin)};
+  }
+
+  void Scores(int64_t first_query, int64_t n_queries, int64_t first_item, int64_t n_items, float* scores) const {
+    const float* items = index.factors.data + first_item * n_factors();
+    if (n_queries == 1) {
+      simd.dot_rows(items, n_items, n_factors(), Query(first_query), scores);
+      return;
+    }
+    const int m = static_cast<int>(n_items), n = static_cast<int>(n_queries), k = static_cast<int>(n_factors());
+    const float one = 1, zero = 0;
+    sgemm_("T", "N", &m, &n, &k, &one, items, &k, Query(first_query), &k, &zero, scores, &m);
+  }
+
+  // Scans items [first_item, last_item) for the queries that `best` stands for.
+  void Run(int64_t first_query, std::span<Best> best, int64_t first_item, int64_t last_item, float* scores) const {
+    const auto n_queries = static_cast<int64_t>(best.size());
+    for (int64_t tile = first_item; tile < last_item; tile += kItemTile) {
+      const int64_t n_items = std::min(kItemTile, last_item - tile);
+      Scores(first_query, n_queries, tile, n_items, scores);
+      const double tile_norm = index.tile_norm[static_cast<size_t>(tile / kItemTile)];
+      for (int64_t q = 0; q < n_queries; ++q)
+        Select(Query(first_query + q), best[static_cast<size_t>(q)], tile, n_items, tile_norm, scores + q * n_items);
+    }
+  }
+
+  void Select(const float* query, Best& best, int64_t tile, int64_t n_items, double tile_norm,
+              const float* scores) const {
+    float threshold = best.Threshold(tile_norm);
+    constexpr int64_t kGroup = 32;
+    for (int64_t group = 0; group < n_items; group += kGroup) {
+      const int64_t end = std::min(n_items, group + kGroup);
+      int n_survivors = 0;
+      for (int64_t i = group; i < end; ++i) n_survivors += !(scores[i] < threshold);
+      if (n_survivors == 0) continue;
+      for (int64_t i = group; i < end; ++i) {
+        if (scores[i] < threshold) continue;
+        const int64_t item = tile + i;
+        if (best.Offer(query, index.factors.data + item * n_factors(), n_factors(), static_cast<int32_t>(item)))
+          threshold = best.Threshold(tile_norm);
+      }
+    }
+  }
+};
+
+void Write(std::vector<Candidate>& candidates, const TopNRequest& request, int64_t query) {
+  std::sort(candidates.begin(), candidates.end(), Better);
+  const int64_t n = request.items.n_cols;
+  for (int64_t place = 0; place < n; ++place) {
+    const bool filled = place < static_cast<int64_t>(candidates.size());
+    request.items.data[query * n + place] = filled ? candidates[static_cast<size_t>(place)].item : -1;
+    request.scores.data[query * n + place] = filled ? candidates[static_cast<size_t>(place)].score : 0;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors) {
+  Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  auto index = std::make_unique<CpuItemIndex>(item_factors);
+  const int64_t n_tiles = (item_factors.n_rows + kItemTile - 1) / kItemTile;
+  index->tile_norm.resize(static_cast<size_t>(n_tiles));
+  static_cast<CpuContext&>(context).Run(n_tiles, [&](int64_t tile, int) {
+    double largest = 0;
+    for (int64_t i = tile * kItemTile; i < std::min(item_factors.n_rows, (tile + 1) * kItemTile); ++i)
+      largest = std::max(largest, Norm(item_factors.data + i * item_factors.n_cols, item_factors.n_cols));
+    index->tile_norm[static_cast<size_t>(tile)] = largest;
+  });
+  return index;
+}
+
+void CpuBackend::TopN(Context& context, const ItemIndex& item_index, const TopNRequest& request) {
+  const CpuItemIndex& index = static_cast<const CpuItemIndex&>(item_index);
+  const int64_t n_queries = request.queries.n_rows, n_items = index.n_items(), f = index.n_factors();
+  Require(request.queries.n_cols == f, "top-N: the queries do not have the items' n_factors");
+  Require(request.items.n_rows == n_queries && request.scores.n_rows == n_queries &&
+              request.items.n_cols == request.scores.n_cols,
+          "top-N: the outputs do not fit the queries");
+  Require(request.excluded_indptr.empty() || request.excluded_indptr.size == n_queries + 1,
+          "top-N: the exclusions do not fit the queries");
+
+  CpuContext& cpu = static_cast<CpuContext&>(context);
+  const int64_t n = std::min(request.items.n_cols, n_items);
+  const Scan scan = {index, request, simd_};
+  const int64_t n_tiles = (n_queries + kQueryTile - 1) / kQueryTile;
+  const int64_t n_splits =
+      n_tiles >= kEnoughTasks ? 1 : std::max<int64_t>(1, (n_items + kItemsPerSplit - 1) / kItemsPerSplit);
+  // Splits differ between shapes, but no answer does: each is exact, and so is their merge.
+  std::vector<std::vector<Best>> bests(static_cast<size_t>(n_tiles * n_splits));
+  cpu.Run(n_tiles * n_splits, [&](int64_t task, int worker) {
+    const int64_t first = task / n_splits * kQueryTile, last = std::min(n_queries, first + kQueryTile);
+    const int64_t split = task % n_splits;
+    std::vector<Best>& best = bests[static_cast<size_t>(task)];
+    best.reserve(static_cast<size_t>(last - first));
+    for (int64_t q = first; q < last; ++q) best.emplace_back(n, Norm(scan.Query(q), f), f, scan.Excluded(q));
+    const int64_t per_split = n_splits == 1 ? n_items : kItemsPerSplit;
+    if (n > 0)
+      scan.Run(first, best, split * per_split, std::min(n_items, (split + 1) * per_split),
+               cpu.ScratchOf(worker, kQueryTile * kItemTile));
+    if (n_splits > 1) return;
+    for (int64_t q = first; q < last; ++q) Write(best[static_cast<size_t>(q - first)].heap(), request, q);
+    best = {};
+  });
+  if (n_splits == 1) return;
+  cpu.Run(n_queries, [&](int64_t q, int) {
+    std::vector<Candidate> all;
+    for (int64_t split = 0; split < n_splits; ++split) {
+      const auto& heap =
+          bests[static_cast<size_t>(q / kQueryTile * n_splits + split)][static_cast<size_t>(q % kQueryTile)].heap();
+      all.insert(all.end(), heap.begin(), heap.end());
+    }
+    std::sort(all.begin(), all.end(), Better);
+    all.resize(std::min(all.size(), static_cast<size_t>(n)));
+    Write(all, request, q);
+  });
+}
+
+}  // namespace kindred

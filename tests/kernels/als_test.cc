@@ -1,0 +1,199 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "tests/reference/reference.h"
+#include "tests/support/backends.h"
+#include "tests/support/random.h"
+
+namespace kindred {
+namespace {
+
+struct Rows {
+  int64_t n_cols = 0;
+  std::vector<int64_t> indptr = {0};
+  std::vector<int32_t> indices;
+  std::vector<float> weights, targets;
+
+  int64_t n_rows() const { return static_cast<int64_t>(indptr.size()) - 1; }
+  CsrView view() const { return {n_rows(), n_cols, indptr, indices, weights}; }
+
+  /// Adds a row of `count` random columns; weights below 0.2 become 0.
+  void Add(int64_t count, std::mt19937_64& engine) {
+    std::vector<int32_t> all(static_cast<size_t>(n_cols));
+    std::iota(all.begin(), all.end(), 0);
+    std::shuffle(all.begin(), all.end(), engine);
+    all.resize(static_cast<size_t>(std::min(count, n_cols)));
+    std::sort(all.begin(), all.end());
+    for (int32_t column : all) {
+      const float w = std::uniform_real_distribution<float>(0, 4)(engine);
+      indices.push_back(column);
+      weights.push_back(w < 0.2f ? 0 : w);
+      targets.push_back(std::normal_distribution<float>(1, 1)(engine));
+    }
+    indptr.push_back(static_cast<int64_t>(indices.size()));
+  }
+};
+
+class AlsTest : public BackendTest {
+ protected:
+  struct Solution {
+    std::vector<float> fixed, solved;
+    std::vector<double> loss;
+  };
+
+  Solution Solve(const Rows& rows, bool use_targets, const std::vector<float>& fixed, int64_t f, float a0,
+                 const std::vector<float>& regularization) {
+    const Resident<float> y = ToBackend(fixed, rows.n_cols, f);
+    const Resident<float> eigenvalues(backend(), f), x(backend(), rows.n_rows(), f);
+    const Resident<double> loss(backend(), rows.n_rows());
+    const Resident<float> l = ToBackend(regularization, rows.n_rows());
+    const auto observed = backend().NewSparseRows(
+        rows.view(), use_targets ? std::span<const float>(rows.targets) : std::span<const float>(), nullptr);
+    backend().Diagonalize(context(), y.matrix(), eigenvalues.view());
+    backend().SolveAls(context(),
+                       {observed.get(), y.matrix(), eigenvalues.view(), a0, l.view(), x.matrix(), loss.view()});
+    context().Wait();
+    return {ToHost(y), ToHost(x), ToHost(loss)};
+  }
+};
+
+TEST_P(AlsTest, EveryRowEqualsTheReferenceOverShapes) {
+  for (int64_t f : {1, 2, 15, 16, 17, 31, 32, 33, 64, 100}) {
+    for (bool use_targets : {false, true}) {
+      const uint64_t seed = static_cast<uint64_t>(f);
+      SCOPED_TRACE(testing::Message() << "f " << f << ", targets " << use_targets << ", seed " << seed);
+      std::mt19937_64 engine(seed);
+      Rows rows;
+      rows.n_cols = 700;
+      for (int64_t count :
+           {0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 99, 100, 101, 255, 256, 257, 700})
+        rows.Add(count, engine);
+      std::vector<float> regularization;
+      for (int64_t r = 0; r < rows.n_rows(); ++r) regularization.push_back(0.5f + static_cast<float>(r % 5));
+      std::vector<float> fixed = RandomNormal(rows.n_cols * f, seed);
+      for (float& v : fixed) v /= std::sqrt(static_cast<float>(f));
+      const Solution found = Solve(rows, use_targets, fixed, f, 0.1f, regularization);
+      const HostMatrix<const float> y = {found.fixed.data(), rows.n_cols, f};
+      for (int64_t r = 0; r < rows.n_rows(); ++r) {
+        const auto weights = rows.view().row_values(r);
+        const auto targets =
+            use_targets
+                ? std::span<const float>(rows.targets).subspan(static_cast<size_t>(rows.indptr[r]), weights.size())
+                : weights;
+        const auto expected =
+            reference::AlsRow(y, rows.view().row(r), weights, targets, 0.1, regularization[static_cast<size_t>(r)]);
+        double norm = 0, error = 0;
+        for (size_t k = 0; k < static_cast<size_t>(f); ++k) {
+          const double difference = found.solved[static_cast<size_t>(r * f) + k] - expected[k];
+          norm += expected[k] * expected[k];
+          error += difference * difference;
+        }
+        ASSERT_LE(std::sqrt(error), 2e-5 * std::sqrt(norm) + 1e-7)
+            << "row " << r << " of " << weights.size() << " entries";
+        const double loss = reference::AlsRowLoss(y, rows.view().row(r), weights, targets, 0.1,
+                                                  regularization[static_cast<size_t>(r)], expected);
+        double magnitude = 1;
+        for (size_t e = 0; e < weights.size(); ++e)
+          magnitude += weights[e] > 0 ? targets[e] * targets[e] / weights[e] : std::abs(targets[e]);
+        ASSERT_NEAR(found.loss[static_cast<size_t>(r)], loss, 2e-5 * magnitude) << "row " << r;
+      }
+    }
+  }
+}
+
+TEST_P(AlsTest, RegularizationWithoutUnobservedWeight) {
+  std::mt19937_64 engine(5);
+  Rows rows;
+  rows.n_cols = 60;
+  for (int64_t count : {1, 10, 40}) rows.Add(count, engine);
+  const std::vector<float> fixed = RandomNormal(60 * 24, 5);
+  const Solution found = Solve(rows, true, fixed, 24, 0, {0.1f, 0.1f, 0.1f});
+  const HostMatrix<const float> y = {found.fixed.data(), 60, 24};
+  for (int64_t r = 0; r < 3; ++r) {
+    const auto targets =
+        std::span<const float>(rows.targets).subspan(static_cast<size_t>(rows.indptr[r]), rows.view().row(r).size());
+    const auto expected = reference::AlsRow(y, rows.view().row(r), rows.view().row_values(r), targets, 0, 0.1f);
+    for (size_t k = 0; k < 24; ++k)
+      ASSERT_NEAR(found.solved[static_cast<size_t>(r * 24) + k], expected[k], 2e-4) << "row " << r;
+  }
+}
+
+TEST_P(AlsTest, ASingularSystemIsAnErrorThatNamesTheFirstSuchRow) {
+  std::mt19937_64 engine(6);
+  Rows rows;
+  rows.n_cols = 50;
+  rows.Add(50, engine);
+  rows.Add(3, engine);
+  rows.Add(2, engine);
+  const std::vector<float> fixed = RandomNormal(50 * 8, 6);
+  try {
+    Solve(rows, false, fixed, 8, 0, {0, 0, 0});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNumeric);
+    EXPECT_NE(std::string(error.what()).find("row 1 (3 entries"), std::string::npos) << error.what();
+  }
+}
+
+TEST_P(AlsTest, HugeWeightsStayFinite) {
+  Rows rows;
+  rows.n_cols = 3;
+  rows.indptr = {0, 2, 4};
+  rows.indices = {0, 1, 1, 2};
+  rows.weights = {1e30f, 1, 1e30f, 1e30f};
+  const Solution found = Solve(rows, false, RandomNormal(3 * 4, 7), 4, 0.1f, {1, 1});
+  for (float v : found.solved) ASSERT_TRUE(std::isfinite(v));
+}
+
+TEST_P(AlsTest, BitsDoNotDependOnThreads) {
+  std::mt19937_64 engine(8);
+  Rows rows;
+  rows.n_cols = 400;
+  for (int64_t r = 0; r < 300; ++r) rows.Add(r % 7 == 0 ? 150 : r % 40, engine);
+  const std::vector<float> fixed = RandomNormal(400 * 48, 8);
+  const std::vector<float> regularization(300, 0.3f);
+  const Solution expected = Solve(rows, false, fixed, 48, 0.05f, regularization);
+  for (int n_threads : {1, 3, 7}) {
+    const auto other = NewTestBackend(GetParam(), n_threads);
+    const auto other_context = other->NewContext();
+    const Resident<float> y(*other, 400, 48), e(*other, 48), l(*other, 300), x(*other, 300, 48);
+    y.Upload(*other, *other_context, fixed);
+    l.Upload(*other, *other_context, regularization);
+    const auto observed = other->NewSparseRows(rows.view(), {}, nullptr);
+    other->Diagonalize(*other_context, y.matrix(), e.view());
+    other->SolveAls(*other_context, {observed.get(), y.matrix(), e.view(), 0.05f, l.view(), x.matrix(), {}});
+    std::vector<float> solved(300 * 48);
+    x.Download(*other, *other_context, solved);
+    other_context->Wait();
+    ASSERT_EQ(solved, expected.solved) << n_threads << " threads";
+  }
+}
+
+TEST_P(AlsTest, RowsThatDoNotFitAreRefused) {
+  Rows good;
+  good.n_cols = 3;
+  good.indptr = {0, 1, 2};
+  good.indices = {0, 2};
+  good.weights = {1, 1};
+  const auto refused = [&](auto change) {
+    Rows rows = good;
+    change(rows);
+    EXPECT_THROW(backend().NewSparseRows(rows.view(), rows.targets, nullptr), Error);
+  };
+  EXPECT_NO_THROW(backend().NewSparseRows(good.view(), {}, nullptr));
+  refused([](Rows& r) { r.indices[1] = 3; });
+  refused([](Rows& r) { r.indices[0] = -1; });
+  refused([](Rows& r) { r.indptr = {0, 3, 2}; });
+  refused([](Rows& r) { r.indptr[0] = 1; });
+  refused([](Rows& r) { r.weights[0] = -1; });
+  refused([](Rows& r) { r.weights[0] = NAN; });
+  refused([](Rows& r) { r.weights.pop_back(); });
+  refused([](Rows& r) { r.targets = {1, INFINITY}; });
+}
+
+KINDRED_ON_ALL_BACKENDS(AlsTest);
+
+}  // namespace
+}  // namespace kindred

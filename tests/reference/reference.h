@@ -1,0 +1,34 @@
+// The operations of kernels/backend.h again: plain, slow, in double precision.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/views.h"
+
+namespace kindred::reference {
+
+/// at a. [n_cols x n_cols]
+std::vector<double> Gram(HostMatrix<const float> a);
+
+/// One row of an ALS half-step: (a0 YtY + sum w y yt + l I) x = sum b y, by Gaussian elimination with pivoting.
+std::vector<double> AlsRow(HostMatrix<const float> fixed, std::span<const int32_t> indices,
+                           std::span<const float> weights, std::span<const float> targets, double unobserved_weight,
+                           double regularization);
+
+/// The objective of AlsHalfStep at x, plus sum b^2/w over w > 0.
+double AlsRowLoss(HostMatrix<const float> fixed, std::span<const int32_t> indices, std::span<const float> weights,
+                  std::span<const float> targets, double unobserved_weight, double regularization,
+                  std::span<const double> x);
+
+struct Ranked {
+  int32_t item;
+  float score;
+};
+
+/// The defined score and a full sort. At most n, best first.
+std::vector<Ranked> TopN(std::span<const float> query, HostMatrix<const float> items, std::span<const int32_t> excluded,
+                         int64_t n);
+
+}  // namespace kindred::reference

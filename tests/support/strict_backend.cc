@@ -1,0 +1,192 @@
+#include "tests/support/strict_backend.h"
+
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "kernels/cpu/backend.h"
+
+namespace kindred {
+namespace {
+
+// The live allocations, by their first byte.
+class Ledger {
+ public:
+  void Add(const std::byte* data, int64_t bytes) {
+    std::lock_guard lock(mutex_);
+    live_[data] = bytes;
+  }
+  void Remove(const std::byte* data) {
+    std::lock_guard lock(mutex_);
+    live_.erase(data);
+  }
+  void Check(const void* data, int64_t bytes, const char* what) const {
+    if (bytes == 0) return;
+    std::lock_guard lock(mutex_);
+    const auto* first = static_cast<const std::byte*>(data);
+    auto place = live_.upper_bound(first);
+    if (place == live_.begin() || first + bytes > (--place)->first + place->second)
+      throw Error(ErrorCode::kInvalidArgument, std::string("strict: ") + what + " is not memory of this backend");
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<const std::byte*, int64_t> live_;
+};
+
+class StrictContext : public Context {
+ public:
+  explicit StrictContext(std::unique_ptr<Context> inner_in) : inner(std::move(inner_in)) {}
+
+  void Wait() override {
+    std::vector<std::function<void()>> work = std::move(pending);
+    pending.clear();
+    for (const auto& operation : work) operation();
+    inner->Wait();
+  }
+
+  std::unique_ptr<Context> inner;
+  std::vector<std::function<void()>> pending;
+};
+
+// Holds copies, so that the arrays a caller drops too early are not there any more.
+struct RowsCopy {
+  std::vector<int64_t> indptr;
+  std::vector<int32_t> indices;
+  std::vector<float> weights, targets;
+};
+
+class StrictRows : public SparseRows {
+ public:
+  explicit StrictRows(std::unique_ptr<SparseRows> inner_in)
+      : SparseRows(inner_in->n_rows(), inner_in->n_cols(), inner_in->nnz()), inner(std::move(inner_in)) {}
+  std::unique_ptr<SparseRows> inner;
+};
+
+class StrictIndex : public ItemIndex {
+ public:
+  StrictIndex(int64_t n_items, int64_t n_factors) : ItemIndex(n_items, n_factors) {}
+  std::unique_ptr<ItemIndex> inner;  // there after Wait
+};
+
+class StrictBackend : public Backend {
+ public:
+  explicit StrictBackend(int n_threads) : cpu_(n_threads) {}
+
+  DeviceInfo Describe() const override {
+    DeviceInfo info = cpu_.Describe();
+    info.backend = "strict";
+    return info;
+  }
+
+  std::unique_ptr<Context> NewContext(int max_threads) override {
+    return std::make_unique<StrictContext>(cpu_.NewContext(max_threads));
+  }
+
+  Buffer Allocate(int64_t bytes) override {
+    auto owner = std::make_shared<Buffer>(cpu_.Allocate(bytes));
+    std::byte* data = owner->As<std::byte>().data;
+    std::memset(data, 0xff, static_cast<size_t>(bytes));  // NaN as float32 and float64, -1 as an index
+    ledger_->Add(data, bytes);
+    auto keep = std::shared_ptr<const void>(
+        data, [owner, ledger = ledger_](const void* p) { ledger->Remove(static_cast<const std::byte*>(p)); });
+    return {data, bytes, std::move(keep)};
+  }
+
+  Buffer Import(std::span<const std::byte> data, std::shared_ptr<const void>) override {
+    Buffer buffer = Allocate(static_cast<int64_t>(data.size()));
+    if (!data.empty()) std::memcpy(buffer.As<std::byte>().data, data.data(), data.size());
+    return buffer;
+  }
+
+  void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override {
+    Check(to, "the buffer of an upload");
+    Require(static_cast<int64_t>(from.size()) == to.size, "an upload of another size than its buffer");
+    Later(context, [=, this](Context& inner) { cpu_.Upload(inner, from, to); });
+  }
+
+  void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) override {
+    Check(from, "the buffer of a download");
+    Require(static_cast<int64_t>(to.size()) == from.size, "a download of another size than its buffer");
+    Later(context, [=, this](Context& inner) { cpu_.Download(inner, from, to); });
+  }
+
+  std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
+                                            std::shared_ptr<const void>) override {
+    auto copy = std::make_shared<RowsCopy>();
+    copy->indptr.assign(weights.indptr.begin(), weights.indptr.end());
+    copy->indices.assign(weights.indices.begin(), weights.indices.end());
+    copy->weights.assign(weights.values.begin(), weights.values.end());
+    copy->targets.assign(targets.begin(), targets.end());
+    const CsrView view = {weights.n_rows, weights.n_cols, copy->indptr, copy->indices, copy->weights};
+    return std::make_unique<StrictRows>(cpu_.NewSparseRows(view, copy->targets, copy));
+  }
+
+  void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override {
+    Check(a, "Gram's matrix");
+    Check(gramian, "Gram's gramian");
+    Later(context, [=, this](Context& inner) { cpu_.Gram(inner, a, gramian); });
+  }
+
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override {
+    Check(a, "Diagonalize's matrix");
+    Check(eigenvalues, "Diagonalize's eigenvalues");
+    Later(context, [=, this](Context& inner) { cpu_.Diagonalize(inner, a, eigenvalues); });
+  }
+
+  void SolveAls(Context& context, const AlsHalfStep& step) override {
+    Check(step.fixed, "ALS: fixed");
+    Check(step.eigenvalues, "ALS: eigenvalues");
+    Check(step.regularization, "ALS: regularization");
+    Check(step.solved, "ALS: solved");
+    Check(step.loss, "ALS: loss");
+    AlsHalfStep inner_step = step;
+    inner_step.observed = static_cast<const StrictRows&>(*step.observed).inner.get();
+    Later(context, [=, this](Context& inner) { cpu_.SolveAls(inner, inner_step); });
+  }
+
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override {
+    Check(item_factors, "an index's item factors");
+    auto index = std::make_unique<StrictIndex>(item_factors.n_rows, item_factors.n_cols);
+    StrictIndex* place = index.get();
+    Later(context, [=, this](Context& inner) { place->inner = cpu_.NewItemIndex(inner, item_factors); });
+    return index;
+  }
+
+  void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
+    Check(request.queries, "top-N: queries");
+    Check(request.excluded_indptr, "top-N: excluded_indptr");
+    Check(request.excluded_items, "top-N: excluded_items");
+    Check(request.items, "top-N: items");
+    Check(request.scores, "top-N: scores");
+    const auto& strict = static_cast<const StrictIndex&>(index);
+    Later(context, [=, this, &strict](Context& inner) { cpu_.TopN(inner, *strict.inner, request); });
+  }
+
+ private:
+  template <class T>
+  void Check(View<T> view, const char* what) const {
+    ledger_->Check(view.data, view.size * static_cast<int64_t>(sizeof(T)), what);
+  }
+  template <class T>
+  void Check(MatrixView<T> view, const char* what) const {
+    ledger_->Check(view.data, view.size() * static_cast<int64_t>(sizeof(T)), what);
+  }
+  static void Later(Context& context, std::function<void(Context&)> operation) {
+    auto& strict = static_cast<StrictContext&>(context);
+    strict.pending.push_back([&strict, operation = std::move(operation)] { operation(*strict.inner); });
+  }
+
+  CpuBackend cpu_;
+  std::shared_ptr<Ledger> ledger_ = std::make_shared<Ledger>();
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> NewStrictBackend(int n_threads) {
+  return std::make_unique<StrictBackend>(n_threads);
+}
+
+}  // namespace kindred
