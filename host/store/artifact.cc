@@ -1,1 +1,278 @@
 #include "host/store/artifact.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "host/store/checksum.h"
+
+namespace kindred {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kManifest = "manifest.json";
+constexpr const char* kManifestDigest = "manifest.json.sha256";
+constexpr int64_t kMaxManifestBytes = int64_t{1} << 28;
+
+std::string DigestLine(const std::string& digest) {
+  return digest + "  " + kManifest + "\n";
+}
+
+/// Where the artifact goes: a trailing slash dropped, a link followed.
+fs::path Place(fs::path path) {
+  const std::string typed = path.string();
+  while (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
+  std::error_code ignored;
+  if (path.filename() == "." || path.filename() == ".." || fs::is_symlink(path, ignored))
+    path = fs::weakly_canonical(path);
+  if (!path.has_filename())
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no path for a new folder", typed));
+  return path;
+}
+
+fs::path ParentOf(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+void RemoveLeftovers(const fs::path& parent, const std::string& prefix) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name.starts_with(prefix) && name.size() > prefix.size() &&
+                      name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    if (!ours) continue;
+    const Descriptor folder(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+/// Throws kAlreadyExists unless the folder is an artifact of this kind and holds nothing else.
+void CheckReplaceable(const fs::path& path, const std::string& kind) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already and {}", path.string(), why));
+  };
+  nlohmann::json manifest;
+  try {
+    manifest = nlohmann::json::parse(ReadFile(path / kManifest, kMaxManifestBytes), nullptr, false);
+  } catch (const Error&) {
+  }
+  if (!manifest.is_object() || manifest.value("kind", nlohmann::json()) != kind)
+    refuse(fmt::format("is no {}: not overwritten", kind));
+  const nlohmann::json files = manifest.value("files", nlohmann::json::object());
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(path, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name != kManifest && name != kManifestDigest && !files.contains(name))
+      refuse(fmt::format("holds '{}', which is no part of the {}: not overwritten", name, kind));
+  }
+}
+
+void Exchange(const fs::path& one, const fs::path& other) {
+  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno == EINVAL || errno == ENOSYS)
+    throw Error(ErrorCode::kIo, fmt::format("cannot overwrite '{}': its file system does not exchange folders; remove "
+                                            "it first",
+                                            other.string()));
+  throw SystemError("overwrite", other);
+}
+
+void RenameTo(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return;
+  if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
+    throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already", to.string()));
+  throw SystemError("create", to);
+}
+
+/// Reads and verifies the manifest's text; sets its digest.
+std::string ReadManifest(const fs::path& path, const std::string& kind, std::string* digest) {
+  std::string text;
+  try {
+    text = ReadFile(path / kManifest, kMaxManifestBytes);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    throw Error(ErrorCode::kNotFound, fmt::format("there is no {} at '{}': no {}", kind, path.string(), kManifest));
+  }
+  *digest = Sha256(text);
+  std::string line;
+  try {
+    line = ReadFile(path / kManifestDigest, int64_t{4096});
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+  }
+  if (line != DigestLine(*digest))
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("'{}' does not match the checksum in {}", (path / kManifest).string(), kManifestDigest));
+  return text;
+}
+
+bool IsArrayFile(std::string_view name) {
+  constexpr std::string_view kSuffix = ".npy";
+  return name.size() > kSuffix.size() && name.ends_with(kSuffix) &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+             name.size() - kSuffix.size();
+}
+
+int64_t NonNegative(const nlohmann::json& object, const char* key, const std::string& where) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  if (found == object.end() || !found->is_number_integer() || found->get<int64_t>() < 0)
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}': '{}' is missing or is no size", where, key));
+  return found->get<int64_t>();
+}
+
+}  // namespace
+
+ArtifactWriter::ArtifactWriter(fs::path path, std::string kind)
+    : path_(Place(std::move(path))), kind_(std::move(kind)) {
+  const std::string prefix = "." + path_.filename().string() + ".tmp-";
+  CreateFolders(ParentOf(path_));
+  RemoveLeftovers(ParentOf(path_), prefix);
+  temporary_ = path_.parent_path() / (prefix + std::to_string(::getpid()));
+  if (::mkdir(temporary_.c_str(), 0777) != 0) throw SystemError("create the folder", temporary_);
+  alive_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ::flock(alive_.get(), LOCK_EX | LOCK_NB);
+}
+
+ArtifactWriter::~ArtifactWriter() {
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+void ArtifactWriter::AddBytes(const std::string& name, const std::string& header, std::span<const std::byte> data) {
+  const std::string file_name = name + ".npy";
+  if (!IsArrayFile(file_name))
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no name for an array: letters, digits and _", name));
+  const fs::path path = temporary_ / file_name;
+  const Descriptor file = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
+  FileChecksum checksum;
+  for (const std::span<const std::byte> piece : {std::as_bytes(std::span(header)), data}) {
+    checksum.Add(piece);
+    WriteAll(file, piece, path);
+  }
+  checksum.Finish();
+  Sync(file, path);
+  files_[file_name] = {{"bytes", checksum.bytes()}, {"sha256", checksum.sha256()}, {"xxh3_blocks", checksum.blocks()}};
+}
+
+void ArtifactWriter::Commit(nlohmann::json manifest, bool overwrite) {
+  manifest["format"] = kArtifactFormat;
+  manifest["kind"] = kind_;
+  manifest["files"] = files_;
+  const std::string text = manifest.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  WriteFile(temporary_ / kManifest, text);
+  WriteFile(temporary_ / kManifestDigest, DigestLine(Sha256(text)));
+  SyncFolder(temporary_);
+
+  std::error_code ignored;
+  const bool exchange = overwrite && fs::exists(path_, ignored);
+  if (exchange) CheckReplaceable(path_, kind_);
+  const auto move = exchange ? Exchange : RenameTo;
+  move(temporary_, path_);
+  try {
+    SyncFolder(ParentOf(path_));
+  } catch (const Error&) {
+    move(path_, temporary_);
+    throw;
+  }
+  fs::remove_all(temporary_, ignored);  // after an exchange, the old artifact
+}
+
+struct Artifact::Mapping {
+  Mapping(const Descriptor& file, size_t size, const fs::path& path) : bytes(size) {
+    data = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
+    if (data == MAP_FAILED) throw SystemError("map", path);
+  }
+  ~Mapping() { ::munmap(data, bytes); }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  void* data;
+  size_t bytes;
+};
+
+Artifact::~Artifact() = default;
+
+std::shared_ptr<const Artifact> Artifact::Open(const fs::path& path, const std::string& kind) {
+  std::shared_ptr<Artifact> artifact(new Artifact);
+  artifact->path_ = path;
+  const std::string text = ReadManifest(path, kind, &artifact->digest_);
+  const std::string where = (path / kManifest).string();
+
+  nlohmann::json& manifest = artifact->manifest_;
+  manifest = nlohmann::json::parse(text, nullptr, false);
+  if (!manifest.is_object()) throw Error(ErrorCode::kCorrupt, fmt::format("'{}' is no JSON object", where));
+  const int64_t format = NonNegative(manifest, "format", where);
+  if (format > kArtifactFormat)
+    throw Error(ErrorCode::kUnsupported, fmt::format("'{}' has format {}; this program reads up to {}: use a newer one",
+                                                     where, format, kArtifactFormat));
+  const nlohmann::json found = manifest.value("kind", nlohmann::json());
+  if (found != kind)
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("'{}' is of kind {}; expected a {}", path.string(), found.dump(), kind));
+  const auto files = manifest.find("files");
+  if (files == manifest.end() || !files->is_object())
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}' lists no files", where));
+  for (const auto& [name, entry] : files->items()) artifact->Load(name, entry);
+  artifact->bytes_ += static_cast<int64_t>(text.size() + DigestLine(artifact->digest_).size());
+  return artifact;
+}
+
+void Artifact::Load(const std::string& name, const nlohmann::json& entry) {
+  const std::string manifest_path = (path_ / kManifest).string();
+  const auto corrupt = [&](const std::string& what) {
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}': {}", (path_ / name).string(), what));
+  };
+  if (!IsArrayFile(name))
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}' lists a file that is no array", manifest_path));
+  const int64_t expected = NonNegative(entry, "bytes", manifest_path);
+  const auto blocks = entry.find("xxh3_blocks");
+  const int64_t n_blocks = expected / kChecksumBlockBytes + (expected % kChecksumBlockBytes != 0);
+  if (blocks == entry.end() || !blocks->is_array() || static_cast<int64_t>(blocks->size()) != n_blocks)
+    corrupt("the manifest has no checksum for each block");
+
+  int64_t bytes = 0;
+  Descriptor file;
+  try {
+    file = OpenRegularFile(path_ / name, &bytes);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) corrupt("is missing");
+    throw;
+  }
+  if (bytes != expected) corrupt(fmt::format("has {} bytes; the manifest says {}", bytes, expected));
+
+  // Read rather than faulted in, so that a failing disk is an error and not a signal.
+  std::vector<std::byte> buffer(static_cast<size_t>(std::min(bytes, kChecksumBlockBytes)));
+  for (int64_t block = 0; block < n_blocks; ++block) {
+    const int64_t offset = block * kChecksumBlockBytes;
+    const auto data = std::span(buffer).first(static_cast<size_t>(std::min(bytes - offset, kChecksumBlockBytes)));
+    ReadAll(file, data, offset, path_ / name);
+    if ((*blocks)[static_cast<size_t>(block)] != Xxh3Hex(data))
+      corrupt(fmt::format("block {} (from byte {}) does not match its checksum", block, offset));
+  }
+  if (bytes == 0) corrupt("is empty");
+  mappings_.push_back(std::make_unique<Mapping>(file, static_cast<size_t>(bytes), path_ / name));
+  bytes_ += bytes;
+  const Mapping& mapping = *mappings_.back();
+  arrays_[name.substr(0, name.size() - 4)] =
+      ParseNpy({static_cast<const std::byte*>(mapping.data), mapping.bytes}, (path_ / name).string());
+}
+
+const NpyArray& Artifact::Find(const std::string& name, const char* descr, size_t n_dimensions) const {
+  const auto found = arrays_.find(name);
+  if (found == arrays_.end()) throw Error(ErrorCode::kCorrupt, fmt::format("'{}' has no {}.npy", path_.string(), name));
+  const NpyArray& array = found->second;
+  if (array.descr != descr || array.shape.size() != n_dimensions)
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("'{}': type '{}' in {} dimensions; expected '{}' in {}", (path_ / (name + ".npy")).string(),
+                            array.descr, array.shape.size(), descr, n_dimensions));
+  return array;
+}
+
+}  // namespace kindred

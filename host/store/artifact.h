@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "host/store/files.h"
 #include "host/store/npy.h"
 #include "kernels/views.h"
 
@@ -30,8 +31,8 @@ inline constexpr int kArtifactFormat = 1;
 
 class ArtifactWriter {
  public:
-  /// Starts the folder `.<name>.tmp-<pid>` beside `path`, removing leftovers of dead processes.
-  /// `kind` ("dataset", "model") goes into the manifest. Throws kIo.
+  /// Starts the folder `.<name>.tmp-<pid>` beside `path`, creating the folders above it and removing
+  /// leftovers of dead processes. `kind` ("dataset", "model") goes into the manifest. Throws kIo.
   ArtifactWriter(std::filesystem::path path, std::string kind);
   ~ArtifactWriter();  // removes what was not committed
   ArtifactWriter(const ArtifactWriter&) = delete;
@@ -48,8 +49,9 @@ class ArtifactWriter {
   }
 
   /// Writes the manifest (the given members, plus "format", "kind", "files") and renames the folder to its
-  /// place. Where something is there already: kAlreadyExists, or with `overwrite` an atomic exchange if it is
-  /// an artifact of the same kind. Throws kIo with the system's reason; then nothing has changed.
+  /// place. Where anything but an empty folder is there already: kAlreadyExists, or with `overwrite` an atomic
+  /// exchange if it is an artifact of the same kind and nothing else. Throws kIo with the system's reason;
+  /// then nothing has changed.
   void Commit(nlohmann::json manifest, bool overwrite = false);
 
  private:
@@ -57,15 +59,16 @@ class ArtifactWriter {
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
+  Descriptor alive_;  // the temporary folder, locked: it is a leftover where nobody holds that lock
   std::string kind_;
   nlohmann::json files_ = nlohmann::json::object();
-  bool committed_ = false;
 };
 
 class Artifact {
  public:
-  /// Verifies and maps. Throws kNotFound, kCorrupt (naming the file, and the block where it differs) or
-  /// kUnsupported for a newer format or another kind. Cost: one read of every byte.
+  /// Verifies and maps; files that the manifest does not list are left alone. Throws kNotFound, kCorrupt
+  /// (naming the file, and the block where it differs) or kUnsupported for a newer format or another kind.
+  /// Cost: one read of every byte.
   static std::shared_ptr<const Artifact> Open(const std::filesystem::path& path, const std::string& kind);
   ~Artifact();
 
@@ -75,7 +78,7 @@ class Artifact {
   const std::string& digest() const { return digest_; }
   bool Has(const std::string& name) const { return arrays_.contains(name); }
   /// Bytes of all files.
-  int64_t bytes() const;
+  int64_t bytes() const { return bytes_; }
 
   /// The mapped array. Throws kCorrupt where it is missing, of another type or of another dimension.
   template <class T>
@@ -93,11 +96,13 @@ class Artifact {
   struct Mapping;
 
   Artifact() = default;
+  void Load(const std::string& name, const nlohmann::json& entry);
   const NpyArray& Find(const std::string& name, const char* descr, size_t n_dimensions) const;
 
   std::filesystem::path path_;
   nlohmann::json manifest_;
   std::string digest_;
+  int64_t bytes_ = 0;
   std::vector<std::unique_ptr<Mapping>> mappings_;
   std::map<std::string, NpyArray> arrays_;
 };

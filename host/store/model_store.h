@@ -8,24 +8,21 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "host/store/artifact.h"
+#include "host/store/files.h"
 
 namespace kindred {
 
 /// Held by a training of one model, so that two trainings exclude each other; released on destruction.
 class TrainingLock {
  public:
-  explicit TrainingLock(int descriptor) : descriptor_(descriptor) {}
-  TrainingLock(TrainingLock&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
-  TrainingLock& operator=(TrainingLock&&) = delete;
-  ~TrainingLock();
+  explicit TrainingLock(Descriptor file) : file_(std::move(file)) {}
 
  private:
-  int descriptor_;
+  Descriptor file_;
 };
 
 class ModelStore {
@@ -37,6 +34,7 @@ class ModelStore {
   std::filesystem::path ModelPath(const std::string& model) const;
   std::filesystem::path VersionPath(const std::string& model, int64_t version) const;
 
+  /// The models that have a version, in order of their names.
   std::vector<std::string> Models() const;
   /// Ascending; empty where there are none.
   std::vector<int64_t> Versions(const std::string& model) const;
@@ -45,10 +43,14 @@ class ModelStore {
 
   /// Creates the model's folder and locks it. Throws kAlreadyExists where another training holds it.
   TrainingLock Lock(const std::string& model) const;
-  /// The number the next version gets. Call with the lock held.
+  /// The number the next version gets: larger than every version there is and than CURRENT, so that no number
+  /// means two things. Call with the lock held.
   int64_t NextVersion(const std::string& model) const;
-  /// Makes CURRENT name a version that is there.
+  /// Makes CURRENT name a version that is there. Call with the lock held.
   void SetCurrent(const std::string& model, int64_t version) const;
+  /// Removes a version, which goes out of sight at once. Throws kInvalidArgument for the one CURRENT names.
+  /// Call with the lock held.
+  void Remove(const std::string& model, int64_t version) const;
 
  private:
   std::filesystem::path root_;

@@ -1,0 +1,108 @@
+#include "host/store/files.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace kindred {
+namespace fs = std::filesystem;
+namespace {
+
+template <class Call>
+auto Retry(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+Error SystemError(const std::string& doing, const fs::path& path) {
+  const int reason = errno;
+  return Error(ErrorCode::kIo,
+               fmt::format("cannot {} '{}': {}", doing, path.string(), std::generic_category().message(reason)));
+}
+
+Descriptor OpenFile(const fs::path& path, int flags, int mode) {
+  Descriptor file(Retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }));
+  if (file.get() < 0 && (errno == ENOENT || errno == ENOTDIR) && (flags & O_CREAT) == 0)
+    throw Error(ErrorCode::kNotFound, fmt::format("'{}' is not there", path.string()));
+  if (file.get() < 0) throw SystemError((flags & O_CREAT) != 0 ? "create" : "open", path);
+  return file;
+}
+
+Descriptor OpenRegularFile(const fs::path& path, int64_t* bytes) {
+  Descriptor file = OpenFile(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make the open wait
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw SystemError("read", path);
+  if (!S_ISREG(status.st_mode))
+    throw Error(ErrorCode::kIo, fmt::format("cannot read '{}': not a regular file", path.string()));
+  *bytes = status.st_size;
+  return file;
+}
+
+void WriteAll(const Descriptor& file, std::span<const std::byte> data, const fs::path& path) {
+  while (!data.empty()) {
+    const ssize_t written = Retry([&] { return ::write(file.get(), data.data(), data.size()); });
+    if (written == 0) errno = ENOSPC;
+    if (written <= 0) throw SystemError("write", path);
+    data = data.subspan(static_cast<size_t>(written));
+  }
+}
+
+void ReadAll(const Descriptor& file, std::span<std::byte> to, int64_t offset, const fs::path& path) {
+  while (!to.empty()) {
+    const ssize_t got = Retry([&] { return ::pread(file.get(), to.data(), to.size(), offset); });
+    if (got < 0) throw SystemError("read", path);
+    if (got == 0) throw Error(ErrorCode::kIo, fmt::format("'{}' ended while it was read", path.string()));
+    to = to.subspan(static_cast<size_t>(got));
+    offset += got;
+  }
+}
+
+void Sync(const Descriptor& file, const fs::path& path) {
+  // EINVAL: a file system that has nothing to sync for this kind of file.
+  if (Retry([&] { return ::fsync(file.get()); }) != 0 && errno != EINVAL) throw SystemError("sync", path);
+}
+
+void WriteFile(const fs::path& path, std::string_view text) {
+  const Descriptor file = OpenFile(path, O_WRONLY | O_CREAT | O_TRUNC);
+  WriteAll(file, std::as_bytes(std::span(text)), path);
+  Sync(file, path);
+}
+
+std::string ReadFile(const fs::path& path, int64_t max_bytes) {
+  int64_t bytes = 0;
+  const Descriptor file = OpenRegularFile(path, &bytes);
+  if (bytes > max_bytes)
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("'{}' has {} bytes; expected at most {}", path.string(), bytes, max_bytes));
+  std::string text(static_cast<size_t>(bytes), '\0');
+  ReadAll(file, std::as_writable_bytes(std::span(text)), 0, path);
+  return text;
+}
+
+void SyncFolder(const fs::path& path) {
+  Sync(OpenFile(path, O_RDONLY | O_DIRECTORY), path);
+}
+
+void CreateFolders(const fs::path& path) {
+  std::error_code ignored;
+  if (path.empty() || fs::is_directory(path, ignored)) return;
+  const fs::path parent = path.has_filename() ? path.parent_path() : path.parent_path().parent_path();
+  CreateFolders(parent);
+  if (::mkdir(path.c_str(), 0777) != 0 && !(errno == EEXIST && fs::is_directory(path, ignored)))
+    throw SystemError("create the folder", path);
+  SyncFolder(parent.empty() ? "." : parent);
+}
+
+}  // namespace kindred
