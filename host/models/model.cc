@@ -1,1 +1,192 @@
 #include "host/models/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace kindred {
+namespace {
+
+constexpr const char* kKind = "model";
+constexpr const char* kAls = "als";
+constexpr const char* kPopularity = "popularity";
+
+/// Refuses a model whose parts do not fit each other; after that no index leads out of its array.
+class ShapeCheck {
+ public:
+  ShapeCheck(const ModelView& model, ErrorCode code, std::string where)
+      : model_(model), code_(code), where_(std::move(where)) {}
+
+  void Run() const {
+    Expect(model_.algorithm == kAls || model_.algorithm == kPopularity, "algorithm '{}' is not one that is known",
+           model_.algorithm);
+    Expect(model_.users.size() == model_.n_users(), "{} user ids for {} users", model_.users.size(), model_.n_users());
+    Expect(model_.items.size() == model_.n_items(), "{} item ids for {} items", model_.items.size(), model_.n_items());
+    ExpectEqual("item_popularity", static_cast<int64_t>(model_.popularity.size()), model_.n_items());
+    History();
+    Factors();
+  }
+
+ private:
+  template <class... Args>
+  void Expect(bool holds, fmt::format_string<Args...> what, Args&&... args) const {
+    if (!holds) throw Error(code_, fmt::format("{}: {}", where_, fmt::format(what, std::forward<Args>(args)...)));
+  }
+
+  void ExpectEqual(const char* name, int64_t found, int64_t expected) const {
+    Expect(found == expected, "{} has size {}; expected {}", name, found, expected);
+  }
+
+  void History() const {
+    const auto& [n_rows, n_cols, indptr, indices, values] = model_.history;
+    ExpectEqual("history_indptr", static_cast<int64_t>(indptr.size()), n_rows + 1);
+    ExpectEqual("history_values", static_cast<int64_t>(values.size()), static_cast<int64_t>(indices.size()));
+    Expect(indptr[0] == 0, "history_indptr starts at {}; expected 0", indptr[0]);
+    for (size_t r = 1; r < indptr.size(); ++r)
+      Expect(indptr[r] >= indptr[r - 1], "history_indptr falls at row {}", r - 1);
+    ExpectEqual("history_items", static_cast<int64_t>(indices.size()), indptr.back());
+    for (int64_t r = 0; r < n_rows; ++r) {
+      int32_t last = -1;
+      for (const int32_t item : model_.history.row(r)) {
+        Expect(item > last && item < n_cols, "history_items holds {} after {} in row {} of {} columns", item, last, r,
+               n_cols);
+        last = item;
+      }
+    }
+  }
+
+  void Factors() const {
+    const int64_t n_factors = model_.n_factors();
+    Expect(model_.has_factors() == (model_.algorithm == kAls), "{} factors do not go with algorithm '{}'", n_factors,
+           model_.algorithm);
+    ExpectEqual("user_factors (columns)", model_.user_factors.n_cols, n_factors);
+    ExpectEqual("eigenvalues", static_cast<int64_t>(model_.eigenvalues.size()), n_factors);
+    if (!model_.has_factors()) return;
+    ExpectEqual("user_factors (rows)", model_.user_factors.n_rows, model_.n_users());
+    ExpectEqual("item_factors (rows)", model_.item_factors.n_rows, model_.n_items());
+    const AlsObjective& objective = model_.objective;
+    for (const float weight : {objective.unobserved_weight, objective.regularization})
+      Expect(std::isfinite(weight) && weight >= 0, "a weight of the objective is {}", weight);
+    Expect(std::isfinite(objective.regularization_exponent), "the regularization exponent is {}",
+           objective.regularization_exponent);
+  }
+
+  const ModelView& model_;
+  ErrorCode code_;
+  std::string where_;
+};
+
+void CheckFinite(const char* name, HostMatrix<const float> matrix) {
+  for (int64_t r = 0; r < matrix.n_rows; ++r)
+    for (const float value : matrix.row(r))
+      if (!std::isfinite(value))
+        throw Error(ErrorCode::kNumeric,
+                    fmt::format("{} holds {} in row {}: the model is not published", name, value, r));
+}
+
+void CheckFinite(const char* name, std::span<const float> values) {
+  CheckFinite(name, HostMatrix<const float>{values.data(), static_cast<int64_t>(values.size()), 1});
+}
+
+void ReadManifest(const nlohmann::json& manifest, const std::string& where, ModelView* model) {
+  const auto size = [&](const char* key) {
+    if (!manifest.at(key).is_number_integer())
+      throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's '{}' is no size", where, key));
+    return manifest.at(key).get<int64_t>();
+  };
+  try {
+    model->algorithm = manifest.at("algorithm").get<std::string>();
+    model->history.n_rows = size("n_users");
+    model->history.n_cols = size("n_items");
+    if (model->algorithm != kAls) return;
+    model->item_factors.n_cols = size("n_factors");
+    const nlohmann::json& objective = manifest.at("objective");
+    model->objective.unobserved_weight = objective.at("unobserved_weight").get<float>();
+    model->objective.regularization = objective.at("regularization").get<float>();
+    model->objective.regularization_exponent = objective.at("regularization_exponent").get<float>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("{}: the manifest does not describe a model: {}", where, error.what()));
+  }
+}
+
+}  // namespace
+
+float AlsObjective::RowRegularization(int64_t n_entries, int64_t n_other_side) const {
+  const double size = static_cast<double>(n_entries) + double{unobserved_weight} * static_cast<double>(n_other_side);
+  return static_cast<float>(regularization * std::pow(size, double{regularization_exponent}));
+}
+
+std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::string& name, int64_t version) {
+  auto model = std::make_shared<Model>();
+  model->name_ = name;
+  model->version_ = version != 0 ? version : store.Current(name);
+  const std::filesystem::path path = store.VersionPath(name, model->version_);
+  const auto artifact = Artifact::Open(path, kKind);
+  ModelView& view = model->view_;
+  ReadManifest(artifact->manifest(), path.string(), &view);
+  view.users = IdMap::FromArtifact(*artifact, "user_ids");
+  view.items = IdMap::FromArtifact(*artifact, "item_ids");
+  view.history.indptr = artifact->Array<int64_t>("history_indptr");
+  view.history.indices = artifact->Array<int32_t>("history_items");
+  view.history.values = artifact->Array<float>("history_values");
+  view.popularity = artifact->Array<float>("item_popularity");
+  if (view.algorithm == kAls) {
+    const int64_t n_factors = view.n_factors();
+    view.user_factors = artifact->Matrix<float>("user_factors");
+    view.item_factors = artifact->Matrix<float>("item_factors");
+    view.eigenvalues = artifact->Array<float>("eigenvalues");
+    if (view.n_factors() != n_factors)
+      throw Error(ErrorCode::kCorrupt, fmt::format("{}: item_factors has {} columns; the manifest says {}",
+                                                   path.string(), view.n_factors(), n_factors));
+  }
+  ShapeCheck(view, ErrorCode::kCorrupt, path.string()).Run();
+  model->artifact_ = artifact;
+  return model;
+}
+
+int64_t PublishModel(const ModelStore& store, const std::string& name, const ModelView& model,
+                     nlohmann::json manifest) {
+  ShapeCheck(model, ErrorCode::kInvalidArgument, fmt::format("model '{}'", name)).Run();
+  CheckFinite("user_factors", model.user_factors);
+  CheckFinite("item_factors", model.item_factors);
+  CheckFinite("eigenvalues", model.eigenvalues);
+  CheckFinite("item_popularity", model.popularity);
+  CheckFinite("history_values", model.history.values);
+
+  const int64_t version = store.NextVersion(name);
+  ArtifactWriter writer(store.VersionPath(name, version), kKind);
+  model.users.AddTo(writer, "user_ids");
+  model.items.AddTo(writer, "item_ids");
+  writer.AddArray<int64_t>("history_indptr", model.history.indptr);
+  writer.AddArray<int32_t>("history_items", model.history.indices);
+  writer.AddArray<float>("history_values", model.history.values);
+  writer.AddArray<float>("item_popularity", model.popularity);
+  manifest["algorithm"] = model.algorithm;
+  manifest["n_users"] = model.n_users();
+  manifest["n_items"] = model.n_items();
+  if (model.has_factors()) {
+    writer.AddMatrix("user_factors", model.user_factors);
+    writer.AddMatrix("item_factors", model.item_factors);
+    writer.AddArray<float>("eigenvalues", model.eigenvalues);
+    manifest["n_factors"] = model.n_factors();
+    manifest["objective"] = {{"unobserved_weight", model.objective.unobserved_weight},
+                             {"regularization", model.objective.regularization},
+                             {"regularization_exponent", model.objective.regularization_exponent}};
+  }
+  writer.Commit(std::move(manifest));
+  try {
+    store.SetCurrent(name, version);
+  } catch (const Error&) {
+    try {
+      store.Remove(name, version);
+    } catch (const Error&) {  // CURRENT names it already, or the disk refuses this too: the first error counts
+    }
+    throw;
+  }
+  return version;
+}
+
+}  // namespace kindred
