@@ -128,6 +128,7 @@ struct AlsHalfStep {
   View<const float> regularization;      // l, n_rows, >= 0
   MatrixView<float> solved;              // out, n_rows x n_factors
   View<double> loss;                     // out, n_rows: the row's minimum plus sum b^2/w over w > 0; or empty
+  View<double> squared_norm;             // out, n_rows: |x|^2; or empty
 };
 
 /// The n best items of each query by the defined score: products of float32 entries taken in double,

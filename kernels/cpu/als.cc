@@ -154,6 +154,12 @@ bool SolveShort(Row& row, const SimdKernels& simd, float* workspace) {
   return solved;
 }
 
+double SquaredNorm(const float* x, int64_t n) {
+  double sum = 0;
+  for (int64_t k = 0; k < n; ++k) sum += static_cast<double>(x[k]) * x[k];
+  return sum;
+}
+
 int64_t Workspace(int64_t f) {
   return std::max(f * f + 2 * f + kGatherRows * f, (f + 15) / 16 * 16 + DualWorkspace(f, f));
 }
@@ -184,6 +190,7 @@ void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {
               step.regularization.size == rows.n_rows(),
           "ALS: the observed rows do not fit the factors");
   Require(step.loss.empty() || step.loss.size == rows.n_rows(), "ALS: not one loss a row");
+  Require(step.squared_norm.empty() || step.squared_norm.size == rows.n_rows(), "ALS: not one norm a row");
   Require(step.unobserved_weight >= 0, "ALS: the unobserved weight is negative");
 
   CpuContext& cpu = static_cast<CpuContext&>(context);
@@ -209,6 +216,7 @@ void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {
       }
       if (!solved) failure.Report(r);
       if (!step.loss.empty()) step.loss.data[r] = row.loss;
+      if (!step.squared_norm.empty()) step.squared_norm.data[r] = SquaredNorm(row.solution, f);
     }
   });
   if (failure.row() == INT64_MAX) return;

@@ -40,22 +40,22 @@ class AlsTest : public BackendTest {
  protected:
   struct Solution {
     std::vector<float> fixed, solved;
-    std::vector<double> loss;
+    std::vector<double> loss, squared_norm;
   };
 
   Solution Solve(const Rows& rows, bool use_targets, const std::vector<float>& fixed, int64_t f, float a0,
                  const std::vector<float>& regularization) {
     const Resident<float> y = ToBackend(fixed, rows.n_cols, f);
     const Resident<float> eigenvalues(backend(), f), x(backend(), rows.n_rows(), f);
-    const Resident<double> loss(backend(), rows.n_rows());
+    const Resident<double> loss(backend(), rows.n_rows()), squared_norm(backend(), rows.n_rows());
     const Resident<float> l = ToBackend(regularization, rows.n_rows());
     const auto observed = backend().NewSparseRows(
         rows.view(), use_targets ? std::span<const float>(rows.targets) : std::span<const float>(), nullptr);
     backend().Diagonalize(context(), y.matrix(), eigenvalues.view());
-    backend().SolveAls(context(),
-                       {observed.get(), y.matrix(), eigenvalues.view(), a0, l.view(), x.matrix(), loss.view()});
+    backend().SolveAls(context(), {observed.get(), y.matrix(), eigenvalues.view(), a0, l.view(), x.matrix(),
+                                   loss.view(), squared_norm.view()});
     context().Wait();
-    return {ToHost(y), ToHost(x), ToHost(loss)};
+    return {ToHost(y), ToHost(x), ToHost(loss), ToHost(squared_norm)};
   }
 };
 
@@ -90,6 +90,7 @@ TEST_P(AlsTest, EveryRowEqualsTheReferenceOverShapes) {
           norm += expected[k] * expected[k];
           error += difference * difference;
         }
+        ASSERT_NEAR(found.squared_norm[static_cast<size_t>(r)], norm, 1e-4 * norm + 1e-12) << "row " << r;
         ASSERT_LE(std::sqrt(error), 2e-5 * std::sqrt(norm) + 1e-7)
             << "row " << r << " of " << weights.size() << " entries";
         const double loss = reference::AlsRowLoss(y, rows.view().row(r), weights, targets, 0.1,
@@ -137,6 +138,30 @@ TEST_P(AlsTest, ASingularSystemIsAnErrorThatNamesTheFirstSuchRow) {
   }
 }
 
+TEST_P(AlsTest, ASystemSingularButForRoundingIsAnError) {
+  for (uint64_t seed = 100; seed < 140; ++seed) {
+    std::mt19937_64 engine(seed);
+    Rows rows;
+    rows.n_cols = 50;
+    rows.Add(7, engine);
+    for (float& w : rows.weights) w += 0.5f;
+    const std::vector<float> fixed = RandomNormal(50 * 16, seed);
+    EXPECT_THROW(Solve(rows, false, fixed, 16, 0, {0}), Error) << "seed " << seed;
+  }
+}
+
+TEST_P(AlsTest, TinyEigenvaluesAreTakenInThePrimal) {
+  // Two equal items alone in their direction: the dual's matrix, 1e9 everywhere, would lose its identity.
+  Rows rows;
+  rows.n_cols = 4;
+  rows.indptr = {0, 2};
+  rows.indices = {2, 3};
+  rows.weights = {1, 1};
+  const Solution found = Solve(rows, false, {1e4f, 0, 1e4f, 0, 0, 1, 0, 1}, 2, 1e-9f, {1e-9f});
+  EXPECT_NEAR(std::abs(found.solved[1]), 1, 1e-5);
+  EXPECT_NEAR(found.solved[0], 0, 1e-5);
+}
+
 TEST_P(AlsTest, HugeWeightsStayFinite) {
   Rows rows;
   rows.n_cols = 3;
@@ -163,7 +188,7 @@ TEST_P(AlsTest, BitsDoNotDependOnThreads) {
     l.Upload(*other, *other_context, regularization);
     const auto observed = other->NewSparseRows(rows.view(), {}, nullptr);
     other->Diagonalize(*other_context, y.matrix(), e.view());
-    other->SolveAls(*other_context, {observed.get(), y.matrix(), e.view(), 0.05f, l.view(), x.matrix(), {}});
+    other->SolveAls(*other_context, {observed.get(), y.matrix(), e.view(), 0.05f, l.view(), x.matrix(), {}, {}});
     std::vector<float> solved(300 * 48);
     x.Download(*other, *other_context, solved);
     other_context->Wait();

@@ -142,6 +142,7 @@ class StrictBackend : public Backend {
     Check(step.regularization, "ALS: regularization");
     Check(step.solved, "ALS: solved");
     Check(step.loss, "ALS: loss");
+    Check(step.squared_norm, "ALS: squared_norm");
     AlsHalfStep inner_step = step;
     inner_step.observed = static_cast<const StrictRows&>(*step.observed).inner.get();
     Later(context, [=, this](Context& inner) { cpu_.SolveAls(inner, inner_step); });

@@ -1,0 +1,42 @@
+// Which events of a dataset are held out for evaluation.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "host/data/dataset.h"
+#include "host/evaluation/metrics.h"
+
+namespace kindred {
+
+enum class SplitKind {
+  kNone,
+  kRandom,      // each (user, item) pair, with all its events, with a given probability
+  kLeaveLastN,  // of each user with more than n items, the n items first met last; all their events
+  kTime,        // every event at or after one moment, the same for all users
+};
+
+/// "none", "random", "leave-last-n" or "time". Throws kUsage naming these.
+SplitKind ParseSplitKind(std::string_view name);
+
+struct SplitOptions {
+  SplitKind kind = SplitKind::kNone;
+  double fraction = 0.2;    // random: of the pairs; time: of the events, where no moment is given
+  int64_t n = 1;            // leave-last-n
+  bool has_moment = false;  // time
+  int64_t moment = 0;       // unix seconds
+  uint64_t seed = 1;        // random
+};
+
+struct Split {
+  std::vector<uint8_t> keep;  // [n_events] 1: in training
+  Holdout holdout;            // pairs held out and not in training
+  int64_t moment = 0;         // time: what was used
+};
+
+/// Splits. Events of weight 0 are no pairs. Throws kInvalidArgument for options out of range, for a dataset without
+/// times where they are needed, and where nothing or everything would be held out. Deterministic.
+Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions& options);
+
+}  // namespace kindred
