@@ -7,7 +7,9 @@
 //   event_times.npy    int64 [n_events]     unix seconds; absent where the export has none
 //   event_types.npy    uint8 [n_events]     index into the manifest's "event_types"; absent where there are none
 //
-// A user's events are in order of time, then of input.
+// A user's events are in order of time, then of input. The manifest has schema_version, kindred_version,
+// created_at, n_users, n_items, n_events, n_entries (distinct pairs), time_range ([first, last] or null) and
+// event_types ([{"name", "n_events"}]), and what the export was read from (docs/formats.md).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +26,10 @@
 
 namespace kindred {
 
+/// The layout above. A reader refuses a newer one with a message.
+inline constexpr int kDatasetSchema = 1;
+inline constexpr const char* kDatasetKind = "dataset";
+
 struct EventsView {
   std::span<const int64_t> indptr;
   std::span<const int32_t> items;
@@ -37,7 +43,8 @@ struct EventsView {
 
 class Dataset {
  public:
-  /// Verifies, maps and checks that every offset and index is in range. Throws as Artifact::Open does.
+  /// Verifies, maps and checks that every offset and index is in range and every value finite and >= 0.
+  /// Throws as Artifact::Open does.
   static std::shared_ptr<const Dataset> Open(const std::filesystem::path& path);
 
   const IdMap& users() const { return users_; }
@@ -48,6 +55,9 @@ class Dataset {
   const std::string& digest() const { return artifact_->digest(); }
 
  private:
+  void ReadEventTypes();
+  void Check() const;
+
   std::shared_ptr<const Artifact> artifact_;
   IdMap users_;
   IdMap items_;

@@ -21,9 +21,9 @@ size_t Probe(const IdMap& ids, std::span<const int32_t> slots, std::string_view 
 }
 
 template <class... Args>
-[[noreturn]] void Refuse(const std::string& prefix, fmt::format_string<Args...> what, Args&&... args) {
+[[noreturn]] void Refuse(const std::string& where, fmt::format_string<Args...> what, Args&&... args) {
   throw Error(ErrorCode::kCorrupt,
-              fmt::format("id map '{}': {}", prefix, fmt::format(what, std::forward<Args>(args)...)));
+              fmt::format("id map '{}': {}", where, fmt::format(what, std::forward<Args>(args)...)));
 }
 
 }  // namespace
@@ -31,23 +31,24 @@ template <class... Args>
 IdMap IdMap::FromArtifact(const Artifact& artifact, const std::string& prefix) {
   const IdMap map(artifact.Array<uint8_t>(prefix + "_bytes"), artifact.Array<int64_t>(prefix + "_offsets"),
                   artifact.Array<int32_t>(prefix + "_slots"));
-  if (map.offsets_.empty() || map.offsets_[0] != 0) Refuse(prefix, "the offsets do not start at 0");
+  const std::string where = (artifact.path() / prefix).string();
+  if (map.offsets_.empty() || map.offsets_[0] != 0) Refuse(where, "the offsets do not start at 0");
   if (map.size() > std::numeric_limits<int32_t>::max())
-    Refuse(prefix, "{} ids, more than an index can name", map.size());
+    Refuse(where, "{} ids, more than an index can name", map.size());
   for (size_t i = 1; i < map.offsets_.size(); ++i)
-    if (map.offsets_[i - 1] > map.offsets_[i]) Refuse(prefix, "offset {} is below the one before", i);
+    if (map.offsets_[i - 1] > map.offsets_[i]) Refuse(where, "offset {} is below the one before", i);
   if (map.offsets_.back() != static_cast<int64_t>(map.bytes_.size()))
-    Refuse(prefix, "the offsets end at {}, the bytes at {}", map.offsets_.back(), map.bytes_.size());
+    Refuse(where, "the offsets end at {}, the bytes at {}", map.offsets_.back(), map.bytes_.size());
 
   const size_t n_slots = map.slots_.size();
   if (n_slots < 2 || !std::has_single_bit(n_slots) || n_slots / 2 < static_cast<size_t>(map.size()))
-    Refuse(prefix, "{} slots for {} ids; expected a power of two, at least twice as many", n_slots, map.size());
+    Refuse(where, "{} slots for {} ids; expected a power of two, at least twice as many", n_slots, map.size());
   int64_t n_used = 0;
   for (const int32_t slot : map.slots_) {
-    if (slot < -1 || slot >= map.size()) Refuse(prefix, "a slot names id {} of {}", slot, map.size());
+    if (slot < -1 || slot >= map.size()) Refuse(where, "a slot names id {} of {}", slot, map.size());
     n_used += slot >= 0;
   }
-  if (n_used != map.size()) Refuse(prefix, "{} slots are taken by {} ids", n_used, map.size());
+  if (n_used != map.size()) Refuse(where, "{} slots are taken by {} ids", n_used, map.size());
   return map;
 }
 
