@@ -1,0 +1,213 @@
+#include "host/models/model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <variant>
+
+#include "tests/support/errors.h"
+#include "tests/support/small_model.h"
+#include "tests/support/temporary_folder.h"
+
+namespace kindred {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAreArray;
+using Values = std::variant<std::vector<float>, std::vector<int32_t>, std::vector<int64_t>>;
+
+void ExpectEqualViews(const ModelView& found, const ModelView& expected) {
+  EXPECT_EQ(found.algorithm, expected.algorithm);
+  ASSERT_EQ(found.users.size(), expected.users.size());
+  ASSERT_EQ(found.items.size(), expected.items.size());
+  for (int64_t i = 0; i < found.items.size(); ++i) {
+    EXPECT_EQ(found.items.Id(i), expected.items.Id(i));
+    EXPECT_EQ(found.items.Find(expected.items.Id(i)), i);
+  }
+  EXPECT_EQ(found.n_users(), expected.n_users());
+  EXPECT_EQ(found.n_items(), expected.n_items());
+  EXPECT_EQ(found.n_factors(), expected.n_factors());
+  EXPECT_THAT(found.history.indptr, ElementsAreArray(expected.history.indptr));
+  EXPECT_THAT(found.history.indices, ElementsAreArray(expected.history.indices));
+  EXPECT_THAT(found.history.values, ElementsAreArray(expected.history.values));
+  EXPECT_THAT(found.popularity, ElementsAreArray(expected.popularity));
+  EXPECT_THAT(found.user_factors.all(), ElementsAreArray(expected.user_factors.all()));
+  EXPECT_THAT(found.item_factors.all(), ElementsAreArray(expected.item_factors.all()));
+  EXPECT_THAT(found.eigenvalues, ElementsAreArray(expected.eigenvalues));
+  if (!expected.has_factors()) return;
+  EXPECT_EQ(found.objective.unobserved_weight, expected.objective.unobserved_weight);
+  EXPECT_EQ(found.objective.regularization, expected.objective.regularization);
+  EXPECT_EQ(found.objective.regularization_exponent, expected.objective.regularization_exponent);
+}
+
+class ModelTest : public testing::Test {
+ protected:
+  /// The version again, with some of its arrays and of its manifest changed, as version 1 of model "changed".
+  fs::path Rewrite(const SmallModel& model, const std::map<std::string, Values>& changes,
+                   const std::function<void(nlohmann::json&)>& change_manifest = {}) const {
+    const fs::path path = store_.VersionPath("changed", 1);
+    fs::remove_all(path);
+    const int64_t version = PublishModel(store_, "original", model.view(), {});
+    const auto artifact = Artifact::Open(store_.VersionPath("original", version), "model");
+    nlohmann::json manifest = artifact->manifest();
+    if (change_manifest) change_manifest(manifest);
+    ArtifactWriter writer(path, "model");
+    for (const auto& [file, entry] : artifact->manifest()["files"].items()) {
+      const std::string name = file.substr(0, file.size() - 4);
+      const auto change = changes.find(name);
+      if (change != changes.end()) {
+        std::visit([&](const auto& values) { writer.AddArray(name, std::span(values)); }, change->second);
+      } else if (name.ends_with("_factors")) {
+        writer.AddMatrix(name, artifact->Matrix<float>(name));
+      } else if (name.ends_with("_bytes")) {
+        writer.AddArray(name, artifact->Array<uint8_t>(name));
+      } else if (name.ends_with("_offsets") || name == "history_indptr") {
+        writer.AddArray(name, artifact->Array<int64_t>(name));
+      } else if (name.ends_with("_slots") || name == "history_items") {
+        writer.AddArray(name, artifact->Array<int32_t>(name));
+      } else {
+        writer.AddArray(name, artifact->Array<float>(name));
+      }
+    }
+    writer.Commit(manifest);
+    return path;
+  }
+
+  TemporaryFolder folder_;
+  ModelStore store_{folder_.path() / "store"};
+};
+
+TEST_F(ModelTest, GivesBackWhatWasPublished) {
+  int64_t published = 0;
+  for (const int64_t n_users : {0, 1, 33}) {
+    for (const int64_t n_items : {0, 1, 31}) {
+      for (const int64_t n_factors : {0, 1, 32}) {
+        const SmallModel model(n_users, n_items, n_factors);
+        EXPECT_EQ(PublishModel(store_, "m", model.view(), {{"note", "n"}}), ++published);
+        EXPECT_EQ(store_.Current("m"), published);
+        const auto opened = Model::Open(store_, "m");
+        ExpectEqualViews(opened->view(), model.view());
+        EXPECT_EQ(opened->name(), "m");
+        EXPECT_EQ(opened->version(), published);
+        EXPECT_EQ(opened->manifest()["note"], "n");
+        EXPECT_EQ(opened->manifest()["n_users"], n_users);
+      }
+    }
+  }
+  EXPECT_EQ(Model::Open(store_, "m", 2)->view().n_factors(), 1);
+  ExpectError(ErrorCode::kNotFound, "no model at", [&] { Model::Open(store_, "m", 99); });
+  ExpectError(ErrorCode::kNotFound, "it has m", [&] { Model::Open(store_, "other"); });
+}
+
+TEST_F(ModelTest, AFlippedByteInEveryFileIsFound) {
+  PublishModel(store_, "m", SmallModel().view(), {});
+  const fs::path path = store_.VersionPath("m", 1);
+  size_t n_files = 0;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const std::string content = Content(entry.path());
+    const size_t step = content.size() < 300 ? 1 : 17;
+    for (size_t at = 0; at < content.size(); ++at) {
+      if (at % step != 0 && at + 1 != content.size()) continue;
+      std::string damaged = content;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << at % 8));
+      std::ofstream(entry.path(), std::ios::binary) << damaged;
+      EXPECT_THROW(Model::Open(store_, "m"), Error) << entry.path() << ", byte " << at;
+    }
+    std::ofstream(entry.path(), std::ios::binary) << content;
+    ++n_files;
+  }
+  EXPECT_EQ(n_files, 15u);
+  EXPECT_NO_THROW(Model::Open(store_, "m"));
+}
+
+TEST_F(ModelTest, PartsThatDoNotFitAreRefused) {
+  const SmallModel model;
+  const auto refused = [&](const std::string& part, const std::map<std::string, Values>& changes,
+                           const std::function<void(nlohmann::json&)>& change_manifest = {}) {
+    Rewrite(model, changes, change_manifest);
+    ExpectError(ErrorCode::kCorrupt, part, [&] { Model::Open(store_, "changed", 1); });
+  };
+  Rewrite(model, {});
+  ExpectEqualViews(Model::Open(store_, "changed", 1)->view(), model.view());
+
+  const auto changed = [](auto values, size_t at, auto value) {
+    values.at(at) = value;
+    return values;
+  };
+  const auto& [n_rows, n_cols, indptr, indices, values] = model.history;
+  const int64_t nnz = indptr.back();
+  ASSERT_GT(nnz, 4);
+  refused("starts at 1", {{"history_indptr", changed(indptr, 0, 1)}});
+  refused("falls at row 1", {{"history_indptr", changed(indptr, 1, nnz + 1)}});
+  refused("falls at row 0", {{"history_indptr", changed(indptr, 1, -1)}});
+  refused("history_items has size", {{"history_indptr", changed(indptr, indptr.size() - 1, nnz + 1)}});
+  refused("history_indptr has size 2; expected 6", {{"history_indptr", std::vector<int64_t>{0, nnz}}});
+  refused("history_values has size 1", {{"history_values", std::vector<float>{1}}});
+  refused("history_items holds 7", {{"history_items", changed(indices, indices.size() - 1, 7)}});
+  refused("history_items holds -1", {{"history_items", changed(indices, 0, -1)}});
+  const size_t second =
+      static_cast<size_t>(*std::find_if(indptr.begin(), indptr.end(), [](int64_t at) { return at > 1; })) - 1;
+  refused("after", {{"history_items", changed(indices, second, indices[second - 1])}});
+  refused("item_popularity has size 1", {{"item_popularity", std::vector<float>{1}}});
+  refused("eigenvalues has size 1", {{"eigenvalues", std::vector<float>{1}}});
+  refused("expected '<f4' in 2", {{"item_factors", model.item_factors}});
+  refused("expected '<f4' in 1", {{"item_popularity", std::vector<int32_t>(7)}});
+  refused("slot names id", {{"item_ids_slots", std::vector<int32_t>(16, 100)}});
+
+  const auto refused_manifest = [&](const std::string& part, const std::string& key, const nlohmann::json& value) {
+    refused(part, {}, [&](nlohmann::json& manifest) { manifest[key] = value; });
+  };
+  refused_manifest("5 user ids for 6 users", "n_users", 6);
+  refused_manifest("user ids for -1 users", "n_users", -1);
+  refused_manifest("'n_users' is no size", "n_users", 5.5);
+  refused_manifest("'n_users' is no size", "n_users", "5");
+  refused_manifest("7 item ids for 9223372036854775807 items", "n_items", std::numeric_limits<int64_t>::max());
+  refused_manifest("3 columns; the manifest says 4", "n_factors", 4);
+  refused_manifest("algorithm 'x' is not one", "algorithm", "x");
+  refused_manifest("does not describe a model", "algorithm", 3);
+  refused_manifest("does not describe a model", "objective", {{"regularization", 1}});
+  refused_manifest("weight of the objective is -1", "objective",
+                   {{"regularization", -1}, {"unobserved_weight", 1}, {"regularization_exponent", 1}});
+  refused_manifest("weight of the objective is inf", "objective",
+                   {{"regularization", 1e300}, {"unobserved_weight", 1}, {"regularization_exponent", 1}});
+}
+
+TEST_F(ModelTest, WhatIsNotFiniteIsNotPublished) {
+  const float bad[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()};
+  for (const float value : bad) {
+    const auto refused = [&](const std::string& part, std::vector<float> SmallModel::*array, size_t at) {
+      SmallModel model;
+      (model.*array)[at] = value;
+      ExpectError(ErrorCode::kNumeric, part, [&] { PublishModel(store_, "m", model.view(), {}); });
+    };
+    refused("user_factors holds ", &SmallModel::user_factors, 0);
+    refused("in row 4:", &SmallModel::user_factors, 14);
+    refused("item_factors holds ", &SmallModel::item_factors, 20);
+    refused("in row 6:", &SmallModel::item_factors, 20);
+    refused("eigenvalues holds ", &SmallModel::eigenvalues, 1);
+    refused("item_popularity holds ", &SmallModel::popularity, 1);
+  }
+  SmallModel model;
+  model.popularity.pop_back();
+  ExpectError(ErrorCode::kInvalidArgument, "item_popularity has size 6; expected 7",
+              [&] { PublishModel(store_, "m", model.view(), {}); });
+  EXPECT_FALSE(fs::exists(store_.ModelPath("m")));
+}
+
+TEST(AlsObjective, RowRegularizationGrowsWithTheRow) {
+  AlsObjective objective{0.5f, 0.25f, 1.0f};
+  EXPECT_EQ(objective.RowRegularization(3, 10), 0.25f * 8);
+  EXPECT_EQ(objective.RowRegularization(0, 0), 0.0f);
+  objective.regularization_exponent = 0;
+  EXPECT_EQ(objective.RowRegularization(3, 10), 0.25f);
+  EXPECT_EQ(objective.RowRegularization(0, 0), 0.25f);
+  objective.regularization_exponent = 0.5f;
+  EXPECT_FLOAT_EQ(objective.RowRegularization(4, 10), 0.25f * 3);
+}
+
+}  // namespace
+}  // namespace kindred

@@ -1,0 +1,65 @@
+// A model of random numbers, for tests of what stores, ranks or serves one.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "host/data/id_map.h"
+#include "host/data/interactions.h"
+#include "host/models/model.h"
+
+namespace kindred {
+
+/// Owns the arrays of a ModelView. Users are "u0", "u1", ..., items "i0", "i1", ...; about a third of all
+/// pairs are in the history, and user 0 has none.
+class SmallModel {
+ public:
+  /// `n_factors` 0 makes a model of algorithm "popularity".
+  explicit SmallModel(int64_t n_users = 5, int64_t n_items = 7, int64_t n_factors = 3, uint32_t seed = 1) {
+    std::mt19937 random(seed);
+    history.n_rows = n_users;
+    history.n_cols = n_items;
+    popularity.assign(static_cast<size_t>(n_items), 0);
+    for (int64_t i = 0; i < n_items; ++i) items.Intern("i" + std::to_string(i));
+    for (int64_t u = 0; u < n_users; ++u) {
+      users.Intern("u" + std::to_string(u));
+      for (int64_t i = 0; u > 0 && i < n_items; ++i) {
+        if (random() % 3 != 0) continue;
+        history.indices.push_back(static_cast<int32_t>(i));
+        history.values.push_back(1.0f + static_cast<float>(random() % 4));
+        ++popularity[static_cast<size_t>(i)];
+      }
+      history.indptr.push_back(static_cast<int64_t>(history.indices.size()));
+    }
+    std::normal_distribution<float> normal;
+    for (auto* factors : {&user_factors, &item_factors}) {
+      factors->resize(static_cast<size_t>((factors == &user_factors ? n_users : n_items) * n_factors));
+      std::generate(factors->begin(), factors->end(), [&] { return normal(random); });
+    }
+    for (int64_t f = 0; f < n_factors; ++f) eigenvalues.push_back(static_cast<float>(n_factors - f));
+  }
+
+  ModelView view() const {
+    const auto n_factors = static_cast<int64_t>(eigenvalues.size());
+    ModelView model;
+    model.algorithm = n_factors > 0 ? "als" : "popularity";
+    model.users = users.view();
+    model.items = items.view();
+    model.history = history.view();
+    model.popularity = popularity;
+    model.user_factors = {user_factors.data(), history.n_rows, n_factors};
+    model.item_factors = {item_factors.data(), history.n_cols, n_factors};
+    model.eigenvalues = eigenvalues;
+    model.objective = {0.25f, 0.003f, 0.5f};
+    return model;
+  }
+
+  IdMapBuilder users, items;
+  Csr history;
+  std::vector<float> popularity, user_factors, item_factors, eigenvalues;
+};
+
+}  // namespace kindred
