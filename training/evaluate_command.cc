@@ -1,7 +1,63 @@
+#include <fmt/format.h>
+
+#include <iostream>
+#include <memory>
+
+#include "host/evaluation/holdout_file.h"
+#include "host/models/model.h"
+#include "kernels/select.h"
 #include "training/commands.h"
+#include "training/metrics_text.h"
+#include "training/reader_options.h"
 
 namespace kindred {
+namespace {
 
-void AddEvaluateCommand(CommandLine&) {}
+struct EvaluateFlags {
+  std::string store;
+  std::string model;
+  int64_t version = 0;
+  std::vector<std::string> test_paths;
+  ReaderFlags test;
+  int64_t k = 20;
+  std::string backend = "auto";
+  int n_threads = 0;
+  bool json = false;
+};
+
+int RunEvaluate(const EvaluateFlags& flags) {
+  const EventReaderOptions reader = flags.test.Options();
+  const ChosenBackend chosen = ChooseBackend(flags.backend, flags.n_threads);
+  const auto model = Model::Open(ModelStore(flags.store), flags.model, flags.version);
+  const Holdout holdout = ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items);
+  const Evaluation evaluation = Evaluate(Ranker(*chosen.backend, model->view(), model), holdout, flags.k);
+  nlohmann::json report = {
+      {"model", model->name()}, {"version", model->version()},        {"algorithm", model->view().algorithm},
+      {"k", flags.k},           {"metrics", MetricsJson(evaluation)}, {"holdout", HoldoutJson(evaluation)}};
+  report["holdout"]["files"] = flags.test_paths;
+  if (flags.json) {
+    PrintJson(report);
+  } else {
+    std::cout << fmt::format("{} version {}\n", model->name(), model->version()) << MetricsText(report);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void AddEvaluateCommand(CommandLine& program) {
+  auto flags = std::make_shared<EvaluateFlags>();
+  CLI::App* app = program.Add("evaluate", "Evaluates a published model on held-out interactions",
+                              [flags] { return RunEvaluate(*flags); });
+  app->add_option("--store", flags->store, "the model store's folder")->required();
+  app->add_option("--model", flags->model, "the model's name in the store")->required();
+  app->add_option("--version", flags->version, "the version; 0: the current one");
+  app->add_option("--test", flags->test_paths, "files of held-out interactions")->required()->allow_extra_args(false);
+  AddReaderFlags(*app, "test-", flags->test);
+  app->add_option("--k", flags->k, "length of the evaluated lists");
+  app->add_option("--backend", flags->backend, "auto, cpu or cuda");
+  app->add_option("--threads", flags->n_threads, "threads to use; 0: one a core");
+  app->add_flag("--json", flags->json)->description("print the report as one JSON object");
+}
 
 }  // namespace kindred

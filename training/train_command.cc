@@ -1,7 +1,100 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <memory>
+
+#include "host/cli/progress.h"
+#include "host/data/field_values.h"
 #include "training/commands.h"
+#include "training/metrics_text.h"
+#include "training/pipeline.h"
+#include "training/reader_options.h"
 
 namespace kindred {
+namespace {
 
-void AddTrainCommand(CommandLine&) {}
+struct TrainFlags {
+  TrainOptions options;
+  ReaderFlags test;
+  std::string split = "none";
+  std::string split_time;
+  bool no_refit = false;
+  bool json = false;
+};
+
+TrainOptions Resolve(const TrainFlags& flags) {
+  TrainOptions options = flags.options;
+  options.test_reader = flags.test.Options();
+  options.split.kind = ParseSplitKind(flags.split);
+  options.split.seed = options.als.seed;
+  options.refit = !flags.no_refit;
+  if (!flags.split_time.empty()) {
+    if (const char* wrong = ParseTime(flags.split_time, &options.split.moment))
+      throw Error(ErrorCode::kUsage, fmt::format("--split-time '{}': {}", flags.split_time, wrong));
+    options.split.has_moment = true;
+  }
+  return options;
+}
+
+int RunTrain(const TrainFlags& flags) {
+  const TrainOptions options = Resolve(flags);
+  std::unique_ptr<Progress> progress;
+  TrainEvents events;
+  events.stage = [&](const std::string& message) {
+    progress.reset();
+    spdlog::info("{}", message);
+  };
+  events.epoch = [&](const AlsEpoch& epoch, int64_t n_epochs) {
+    if (!progress) progress = std::make_unique<Progress>(options.algorithm, n_epochs, "epoch");
+    progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss));
+  };
+  const nlohmann::json report = Train(options, events);
+  if (flags.json) {
+    PrintJson(report);
+    return 0;
+  }
+  std::cout << fmt::format("{} version {}: {}, {} users x {} items, {} entries, trained on {}\n", options.model,
+                           report["version"].get<int64_t>(), options.algorithm, report["n_users"].get<int64_t>(),
+                           report["n_items"].get<int64_t>(), report["n_entries"].get<int64_t>(),
+                           report["trained_on"].get<std::string>());
+  if (report.contains("metrics")) std::cout << MetricsText(report);
+  std::cout << "published " << report["path"].get<std::string>() << "\n";
+  return 0;
+}
+
+}  // namespace
+
+void AddTrainCommand(CommandLine& program) {
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* app = program.Add("train", "Trains a model on a dataset and publishes it in a store",
+                              [flags] { return RunTrain(*flags); });
+  TrainOptions& options = flags->options;
+  app->add_option("dataset", options.dataset, "the dataset's folder, as prepare wrote it")->required();
+  app->add_option("--store", options.store, "the model store's folder")->required();
+  app->add_option("--model", options.model, "the model's name in the store")->required();
+  app->add_option("--algorithm", options.algorithm, "als or popularity");
+  app->add_option("--n-factors", options.als.n_factors, "length of the factor vectors");
+  app->add_option("--regularization", options.als.objective.regularization, "weight of |x|^2, times n^exponent");
+  app->add_option("--regularization-exponent", options.als.objective.regularization_exponent,
+                  "how regularization grows with a row's entries; 0: not at all");
+  app->add_option("--unobserved-weight", options.als.objective.unobserved_weight,
+                  "weight of all pairs against the observed ones' confidences");
+  app->add_option("--epochs", options.als.epochs, "sweeps over users and items");
+  app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split");
+  app->add_option("--threads", options.n_threads, "threads to use; 0: one a core");
+  app->add_option("--backend", options.backend, "auto, cpu or cuda");
+  app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
+      ->allow_extra_args(false);
+  AddReaderFlags(*app, "test-", flags->test);
+  app->add_option("--split", flags->split, "hold out: none, random, leave-last-n or time");
+  app->add_option("--holdout-fraction", options.split.fraction, "of the pairs (random) or of the events (time)");
+  app->add_option("--holdout-n", options.split.n, "items of each user (leave-last-n)");
+  app->add_option("--split-time", flags->split_time, "hold out what is not before this moment (time)");
+  app->add_flag("--no-refit", flags->no_refit)
+      ->description("publish the evaluated model, not one trained on everything");
+  app->add_option("--k", options.k, "length of the evaluated lists");
+  app->add_flag("--json", flags->json)->description("print the report as one JSON object");
+}
 
 }  // namespace kindred
