@@ -46,7 +46,7 @@ struct EventReaderOptions {
   EventFormat format = EventFormat::kCsv;
   /// Header names. Empty: `user` or `user_id`, `item` or `item_id`; and where the header has them `event`,
   /// `value`, and `time` or `timestamp`.
-  std::string user_column, item_column, event_column, value_column, time_column;
+  std::string user_column = {}, item_column = {}, event_column = {}, value_column = {}, time_column = {};
 
   size_t buffer_bytes = size_t{1} << 20;
   /// Longer lines (and quoted fields over several lines) are bad rows.
