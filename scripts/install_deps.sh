@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 packages=(
   g++ cmake ninja-build pkg-config ca-certificates
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libeigen3-dev libopenblas-serial-dev
+  libeigen3-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   zlib1g-dev libxxhash-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev

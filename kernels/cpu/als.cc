@@ -1,24 +1,21 @@
-// The ALS half-step: short rows in the dual (simd.cc), long rows in the primal by SYRK and Cholesky.
+// The ALS half-step: short rows in the dual (simd.cc), long rows in the primal by Cholesky.
 //
 // Both work in the eigenbasis of the fixed side's Gram matrix, where a0 YtY is a diagonal, so that any
 // regularization a row has costs nothing. Each row is solved by one thread from start to end.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <mutex>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
-#include "kernels/cpu/blas.h"
 
 namespace kindred {
 namespace {
 
 constexpr int64_t kTaskCost = 4096;  // entries, with a constant a row, that make a task worth taking
 constexpr int64_t kRowCost = 16;
-constexpr int64_t kGatherRows = 256;      // rows of Y gathered at a time in the primal
 constexpr float kTinyEigenvalue = 1e-6f;  // of min(D) against max(D): below it the dual loses its digits
 
 class CpuSparseRows : public SparseRows {
@@ -87,71 +84,28 @@ bool WellConditioned(const Row& row) {
   return smallest > kTinyEigenvalue * largest;
 }
 
-bool SolvePrimal(Row& row, float* workspace) {
+bool Solve(Row& row, const SimdKernels& simd, float* workspace) {
   const int64_t f = row.n_factors();
-  float* system = workspace;      // f x f, lower triangle in column-major
-  float* right = system + f * f;  // sum b y
-  float* solution = right + f;
-  float* gathered = solution + f;  // kGatherRows x f
-  std::fill(system, system + f * f + f, 0.0f);
-  double constant = 0;
-  const int n = static_cast<int>(f);
-  const float one = 1;
-  for (int64_t i = 0; i < row.n_entries(); i += kGatherRows) {
-    const int count = static_cast<int>(std::min(kGatherRows, row.n_entries() - i));
-    for (int64_t j = 0; j < count; ++j) {
-      const size_t entry = static_cast<size_t>(i + j);
-      const float* y = row.step.fixed.data + static_cast<int64_t>(row.indices[entry]) * f;
-      const float w = row.weights[entry], b = row.targets[entry], root = std::sqrt(w);
-      for (int64_t k = 0; k < f; ++k) gathered[j * f + k] = root * y[k];
-      for (int64_t k = 0; k < f; ++k) right[k] += b * y[k];
-      if (w > 0) constant += static_cast<double>(b) * b / w;
-    }
-    ssyrk_("L", "N", &n, &count, &one, gathered, &n, &one, system, &n);
-  }
-  float* diagonal = gathered;
+  const bool dual = row.n_entries() <= f && WellConditioned(row);
+  float* diagonal = workspace;  // D, or D^-1/2
   for (int64_t k = 0; k < f; ++k) {
-    system[k * f + k] += row.step.unobserved_weight * row.step.eigenvalues.data[k] + row.regularization;
-    diagonal[k] = system[k * f + k];
-    solution[k] = right[k];
+    const float d = row.step.unobserved_weight * row.step.eigenvalues.data[k] + row.regularization;
+    diagonal[k] = dual ? 1.0f / std::sqrt(d) : d;
   }
-  int info = 0;
-  spotrf_("L", &n, system, &n, &info);
-  if (info != 0) return false;
-  const float smallest = static_cast<float>(f) * 6e-8f;  // of a pivot against its diagonal: rounding alone
-  for (int64_t k = 0; k < f; ++k)
-    if (!(system[k * f + k] * system[k * f + k] > smallest * diagonal[k])) return false;
-  const int columns = 1;
-  spotrs_("L", &n, &columns, system, &n, solution, &n, &info);
-  double gain = 0;
-  bool finite = true;
-  for (int64_t k = 0; k < f; ++k) {
-    row.solution[k] = solution[k];
-    finite = finite && std::isfinite(solution[k]);
-    gain += static_cast<double>(solution[k]) * right[k];
-  }
-  row.loss = constant - gain;
-  return finite;
-}
-
-bool SolveShort(Row& row, const SimdKernels& simd, float* workspace) {
-  const int64_t f = row.n_factors();
-  float* scale = workspace;
-  for (int64_t k = 0; k < f; ++k)
-    scale[k] = 1.0f / std::sqrt(row.step.unobserved_weight * row.step.eigenvalues.data[k] + row.regularization);
-  DualRow dual = {row.step.fixed.data,
-                  f,
-                  row.indices.data(),
-                  row.weights.data(),
-                  row.targets.data(),
-                  row.n_entries(),
-                  scale,
-                  workspace + (f + 15) / 16 * 16,
-                  row.solution,
-                  0};
-  const bool solved = simd.solve_dual(dual);
-  row.loss = dual.loss;
-  return solved;
+  const auto solve = [&](auto system, auto* solver) {
+    const bool solved = solver(system);
+    row.loss = system.loss;
+    return solved;
+  };
+  float* rest = workspace + (f + 15) / 16 * 16;
+  const float* fixed = row.step.fixed.data;
+  if (dual)
+    return solve(DualRow{fixed, f, row.indices.data(), row.weights.data(), row.targets.data(), row.n_entries(),
+                         diagonal, rest, row.solution, 0},
+                 simd.solve_dual);
+  return solve(PrimalRow{fixed, f, row.indices.data(), row.weights.data(), row.targets.data(), row.n_entries(),
+                         diagonal, rest, row.solution, 0},
+               simd.solve_primal);
 }
 
 double SquaredNorm(const float* x, int64_t n) {
@@ -161,7 +115,7 @@ double SquaredNorm(const float* x, int64_t n) {
 }
 
 int64_t Workspace(int64_t f) {
-  return std::max(f * f + 2 * f + kGatherRows * f, (f + 15) / 16 * 16 + DualWorkspace(f, f));
+  return (f + 15) / 16 * 16 + std::max(DualWorkspace(f, f), PrimalWorkspace(f));
 }
 
 }  // namespace
@@ -209,10 +163,8 @@ void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {
       bool solved = true;
       if (count == 0) {
         std::fill(row.solution, row.solution + f, 0.0f);
-      } else if (row.n_entries() <= f && WellConditioned(row)) {
-        solved = SolveShort(row, simd_, workspace);
       } else {
-        solved = SolvePrimal(row, workspace);
+        solved = Solve(row, simd_, workspace);
       }
       if (!solved) failure.Report(r);
       if (!step.loss.empty()) step.loss.data[r] = row.loss;

@@ -1,4 +1,4 @@
-// The CPU backend: always there; Eigen, the serial build of OpenBLAS, and loops of its own chosen at run time.
+// The CPU backend: always there; loops of its own, chosen at run time, and Eigen for small dense algebra.
 #pragma once
 
 #include <memory>

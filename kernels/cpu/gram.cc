@@ -1,38 +1,40 @@
-// Gram matrix and its eigenbasis. Float32 products of slabs of rows by SYRK, added up in double in a fixed
-// order; the eigendecomposition, of n_cols x n_cols, in double.
+// Gram matrix and its eigenbasis. Float32 products of slabs of rows, added up in double in a fixed order;
+// the eigendecomposition, of n_cols x n_cols, in double.
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
-#include "kernels/cpu/blas.h"
 
 namespace kindred {
 namespace {
 
-constexpr int64_t kSlabRows = 512;    // rows a SYRK adds up in float32
+constexpr int64_t kSlabRows = 512;    // rows added up in float32
 constexpr int64_t kMaxPartials = 16;  // double accumulators held at once; a constant, so that bits are too
-constexpr int64_t kRotateRows = 256;
+constexpr int64_t kRotateRows = 64;
 
-// The lower triangle (column-major; row-major upper) of at a, in double.
-Eigen::MatrixXd GramInDouble(CpuContext& context, MatrixView<const float> a) {
-  const int64_t f = a.n_cols;
+// The lower triangle of at a, in double.
+Eigen::MatrixXd GramInDouble(CpuContext& context, const SimdKernels& simd, MatrixView<const float> a) {
+  const int64_t f = a.n_cols, width = (f + 15) / 16 * 16;
   const int64_t n_slabs = (a.n_rows + kSlabRows - 1) / kSlabRows;
   const int64_t n_partials = std::min(n_slabs, kMaxPartials);
   std::vector<Eigen::MatrixXd> partials(static_cast<size_t>(n_partials));
   context.Run(n_partials, [&](int64_t part, int worker) {
     Eigen::MatrixXd& sum = partials[static_cast<size_t>(part)];
     sum.setZero(f, f);
-    float* product = context.ScratchOf(worker, f * f);
+    float* product = context.ScratchOf(worker, width * width + kSlabRows * width);
+    float* rows = product + width * width;
     for (int64_t slab = n_slabs * part / n_partials; slab < n_slabs * (part + 1) / n_partials; ++slab) {
-      const int n = static_cast<int>(f);
-      const int k = static_cast<int>(std::min(kSlabRows, a.n_rows - slab * kSlabRows));
-      const float one = 1, zero = 0;
-      ssyrk_("L", "N", &n, &k, &one, a.data + slab * kSlabRows * f, &n, &zero, product, &n);
-      for (int64_t c = 0; c < f; ++c)
-        for (int64_t r = c; r < f; ++r) sum(r, c) += product[c * f + r];
+      const int64_t n_rows = std::min(kSlabRows, a.n_rows - slab * kSlabRows);
+      for (int64_t r = 0; r < n_rows; ++r) {
+        const float* from = a.data + (slab * kSlabRows + r) * f;
+        std::fill(std::copy(from, from + f, rows + r * width), rows + (r + 1) * width, 0.0f);
+      }
+      std::fill(product, product + width * width, 0.0f);
+      simd.rank_update(rows, n_rows, width, product);
+      for (int64_t r = 0; r < f; ++r)
+        for (int64_t c = r; c < f; ++c) sum(c, r) += product[r * width + c];
     }
   });
   Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(f, f);
@@ -40,18 +42,20 @@ Eigen::MatrixXd GramInDouble(CpuContext& context, MatrixView<const float> a) {
   return gram;
 }
 
-// a := a q, tile by tile; q column-major float.
-void Rotate(CpuContext& context, MatrixView<float> a, const Eigen::MatrixXf& q) {
-  const int64_t f = a.n_cols;
+// a := a q, tile by tile.
+void Rotate(CpuContext& context, const SimdKernels& simd, MatrixView<float> a, const Eigen::MatrixXf& q) {
+  const int64_t f = a.n_cols, n_panels = CountPanels(f), stride = n_panels * kPanelWidth;
+  std::vector<float> panels(static_cast<size_t>(f * stride), 0.0f);
+  for (int64_t k = 0; k < f; ++k)
+    for (int64_t c = 0; c < f; ++c)
+      panels[static_cast<size_t>((c / kPanelWidth * f + k) * kPanelWidth + c % kPanelWidth)] = q(k, c);
   const int64_t n_tiles = (a.n_rows + kRotateRows - 1) / kRotateRows;
   context.Run(n_tiles, [&](int64_t tile, int worker) {
     const int64_t n_rows = std::min(kRotateRows, a.n_rows - tile * kRotateRows);
     float* rows = a.data + tile * kRotateRows * f;
-    float* copy = context.ScratchOf(worker, n_rows * f);
-    std::memcpy(copy, rows, static_cast<size_t>(n_rows * f) * sizeof(float));
-    const int m = static_cast<int>(f), n = static_cast<int>(n_rows);
-    const float one = 1, zero = 0;
-    sgemm_("T", "N", &m, &n, &m, &one, q.data(), &m, copy, &m, &zero, rows, &m);
+    float* rotated = context.ScratchOf(worker, kRotateRows * stride);
+    simd.multiply_panels(rows, n_rows, f, f, panels.data(), n_panels, rotated, stride);
+    for (int64_t r = 0; r < n_rows; ++r) std::copy(rotated + r * stride, rotated + r * stride + f, rows + r * f);
   });
 }
 
@@ -59,7 +63,7 @@ void Rotate(CpuContext& context, MatrixView<float> a, const Eigen::MatrixXf& q) 
 
 void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
   Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
-  const Eigen::MatrixXd gram = GramInDouble(static_cast<CpuContext&>(context), a);
+  const Eigen::MatrixXd gram = GramInDouble(static_cast<CpuContext&>(context), simd_, a);
   for (int64_t r = 0; r < a.n_cols; ++r)
     for (int64_t c = 0; c <= r; ++c)
       gramian.data[r * a.n_cols + c] = gramian.data[c * a.n_cols + r] = static_cast<float>(gram(r, c));
@@ -68,7 +72,7 @@ void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<fl
 void CpuBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) {
   Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
   CpuContext& cpu = static_cast<CpuContext&>(context);
-  const Eigen::MatrixXd gram = GramInDouble(cpu, a);
+  const Eigen::MatrixXd gram = GramInDouble(cpu, simd_, a);
   if (!gram.allFinite()) {
     cpu.Fail(
         Error(ErrorCode::kNumeric, "Diagonalize: the matrix has values that are not finite, or too large to square"));
@@ -84,7 +88,7 @@ void CpuBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> 
     q.col(c) = (column[largest] < 0 ? -column : Eigen::VectorXd(column)).cast<float>();
     eigenvalues.data[c] = static_cast<float>(std::max(0.0, solver.eigenvalues()[f - 1 - c]));
   }
-  Rotate(cpu, a, q);
+  Rotate(cpu, simd_, a, q);
 }
 
 }  // namespace kindred

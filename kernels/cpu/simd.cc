@@ -16,7 +16,10 @@ namespace kindred::KINDRED_SIMD_NAMESPACE {
 namespace {
 
 constexpr int64_t kLanes = KINDRED_SIMD_BYTES / 4;
-constexpr int kBlockRows = KINDRED_SIMD_BYTES == 64 ? 4 : 2;  // 16 or 8 accumulators: what the registers hold
+// Blocks of 16 or 8 accumulators: what the registers hold.
+constexpr int kBlockRows = KINDRED_SIMD_BYTES == 64 ? 4 : 2;
+constexpr int kColumnVectors = KINDRED_SIMD_BYTES == 64 ? 4 : 2;
+constexpr int64_t kGatherRows = 64;
 
 typedef float Vec __attribute__((vector_size(KINDRED_SIMD_BYTES)));
 typedef float VecAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(4), may_alias));
@@ -88,6 +91,8 @@ void UpperGram(const float* m, int64_t n_rows, int64_t width, float* gram, int64
   }
 }
 
+constexpr float kRounding = 6e-8f;  // 2^-24
+
 // row[i] -= sum over k < i of u[k][i] u[k], for kVectors vectors from column `from`.
 template <int kVectors>
 inline void Eliminate(float* u, int64_t stride, int64_t i, int64_t from) {
@@ -115,13 +120,15 @@ inline void Eliminate(float* u, int64_t stride, int64_t i, int64_t from) {
 }
 
 // K = Ut U in place on the upper triangle, row by row; column n (the right-hand side) becomes Ut^-1 g.
-bool FactorWithColumn(float* u, int64_t n, int64_t stride) {
+// False at a pivot that is not above `floor` times its own diagonal entry: lost to rounding.
+bool FactorWithColumn(float* u, int64_t n, int64_t stride, float floor) {
   for (int64_t i = 0; i < n; ++i) {
+    const float diagonal = u[i * stride + i];
     int64_t from = i / kLanes * kLanes;
     for (; from + 4 * kLanes <= stride; from += 4 * kLanes) Eliminate<4>(u, stride, i, from);
     for (; from < stride; from += kLanes) Eliminate<1>(u, stride, i, from);
     const float pivot = u[i * stride + i];
-    if (!(pivot > 0)) return false;
+    if (!(pivot > floor * diagonal) || !(pivot > 0)) return false;
     const Vec scale = Splat(1.0f / __builtin_sqrtf(pivot));
     for (int64_t c = i / kLanes * kLanes; c < stride; c += kLanes)
       Store(u + i * stride + c, Load(u + i * stride + c) * scale);
@@ -210,7 +217,7 @@ bool SolveDual(DualRow& row) {
     g_squared += static_cast<double>(g) * g;
     u[n] = carries ? static_cast<float>(g - Dot(m + i * width, carried, f)) : g;
   }
-  if (!FactorWithColumn(system, n, stride)) return false;
+  if (!FactorWithColumn(system, n, stride, 0)) return false;
   BackSubstitute(system, n, stride, y);
   TransposedTimes(m, n, width, y, image);
   if (carries)
@@ -232,32 +239,119 @@ bool SolveDual(DualRow& row) {
   return check == 0;
 }
 
-void DotRows(const float* items, int64_t n_items, int64_t n_factors, const float* query, float* scores) {
-  int64_t i = 0;
-  for (; i + 4 <= n_items; i += 4) {
-    const float* row = items + i * n_factors;
-    Vec sums[4] = {};
-    int64_t k = 0;
-    for (; k + kLanes <= n_factors; k += kLanes) {
-      const Vec q = Load(query + k);
+// c[i][j] += sum over rows r of a[r][i] a[r][j] for kBlockRows i and kVectors vectors of j.
+template <int kVectors>
+inline void UpdateBlock(const float* a, int64_t n_rows, int64_t stride, int64_t i, int64_t j, float* c,
+                        int64_t c_stride) {
+  Vec sums[4][kVectors];
 #pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) sums[j] += q * Load(row + j * n_factors + k);
+  for (int x = 0; x < 4; ++x)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sums[x][v] = Load(c + (i + x) * c_stride + j + v * kLanes);
+  for (int64_t r = 0; r < n_rows; ++r) {
+    const float* row = a + r * stride;
+    Vec right[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) right[v] = Load(row + j + v * kLanes);
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; ++x) {
+      const Vec left = Splat(row[i + x]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[x][v] += left * right[v];
     }
-    Vec4 total = Sum4(sums[0], sums[1], sums[2], sums[3]);
-    for (; k < n_factors; ++k)
-      total += query[k] * Vec4{row[k], row[n_factors + k], row[2 * n_factors + k], row[3 * n_factors + k]};
-    *reinterpret_cast<Vec4Anywhere*>(scores + i) = total;
   }
-  for (; i < n_items; ++i) {
-    float total = 0;
-    for (int64_t k = 0; k < n_factors; ++k) total += query[k] * items[i * n_factors + k];
-    scores[i] = total;
+#pragma GCC unroll 4
+  for (int x = 0; x < 4; ++x)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) Store(c + (i + x) * c_stride + j + v * kLanes, sums[x][v]);
+}
+
+void RankUpdate(const float* a, int64_t n_rows, int64_t width, float* c) {
+  constexpr int64_t kWide = kColumnVectors * kLanes;
+  for (int64_t i = 0; i < width; i += 4) {
+    int64_t j = i / kLanes * kLanes;
+    for (; j + kWide <= width; j += kWide) UpdateBlock<kColumnVectors>(a, n_rows, width, i, j, c, width);
+    for (; j < width; j += kLanes) UpdateBlock<1>(a, n_rows, width, i, j, c, width);
+  }
+}
+
+bool SolvePrimal(PrimalRow& row) {
+  const int64_t f = row.n_factors, width = RoundUp(f + 1, 16);
+  float* system = row.workspace;             // width x width; column f: the right-hand side
+  float* gathered = system + width * width;  // kGatherRows x width
+  for (int64_t k = 0; k < width * width; ++k) system[k] = 0;
+  for (int64_t begin = 0; begin < row.n_entries; begin += kGatherRows) {
+    int64_t count = 0;
+    for (int64_t e = begin; e < row.n_entries && e < begin + kGatherRows; ++e) {
+      const float* y = row.fixed + static_cast<int64_t>(row.indices[e]) * f;
+      const float weight = row.weights[e], root = __builtin_sqrtf(weight);
+      if (weight > 0) {
+        float* to = gathered + count++ * width;
+        const Vec by = Splat(root);
+        int64_t k = 0;
+        for (; k + kLanes <= f; k += kLanes) Store(to + k, Load(y + k) * by);
+        for (; k < f; ++k) to[k] = y[k] * root;
+        to[k++] = row.targets[e] / root;
+        for (; k < width; ++k) to[k] = 0;
+      } else if (row.targets[e] != 0) {
+        for (int64_t k = 0; k < f; ++k) system[k * width + f] += row.targets[e] * y[k];
+      }
+    }
+    RankUpdate(gathered, count, width, system);
+  }
+  const double constant = system[f * width + f];  // sum b^2/w
+  for (int64_t k = 0; k < f; ++k) system[k * width + k] += row.diagonal[k];
+  if (!FactorWithColumn(system, f, width, static_cast<float>(f) * kRounding)) return false;
+  BackSubstitute(system, f, width, row.solution);
+  double gain = 0;  // x . sum b y = |Ut^-1 sum b y|^2
+  float check = 0;
+  for (int64_t k = 0; k < f; ++k) {
+    gain += static_cast<double>(system[k * width + f]) * system[k * width + f];
+    check += row.solution[k] * 0.0f;
+  }
+  row.loss = constant - gain;
+  return check == 0;
+}
+
+// kRows rows times one panel.
+template <int kRows>
+inline void MultiplyPanel(const float* rows, int64_t stride, int64_t n, const float* panel, float* out,
+                          int64_t out_stride) {
+  for (int64_t lane = 0; lane < kPanelWidth; lane += kColumnVectors * kLanes) {
+    Vec sums[kRows][kColumnVectors] = {};
+    for (int64_t k = 0; k < n; ++k) {
+      Vec right[kColumnVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kColumnVectors; ++v) right[v] = Load(panel + k * kPanelWidth + lane + v * kLanes);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        const Vec left = Splat(rows[r * stride + k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kColumnVectors; ++v) sums[r][v] += left * right[v];
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kColumnVectors; ++v) Store(out + r * out_stride + lane + v * kLanes, sums[r][v]);
+  }
+}
+
+void MultiplyPanels(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels, int64_t n_panels,
+                    float* out, int64_t out_stride) {
+  for (int64_t p = 0; p < n_panels; ++p) {
+    const float* panel = panels + p * n * kPanelWidth;
+    float* to = out + p * kPanelWidth;
+    int64_t r = 0;
+    for (; r + 4 <= n_rows; r += 4)
+      MultiplyPanel<4>(rows + r * stride, stride, n, panel, to + r * out_stride, out_stride);
+    for (; r < n_rows; ++r) MultiplyPanel<1>(rows + r * stride, stride, n, panel, to + r * out_stride, out_stride);
   }
 }
 
 }  // namespace
 
 extern const SimdKernels kKernels;
-const SimdKernels kKernels = {KINDRED_SIMD_NAME, SolveDual, DotRows};
+const SimdKernels kKernels = {KINDRED_SIMD_NAME, SolveDual, SolvePrimal, RankUpdate, MultiplyPanels};
 
 }  // namespace kindred::KINDRED_SIMD_NAMESPACE

@@ -23,15 +23,41 @@ struct DualRow {
   double loss;         // out: the row's minimum plus sum b^2/w over w > 0
 };
 
-/// Floats of workspace that SolveDual needs; grows with n_entries.
+/// One long row, solved in the primal: (diag(a0 e + l) + sum w y yt) x = sum b y.
+struct PrimalRow {
+  const float* fixed;  // as in DualRow
+  int64_t n_factors;
+  const int32_t* indices;
+  const float* weights;
+  const float* targets;
+  int64_t n_entries;
+  const float* diagonal;  // a0 e + l, n_factors
+  float* workspace;       // PrimalWorkspace(n_factors) floats, 64-byte aligned
+  float* solution;        // x, n_factors
+  double loss;            // out, as in DualRow
+};
+
+/// Floats of workspace; the dual's grows with n_entries.
 int64_t DualWorkspace(int64_t n_entries, int64_t n_factors);
+int64_t PrimalWorkspace(int64_t n_factors);
+
+/// The right factor of a product, packed: panels of kPanelWidth columns, each n x kPanelWidth, row-major.
+inline constexpr int64_t kPanelWidth = 64;
+inline int64_t CountPanels(int64_t n_columns) {
+  return (n_columns + kPanelWidth - 1) / kPanelWidth;
+}
 
 struct SimdKernels {
   const char* name;
-  /// False where a pivot is not positive or the solution is not finite.
+  /// Both false where a pivot is lost to rounding or the solution is not finite.
   bool (*solve_dual)(DualRow& row);
-  /// scores[i] = items[i] . query for n_items rows of n_factors, in float32, in no stated order.
-  void (*dot_rows)(const float* items, int64_t n_items, int64_t n_factors, const float* query, float* scores);
+  bool (*solve_primal)(PrimalRow& row);
+  /// c += at a on the upper triangle; `width` a multiple of 16, a [n_rows x width], c [width x width].
+  void (*rank_update)(const float* a, int64_t n_rows, int64_t width, float* c);
+  /// out = rows times the packed panels, in float32, each sum in increasing order of n terms.
+  /// rows [n_rows x n] with a stride, out [n_rows x n_panels * kPanelWidth] with a stride.
+  void (*multiply_panels)(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels,
+                          int64_t n_panels, float* out, int64_t out_stride);
 };
 
 enum class SimdLevel { kBaseline, kAvx2, kAvx512 };

@@ -35,10 +35,22 @@ const SimdKernels& SimdKernelsOf(SimdLevel level) {
   return simd_baseline::kKernels;
 }
 
+namespace {
+
+int64_t Rounded(int64_t n) {
+  return (n + 15) / 16 * 16;
+}
+
+}  // namespace
+
 int64_t DualWorkspace(int64_t n_entries, int64_t n_factors) {
-  const auto rounded = [](int64_t n) { return (n + 15) / 16 * 16; };
   const int64_t rows = (n_entries + 3) / 4 * 4;
-  return rows * rounded(n_factors) + rows * rounded(n_entries + 1) + rounded(n_entries) + 2 * rounded(n_factors);
+  return rows * Rounded(n_factors) + rows * Rounded(n_entries + 1) + Rounded(n_entries) + 2 * Rounded(n_factors);
+}
+
+int64_t PrimalWorkspace(int64_t n_factors) {
+  const int64_t width = Rounded(n_factors + 1);
+  return width * width + 64 * width;
 }
 
 }  // namespace kindred

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "kernels/cpu/backend.h"
-#include "kernels/cpu/blas.h"
 
 namespace kindred {
 namespace {
@@ -25,7 +24,8 @@ class CpuItemIndex : public ItemIndex {
       : ItemIndex(factors_in.n_rows, factors_in.n_cols), factors(factors_in) {}
 
   MatrixView<const float> factors;
-  std::vector<double> tile_norm;  // the largest |y| of each tile of items; infinite where one is not finite
+  std::unique_ptr<float[]> panels;  // the factors again, packed for multiply_panels
+  std::vector<double> tile_norm;    // the largest |y| of each tile of items; infinite where one is not finite
 };
 
 struct Candidate {
@@ -108,26 +108,16 @@ struct Scan {
     return {request.excluded_items.data + begin, static_cast<size_t>(end - begin)};
   }
 
-  void Scores(int64_t first_query, int64_t n_queries, int64_t first_item, int64_t n_items, float* scores) const {
-    const float* items = index.factors.data + first_item * n_factors();
-    if (n_queries == 1) {
-      simd.dot_rows(items, n_items, n_factors(), Query(first_query), scores);
-      return;
-    }
-    const int m = static_cast<int>(n_items), n = static_cast<int>(n_queries), k = static_cast<int>(n_factors());
-    const float one = 1, zero = 0;
-    sgemm_("T", "N", &m, &n, &k, &one, items, &k, Query(first_query), &k, &zero, scores, &m);
-  }
-
   // Scans items [first_item, last_item) for the queries that `best` stands for.
   void Run(int64_t first_query, std::span<Best> best, int64_t first_item, int64_t last_item, float* scores) const {
     const auto n_queries = static_cast<int64_t>(best.size());
     for (int64_t tile = first_item; tile < last_item; tile += kItemTile) {
       const int64_t n_items = std::min(kItemTile, last_item - tile);
-      Scores(first_query, n_queries, tile, n_items, scores);
+      simd.multiply_panels(Query(first_query), n_queries, n_factors(), n_factors(),
+                           index.panels.get() + tile * n_factors(), CountPanels(n_items), scores, kItemTile);
       const double tile_norm = index.tile_norm[static_cast<size_t>(tile / kItemTile)];
       for (int64_t q = 0; q < n_queries; ++q)
-        Select(Query(first_query + q), best[static_cast<size_t>(q)], tile, n_items, tile_norm, scores + q * n_items);
+        Select(Query(first_query + q), best[static_cast<size_t>(q)], tile, n_items, tile_norm, scores + q * kItemTile);
     }
   }
 
@@ -167,10 +157,16 @@ std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView
   auto index = std::make_unique<CpuItemIndex>(item_factors);
   const int64_t n_tiles = (item_factors.n_rows + kItemTile - 1) / kItemTile;
   index->tile_norm.resize(static_cast<size_t>(n_tiles));
+  index->panels.reset(
+      new float[static_cast<size_t>(CountPanels(item_factors.n_rows) * kPanelWidth * item_factors.n_cols)]);
   static_cast<CpuContext&>(context).Run(n_tiles, [&](int64_t tile, int) {
+    const int64_t f = item_factors.n_cols, end = std::min(item_factors.n_rows, (tile + 1) * kItemTile);
     double largest = 0;
-    for (int64_t i = tile * kItemTile; i < std::min(item_factors.n_rows, (tile + 1) * kItemTile); ++i)
-      largest = std::max(largest, Norm(item_factors.data + i * item_factors.n_cols, item_factors.n_cols));
+    for (int64_t i = tile * kItemTile; i < CountPanels(end) * kPanelWidth; ++i) {
+      float* lane = index->panels.get() + i / kPanelWidth * kPanelWidth * f + i % kPanelWidth;
+      for (int64_t k = 0; k < f; ++k) lane[k * kPanelWidth] = i < end ? item_factors.data[i * f + k] : 0;
+      if (i < end) largest = std::max(largest, Norm(item_factors.data + i * f, f));
+    }
     index->tile_norm[static_cast<size_t>(tile)] = largest;
   });
   return index;
