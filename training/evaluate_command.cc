@@ -26,7 +26,7 @@ struct EvaluateFlags {
 };
 
 int RunEvaluate(const EvaluateFlags& flags) {
-  const EventReaderOptions reader = flags.test.Options();
+  const EventReaderOptions reader = flags.test.Options(flags.test_paths);
   const ChosenBackend chosen = ChooseBackend(flags.backend, flags.n_threads);
   const auto model = Model::Open(ModelStore(flags.store), flags.model, flags.version);
   const Holdout holdout = ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items);

@@ -1,10 +1,32 @@
 #include "training/reader_options.h"
 
-namespace kindred {
+#include <fmt/format.h>
 
-EventReaderOptions ReaderFlags::Options() const {
+#include "kernels/error.h"
+
+namespace kindred {
+namespace {
+
+/// The format a name ends with, as in "events.csv.gz"; null where it has none of them.
+const char* FormatName(std::string_view path) {
+  if (path.ends_with(".gz")) path.remove_suffix(3);
+  return path.ends_with(".csv") ? "csv" : path.ends_with(".tsv") ? "tsv" : nullptr;
+}
+
+}  // namespace
+
+EventReaderOptions ReaderFlags::Options(std::span<const std::string> paths) const {
   EventReaderOptions options = columns;
-  options.format = ParseEventFormat(format);
+  std::string found = format;
+  for (const std::string& path : paths) {
+    if (!format.empty()) break;
+    const char* name = FormatName(path);
+    if (name == nullptr || (!found.empty() && found != name))
+      throw Error(ErrorCode::kUsage, fmt::format("the name of '{}' does not tell its format: say it with --{}format {}",
+                                                 path, prefix, "csv, tsv or adjacency"));
+    found = name;
+  }
+  if (!found.empty()) options.format = ParseEventFormat(found);
   return options;
 }
 
@@ -13,7 +35,9 @@ void AddReaderFlags(CLI::App& app, const std::string& prefix, ReaderFlags& flags
     app.add_option("--" + prefix + what + "-column", name,
                    std::string("its column of ") + what + "s; default " + otherwise);
   };
-  app.add_option("--" + prefix + "format", flags.format, "csv, tsv or adjacency (user item item ...)");
+  flags.prefix = prefix;
+  app.add_option("--" + prefix + "format", flags.format,
+                 "csv, tsv or adjacency (user item item ...); default: what the files' names end with");
   column("user", flags.columns.user_column, "user or user_id");
   column("item", flags.columns.item_column, "item or item_id");
   column("event", flags.columns.event_column, "event, where there is one");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 
 #include "host/data/event_reader.h"
@@ -9,11 +10,12 @@
 namespace kindred {
 
 struct ReaderFlags {
-  std::string format = "csv";
+  std::string prefix;
+  std::string format;  // empty: what the files' names say
   EventReaderOptions columns;
 
-  /// The options with the format parsed. Throws kUsage.
-  EventReaderOptions Options() const;
+  /// The options with the format found. Throws kUsage, also where the names do not tell it.
+  EventReaderOptions Options(std::span<const std::string> paths) const;
 };
 
 /// Adds --[prefix]format, --[prefix]user-column and so on.

@@ -25,7 +25,7 @@ struct TrainFlags {
 
 TrainOptions Resolve(const TrainFlags& flags) {
   TrainOptions options = flags.options;
-  options.test_reader = flags.test.Options();
+  options.test_reader = flags.test.Options(options.test_paths);
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
