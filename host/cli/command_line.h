@@ -12,6 +12,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace kindred {
 
@@ -28,6 +29,9 @@ class CommandLine {
   int Run(int argc, const char* const* argv);
 
  private:
+  /// The arguments with what a --config among them adds.
+  std::vector<std::string> WithConfig(std::vector<std::string> arguments);
+
   CLI::App app_;
   std::function<int()> chosen_;
   CLI::App* chosen_app_ = nullptr;

@@ -1,0 +1,144 @@
+#include "training/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "host/data/dataset_writer.h"
+#include "host/models/model.h"
+#include "host/models/random.h"
+#include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
+
+namespace kindred {
+namespace {
+
+// Two groups of users with tastes of their own, so that ALS has something to find.
+class TrainTest : public ::testing::Test {
+ protected:
+  TrainTest() {
+    DatasetWriter writer;
+    for (int user = 0; user < 60; ++user)
+      for (int e = 0; e < 12; ++e) {
+        const int item = user % 2 * 20 + static_cast<int>(RandomBits(1, static_cast<uint64_t>(user * 100 + e)) % 20);
+        const std::string user_id = "u" + std::to_string(user), item_id = "i" + std::to_string(item);
+        writer.Add({user_id, item_id, {}, 1, 1000 + e * 10 + user});
+      }
+    writer.Write(folder_.path() / "data", true, false, nlohmann::json::object(), false);
+    options_.dataset = (folder_.path() / "data").string();
+    options_.store = (folder_.path() / "models").string();
+    options_.model = "shop";
+    options_.als.n_factors = 8;
+    options_.als.epochs = 3;
+    options_.k = 5;
+  }
+
+  std::shared_ptr<const Model> Published(int64_t version = 0) const {
+    return Model::Open(ModelStore(options_.store), "shop", version);
+  }
+  nlohmann::json Run() const { return Train(options_, {}); }
+
+  TemporaryFolder folder_;
+  TrainOptions options_;
+};
+
+TEST_F(TrainTest, WithoutASplitNothingIsHeldOut) {
+  const nlohmann::json report = Run();
+  EXPECT_EQ(report["version"], 1);
+  EXPECT_EQ(report["trained_on"], "everything");
+  EXPECT_FALSE(report.contains("metrics"));
+  const auto dataset = Dataset::Open(options_.dataset);
+  EXPECT_EQ(report["n_entries"], SumEvents(dataset->events(), dataset->items().size()).view().nnz());
+  EXPECT_EQ(report["epochs"].size(), 3u);
+  EXPECT_EQ(Published()->view().history.nnz(), report["n_entries"].get<int64_t>());
+}
+
+TEST_F(TrainTest, ASplitIsEvaluatedAndThenEverythingIsTrainedOn) {
+  options_.split.kind = SplitKind::kRandom;
+  const nlohmann::json report = Run();
+  EXPECT_EQ(report["trained_on"], "everything");
+  EXPECT_GT(report["metrics"]["recall_at_5"].get<double>(), report["metrics"]["popularity_recall_at_5"].get<double>());
+  const auto dataset = Dataset::Open(options_.dataset);
+  EXPECT_EQ(Published()->view().history.nnz(), SumEvents(dataset->events(), dataset->items().size()).view().nnz());
+  const nlohmann::json manifest = Published()->manifest();
+  for (const char* key : {"metrics", "holdout", "objective", "dataset", "backend", "seed", "epochs", "trained_on"})
+    EXPECT_TRUE(manifest.contains(key)) << key;
+  EXPECT_EQ(manifest["holdout"]["kind"], "random");
+}
+
+TEST_F(TrainTest, NoRefitKeepsTheEvaluatedModel) {
+  options_.split.kind = SplitKind::kLeaveLastN;
+  options_.refit = false;
+  const nlohmann::json report = Run();
+  EXPECT_EQ(report["trained_on"], "everything but the holdout");
+  const auto dataset = Dataset::Open(options_.dataset);
+  const int64_t all = SumEvents(dataset->events(), dataset->items().size()).view().nnz();
+  EXPECT_EQ(Published()->view().history.nnz(), all - report["holdout"]["n_pairs"].get<int64_t>());
+}
+
+TEST_F(TrainTest, RowsOfATestFileAreNeverTrainedOn) {
+  const auto dataset = Dataset::Open(options_.dataset);
+  const Csr all = SumEvents(dataset->events(), dataset->items().size());
+  std::string test;
+  std::set<std::pair<std::string, std::string>> held;
+  for (int64_t u = 0; u < all.n_rows; u += 3) {
+    const auto user = std::string(dataset->users().Id(u)),
+               item = std::string(dataset->items().Id(all.view().row(u)[0]));
+    test += user + " " + item + "\n";
+    held.emplace(user, item);
+  }
+  options_.test_paths = {folder_.Write("test.txt", test + "stranger i1\n")};
+  options_.test_reader.format = EventFormat::kAdjacency;
+  const nlohmann::json report = Run();
+  EXPECT_EQ(report["holdout"]["n_users"], 21);
+  EXPECT_EQ(report["holdout"]["n_missing_users"], 1);
+  EXPECT_EQ(report["holdout"]["n_seen_pairs"], 0);
+  EXPECT_EQ(report["trained_on"], "everything but the holdout");
+  const auto model = Published();
+  EXPECT_EQ(model->view().history.nnz(), all.view().nnz() - 20);
+  for (const auto& [user, item] : held) {
+    const auto history = model->view().history.row(model->view().users.Find(user));
+    EXPECT_FALSE(std::binary_search(history.begin(), history.end(), model->view().items.Find(item))) << user;
+  }
+}
+
+TEST_F(TrainTest, PopularityIsAModelToo) {
+  options_.algorithm = "popularity";
+  options_.split.kind = SplitKind::kRandom;
+  const nlohmann::json report = Run();
+  EXPECT_EQ(report["metrics"]["recall_at_5"], report["metrics"]["popularity_recall_at_5"]);
+  EXPECT_FALSE(Published()->view().has_factors());
+}
+
+TEST_F(TrainTest, TheSameInputGivesTheSameFactors) {
+  Run();
+  options_.n_threads = 3;
+  Run();
+  const auto first = Published(1), second = Published(2);
+  EXPECT_TRUE(std::equal(first->view().user_factors.all().begin(), first->view().user_factors.all().end(),
+                         second->view().user_factors.all().begin()));
+}
+
+TEST_F(TrainTest, WhatDoesNotDoLeavesTheStoreAsItWas) {
+  Run();
+  const auto refused = [&](ErrorCode code, const std::string& part, auto change) {
+    TrainOptions options = options_;
+    change(options);
+    ExpectError(code, part, [&] { Train(options, {}); });
+    EXPECT_EQ(ModelStore(options_.store).Versions("shop"), (std::vector<int64_t>{1})) << part;
+  };
+  refused(ErrorCode::kUsage, "expected als or popularity", [](TrainOptions& o) { o.algorithm = "magic"; });
+  refused(ErrorCode::kUsage, "expected auto, cpu or cuda", [](TrainOptions& o) { o.backend = "tpu"; });
+  refused(ErrorCode::kUnsupported, "no CUDA plug-in", [](TrainOptions& o) { o.backend = "cuda"; });
+  refused(ErrorCode::kInvalidArgument, "n_factors", [](TrainOptions& o) { o.als.n_factors = 0; });
+  refused(ErrorCode::kNotFound, "nowhere", [](TrainOptions& o) { o.dataset = "nowhere"; });
+  refused(ErrorCode::kInvalidArgument, "model", [](TrainOptions& o) { o.model = "../shop"; });
+  refused(ErrorCode::kNumeric, "singular", [](TrainOptions& o) { o.als = {64, {0, 0, 1}, 2, 1}; });
+  refused(ErrorCode::kUsage, "one of them", [](TrainOptions& o) {
+    o.test_paths = {"x"};
+    o.split.kind = SplitKind::kRandom;
+  });
+}
+
+}  // namespace
+}  // namespace kindred
