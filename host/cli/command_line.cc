@@ -29,6 +29,10 @@ CLI::App* CommandLine::Add(const std::string& name, const std::string& descripti
 CLI::App* CommandLine::AddTo(CLI::App* parent, const std::string& name, const std::string& description,
                              std::function<int()> run) {
   CLI::App* app = parent->add_subcommand(name, description);
+  if (parent != &app_) {
+    parent->require_subcommand(1);
+    parent->final_callback(nullptr);
+  }
   app->option_defaults()->always_capture_default();
   app->add_option("--config", "read settings from this TOML file")->type_name("FILE");
   app->add_flag("--print-config")->description("print the settings as TOML and stop");

@@ -1,0 +1,54 @@
+// The calls' own threads: bounded workers, a bounded queue, and an answer for every job that does not run.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace kindred {
+
+enum class Refusal { kQueueFull, kDeadlinePassed, kCancelled, kStopped };
+
+/// Exactly one of `run` and `refuse` is called, once. Neither may throw.
+struct Job {
+  std::function<void(Context&)> run;  // on a worker, with the worker's own context
+  std::function<void(Refusal)> refuse;
+  std::function<bool()> cancelled;  // asked before the job starts; may be empty
+  std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();
+};
+
+class Executor {
+ public:
+  /// Each worker computes with one thread of the backend. At most `max_queue` jobs wait for a worker.
+  Executor(Backend& backend, int n_workers, int max_queue);
+  /// Refuses what waits (kStopped) and joins the workers after the jobs they run.
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  /// Never blocks. A full queue refuses the job at once, on the caller's thread.
+  void Submit(Job job);
+
+  int n_workers() const { return static_cast<int>(workers_.size()); }
+  int max_queue() const { return max_queue_; }
+
+ private:
+  void Work(Context& context);
+
+  const int max_queue_;
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Job> queue_;
+  bool stopping_ = false;
+  std::vector<std::unique_ptr<Context>> contexts_;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace kindred

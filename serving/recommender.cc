@@ -1,0 +1,253 @@
+#include "serving/recommender.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include "host/data/text.h"
+
+namespace kindred {
+namespace {
+
+/// How one query will be answered.
+struct Plan {
+  ServedBy served_by = ServedBy::kPopular;
+  std::string why;
+  int32_t n = 0;
+  int32_t user = -1;
+  std::vector<int32_t> excluded;    // increasing
+  std::vector<int32_t> fold_items;  // increasing
+  std::vector<float> fold_values;   // their confidences
+  std::vector<float> fold_factors;  // what they fold into
+  std::vector<std::string_view> unknown;
+};
+
+using Confidences = std::vector<std::pair<int32_t, double>>;
+
+/// Sums the confidences of each item.
+void SumByItem(Confidences entries, std::vector<int32_t>& items, std::vector<float>& values) {
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < entries.size();) {
+    double sum = 0;
+    const int32_t item = entries[i].first;
+    for (; i < entries.size() && entries[i].first == item; ++i) sum += entries[i].second;
+    items.push_back(item);
+    values.push_back(static_cast<float>(sum));
+  }
+}
+
+std::string Quoted(std::string_view id) {
+  return "'" + Printable(id) + "'";
+}
+
+int32_t CheckedN(std::optional<int32_t> n) {
+  const int32_t value = n.value_or(kDefaultN);
+  if (value < 1 || value > kMaxN)
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("n: is {}, expected 1 to {}", value, kMaxN));
+  return value;
+}
+
+void CheckHistory(const std::vector<HistoryEntry>& history) {
+  if (history.size() > static_cast<size_t>(kMaxHistory))
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("history: has {} entries, expected at most {}", history.size(), kMaxHistory));
+  for (size_t i = 0; i < history.size(); ++i) {
+    if (history[i].item_id.empty())
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("history[{}].item_id: is empty, expected an item id", i));
+    if (!(history[i].value > 0) || history[i].value > kMaxHistoryValue)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("history[{}].value: is {}, expected more than 0 and at most {:g}", i, history[i].value,
+                              kMaxHistoryValue));
+  }
+}
+
+std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool has_factors, size_t n_known) {
+  if (!has_factors) return "the model ranks by popularity";
+  const std::string who = query.user_id.empty() ? std::string("no user")
+                          : user_known          ? "user " + Quoted(query.user_id)
+                                                : "unknown user " + Quoted(query.user_id);
+  if (n_known > 0)
+    return fmt::format("{}, with {} of {} history entries known to the model", who, n_known, query.history.size());
+  if (!query.history.empty()) return who + ", and no item of the history is known to the model";
+  return user_known ? who + " has no history in the model" : who + " and no history";
+}
+
+Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
+  Plan plan;
+  plan.n = CheckedN(query.n);
+  CheckHistory(query.history);
+  plan.user = query.user_id.empty() ? -1 : model.users.Find(query.user_id);
+
+  Confidences known;
+  std::unordered_set<std::string_view> reported;
+  for (const HistoryEntry& entry : query.history) {
+    const int32_t item = model.items.Find(entry.item_id);
+    if (item >= 0) {
+      known.push_back({item, entry.value});
+    } else if (reported.insert(entry.item_id).second) {
+      plan.unknown.push_back(entry.item_id);
+    }
+  }
+
+  std::span<const int32_t> stored;
+  if (plan.user >= 0) stored = model.history.row(plan.user);
+  const size_t n_known = known.size();
+  if (n_known == 0) {
+    plan.excluded.assign(stored.begin(), stored.end());
+  } else {
+    for (size_t i = 0; i < stored.size(); ++i) known.push_back({stored[i], model.history.row_values(plan.user)[i]});
+    SumByItem(std::move(known), plan.fold_items, plan.fold_values);
+    plan.excluded = plan.fold_items;
+  }
+
+  if (model.has_factors() && n_known > 0)
+    plan.served_by = ServedBy::kFoldedIn;
+  else if (model.has_factors() && !stored.empty())
+    plan.served_by = ServedBy::kPersonal;
+  if (plan.served_by != ServedBy::kPersonal)
+    plan.why = WhyNotPersonal(query, plan.user >= 0, model.has_factors(), n_known);
+  return plan;
+}
+
+/// Fills the factors of the folded-in plans. A plan that cannot be folded in gets an error, alone.
+void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
+            std::span<RecommendOutcome> outcomes) {
+  if (rows.empty()) return;
+  std::vector<int64_t> indptr = {0};
+  std::vector<int32_t> items;
+  std::vector<float> values;
+  for (size_t row : rows) {
+    items.insert(items.end(), plans[row].fold_items.begin(), plans[row].fold_items.end());
+    values.insert(values.end(), plans[row].fold_values.begin(), plans[row].fold_values.end());
+    indptr.push_back(static_cast<int64_t>(items.size()));
+  }
+  std::vector<float> factors;
+  try {
+    factors =
+        ranker.FoldIn(context, {static_cast<int64_t>(rows.size()), ranker.model().n_items(), indptr, items, values});
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNumeric) throw;
+    if (rows.size() == 1)
+      outcomes[rows[0]] =
+          Error(ErrorCode::kInvalidArgument, std::string("history: cannot be folded in: ") + error.what());
+    else
+      for (size_t i = 0; i < rows.size(); ++i) FoldIn(context, ranker, plans, rows.subspan(i, 1), outcomes);
+    return;
+  }
+  const auto n_factors = static_cast<size_t>(ranker.model().n_factors());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::span<const float> row = std::span(factors).subspan(i * n_factors, n_factors);
+    plans[rows[i]].fold_factors.assign(row.begin(), row.end());
+    if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); }))
+      outcomes[rows[i]] =
+          Error(ErrorCode::kInvalidArgument, "history: cannot be folded in: its values are too far apart");
+  }
+}
+
+void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, int32_t n, Recommendation& result) {
+  const std::span<const int32_t> items = lists.Items(query);
+  const std::span<const float> scores = lists.Scores(query);
+  const size_t count = std::min(items.size(), static_cast<size_t>(n));
+  result.items.reserve(count);
+  for (size_t i = 0; i < count; ++i) result.items.push_back({model.items.Id(items[i]), scores[i]});
+}
+
+Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan) {
+  Recommendation result;
+  result.served_by = plan.served_by;
+  result.why = std::move(plan.why);
+  result.unknown_history_items = std::move(plan.unknown);
+  FillItems(model, lists, query, plan.n, result);
+  const auto returned = static_cast<int32_t>(result.items.size());
+  if (returned < plan.n)
+    result.shortfall = {plan.n, returned,
+                        fmt::format("the model has {} items, and {} of them are in the user's history", model.n_items(),
+                                    plan.excluded.size())};
+  return result;
+}
+
+/// Ranks the plans of `rows` by one call, for the most that any of them asks for; each list is then cut to its
+/// own n: the n best are the first of the m best.
+void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_factors,
+          std::span<RecommendOutcome> outcomes) {
+  if (rows.empty()) return;
+  const ModelView& model = ranker.model();
+  const auto n_rows = static_cast<int64_t>(rows.size());
+  Exclusions excluded;
+  std::vector<float> queries;
+  int32_t n = 0;
+  for (size_t row : rows) {
+    const Plan& plan = plans[row];
+    excluded.Add(plan.excluded);
+    n = std::max(n, plan.n);
+    if (!by_factors) continue;
+    const std::span<const float> factors = plan.served_by == ServedBy::kFoldedIn
+                                               ? std::span<const float>(plan.fold_factors)
+                                               : model.user_factors.row(plan.user);
+    queries.insert(queries.end(), factors.begin(), factors.end());
+  }
+  const RankedLists lists = by_factors
+                                ? ranker.ByFactors(context, {queries.data(), n_rows, model.n_factors()}, excluded, n)
+                                : ranker.ByPopularity(context, n_rows, excluded, n);
+  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(model, lists, i, plans[rows[i]]);
+}
+
+}  // namespace
+
+std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranker,
+                                           std::span<const RecommendQuery> queries) {
+  std::vector<RecommendOutcome> outcomes(queries.size());
+  std::vector<Plan> plans(queries.size());
+  std::vector<size_t> folded, by_factors, popular;
+  for (size_t i = 0; i < queries.size(); ++i) {
+    try {
+      plans[i] = MakePlan(ranker.model(), queries[i]);
+      if (plans[i].served_by == ServedBy::kFoldedIn) folded.push_back(i);
+      (plans[i].served_by == ServedBy::kPopular ? popular : by_factors).push_back(i);
+    } catch (const Error& error) {
+      outcomes[i] = error;
+    }
+  }
+  FoldIn(context, ranker, plans, folded, outcomes);
+  std::erase_if(by_factors, [&](size_t i) { return std::holds_alternative<Error>(outcomes[i]); });
+  Rank(context, ranker, plans, by_factors, true, outcomes);
+  Rank(context, ranker, plans, popular, false, outcomes);
+  return outcomes;
+}
+
+Recommendation Recommend(Context& context, const Ranker& ranker, const RecommendQuery& query) {
+  RecommendOutcome outcome = std::move(RecommendAll(context, ranker, {&query, 1})[0]);
+  if (const Error* error = std::get_if<Error>(&outcome)) throw *error;
+  return std::get<Recommendation>(std::move(outcome));
+}
+
+Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_view item_id,
+                            std::optional<int32_t> requested_n) {
+  const ModelView& model = ranker.model();
+  const int32_t n = CheckedN(requested_n);
+  if (item_id.empty()) throw Error(ErrorCode::kInvalidArgument, "item_id: is empty, expected an item id");
+  const int32_t item = model.items.Find(item_id);
+  if (item < 0) throw Error(ErrorCode::kNotFound, "item_id: the model has no item " + Quoted(item_id));
+
+  Recommendation result;
+  result.served_by = model.has_factors() ? ServedBy::kSimilar : ServedBy::kPopular;
+  if (!model.has_factors()) result.why = "the model ranks by popularity";
+  FillItems(model, ranker.Similar(context, {&item, 1}, n), 0, n, result);
+  const auto returned = static_cast<int32_t>(result.items.size());
+  if (returned < n)
+    result.shortfall = {n, returned,
+                        fmt::format("the model has {} items, and one of them was asked about", model.n_items())};
+  return result;
+}
+
+void CheckServable(const ModelView& model) {
+  for (int64_t i = 0; i < model.n_items(); ++i)
+    if (!IsUtf8(model.items.Id(i)))
+      throw Error(ErrorCode::kUnsupported, fmt::format("item {}: its id {} is not UTF-8, which ids in replies must be; "
+                                                       "convert the export",
+                                                       i, Quoted(model.items.Id(i))));
+}
+
+}  // namespace kindred

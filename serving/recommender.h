@@ -1,0 +1,80 @@
+// Answers to calls from one model version: who is asked for decides how the answer is made. No gRPC types.
+//
+//   user in the model                     personal   from the stored factors
+//   the same, with a history              folded in  from the stored history and the given one together
+//   user not in the model, with a history folded in  from the given history
+//   neither, or nothing of it is known    popular
+//
+// Items of the stored and of the given history are left out. A model without factors answers popular to all.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "host/ranking/ranker.h"
+#include "kernels/backend.h"
+#include "kernels/error.h"
+
+namespace kindred {
+
+inline constexpr int32_t kDefaultN = 10;
+inline constexpr int32_t kMaxN = 1000;
+inline constexpr int32_t kMaxBatch = 1024;
+inline constexpr int32_t kMaxHistory = 10000;
+inline constexpr float kMaxHistoryValue = 1e9f;
+
+struct HistoryEntry {
+  std::string_view item_id;
+  float value = 1;  // a confidence, in (0, kMaxHistoryValue]; values of one item add up
+};
+
+/// Views into a request, which must live as long as what is made from it.
+struct RecommendQuery {
+  std::string_view user_id;  // empty: no user
+  std::vector<HistoryEntry> history;
+  std::optional<int32_t> n;  // 1 .. kMaxN; unset: kDefaultN
+};
+
+enum class ServedBy { kPersonal, kFoldedIn, kPopular, kSimilar };
+
+struct ScoredItem {
+  std::string_view item_id;  // a view into the model
+  float score = 0;
+};
+
+struct Shortfall {
+  int32_t requested = 0;
+  int32_t returned = 0;
+  std::string reason;
+};
+
+struct Recommendation {
+  std::vector<ScoredItem> items;  // best first
+  ServedBy served_by = ServedBy::kPersonal;
+  std::string why;  // why not personal (or similar); empty where it is
+  std::optional<Shortfall> shortfall;
+  std::vector<std::string_view> unknown_history_items;  // views into the query
+};
+
+using RecommendOutcome = std::variant<Recommendation, Error>;
+
+/// One outcome a query, the same as if each were asked alone: a bad query (kInvalidArgument, naming the field)
+/// does not touch the others. Cost: one TopN over all queries of a kind. Throws what concerns all of them.
+std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranker,
+                                           std::span<const RecommendQuery> queries);
+
+/// One query. Throws kInvalidArgument naming the field, what was found and what was expected.
+Recommendation Recommend(Context& context, const Ranker& ranker, const RecommendQuery& query);
+
+/// Throws kInvalidArgument as above, and kNotFound for an item that is not in the model.
+Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_view item_id, std::optional<int32_t> n);
+
+/// Throws kUnsupported naming the first item id that is not UTF-8: the API could not return it.
+void CheckServable(const ModelView& model);
+
+}  // namespace kindred

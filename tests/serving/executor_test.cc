@@ -1,0 +1,149 @@
+#include "serving/executor.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <latch>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "tests/support/backends.h"
+
+namespace kindred {
+namespace {
+
+/// What became of a job.
+struct Fate {
+  std::promise<int> promise;  // -1: it ran; else the refusal
+  std::future<int> future = promise.get_future();
+
+  Job Make(std::function<void()> body = [] {}) {
+    Job job;
+    job.run = [this, body](Context&) {
+      body();
+      promise.set_value(-1);
+    };
+    job.refuse = [this](Refusal refusal) { promise.set_value(static_cast<int>(refusal)); };
+    return job;
+  }
+  bool Ran() { return future.get() == -1; }
+  bool Refused(Refusal refusal) { return future.get() == static_cast<int>(refusal); }
+};
+
+class ExecutorTest : public testing::Test {
+ protected:
+  ExecutorTest() : backend_(NewTestBackend("strict", 1)) {}
+
+  /// Occupies one worker from the time this returns until `release` is counted down.
+  void Occupy(Executor& executor, Fate& fate, std::latch& release) {
+    std::latch started(1);
+    executor.Submit(fate.Make([&] {
+      started.count_down();
+      release.wait();
+    }));
+    started.wait();
+  }
+
+  std::unique_ptr<Backend> backend_;
+};
+
+TEST_F(ExecutorTest, RunsEveryJobOnceWithAContextOfTheWorker) {
+  Executor executor(*backend_, 3, 1000);
+  std::atomic<int> ran = 0;
+  std::mutex mutex;
+  std::set<Context*> contexts;
+  std::latch done(300);
+  for (int i = 0; i < 300; ++i) {
+    Job job;
+    job.run = [&](Context& context) {
+      ++ran;
+      {
+        std::lock_guard lock(mutex);
+        contexts.insert(&context);
+      }
+      done.count_down();
+    };
+    job.refuse = [&](Refusal) { ADD_FAILURE() << "refused"; };
+    executor.Submit(std::move(job));
+  }
+  done.wait();
+  EXPECT_EQ(ran, 300);
+  EXPECT_LE(contexts.size(), 3u);
+}
+
+TEST_F(ExecutorTest, AFullQueueRefusesAtOnce) {
+  Executor executor(*backend_, 1, 2);
+  std::latch release(1);
+  Fate running, waiting[2], refused;
+  Occupy(executor, running, release);
+  for (Fate& fate : waiting) executor.Submit(fate.Make());
+  executor.Submit(refused.Make());
+  EXPECT_TRUE(refused.Refused(Refusal::kQueueFull));
+  release.count_down();
+  EXPECT_TRUE(running.Ran());
+  for (Fate& fate : waiting) EXPECT_TRUE(fate.Ran());
+}
+
+TEST_F(ExecutorTest, DeadAndCancelledJobsAreNotStarted) {
+  Executor executor(*backend_, 1, 10);
+  std::latch release(1);
+  Fate running, late, cancelled, in_time;
+  Occupy(executor, running, release);
+  Job job = late.Make();
+  job.deadline = std::chrono::system_clock::now();
+  executor.Submit(std::move(job));
+  std::atomic<bool> gone = false;
+  job = cancelled.Make();
+  job.cancelled = [&] { return gone.load(); };
+  executor.Submit(std::move(job));
+  job = in_time.Make();
+  job.cancelled = [] { return false; };
+  job.deadline = std::chrono::system_clock::now() + std::chrono::hours(1);
+  executor.Submit(std::move(job));
+  gone = true;
+  release.count_down();
+  EXPECT_TRUE(late.Refused(Refusal::kDeadlinePassed));
+  EXPECT_TRUE(cancelled.Refused(Refusal::kCancelled));
+  EXPECT_TRUE(in_time.Ran());
+}
+
+TEST_F(ExecutorTest, StoppingRefusesWhatWaitsAndFinishesWhatRuns) {
+  auto executor = std::make_unique<Executor>(*backend_, 1, 10);
+  std::latch release(1);
+  Fate running, waiting;
+  Occupy(*executor, running, release);
+  Job job = waiting.Make();
+  job.refuse = [&, refuse = std::move(job.refuse)](Refusal refusal) {
+    refuse(refusal);
+    release.count_down();
+  };
+  executor->Submit(std::move(job));
+  executor.reset();
+  EXPECT_TRUE(waiting.Refused(Refusal::kStopped));
+  EXPECT_TRUE(running.Ran());
+}
+
+TEST_F(ExecutorTest, ManyCallersLoseNoJob) {
+  std::atomic<int> ran = 0, refused = 0;
+  {
+    Executor executor(*backend_, 2, 4);
+    std::vector<std::thread> callers;
+    for (int c = 0; c < 4; ++c)
+      callers.emplace_back([&] {
+        for (int i = 0; i < 500; ++i) {
+          Job job;
+          job.run = [&](Context&) { ++ran; };
+          job.refuse = [&](Refusal) { ++refused; };
+          executor.Submit(std::move(job));
+        }
+      });
+    for (std::thread& caller : callers) caller.join();
+  }
+  EXPECT_EQ(ran + refused, 2000);
+  EXPECT_GT(ran, 0);
+}
+
+}  // namespace
+}  // namespace kindred

@@ -1,0 +1,99 @@
+// A small trained model for the tests of serving: users "u0".. and items "i0".., random tastes from a seed.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+
+#include "host/data/id_map.h"
+#include "host/data/interactions.h"
+#include "host/models/als.h"
+#include "host/models/model.h"
+#include "host/ranking/ranker.h"
+#include "host/store/model_store.h"
+#include "serving/model_watcher.h"
+
+namespace kindred {
+
+struct TinyModelOptions {
+  std::string algorithm = "als";
+  int n_users = 40;
+  int n_items = 30;
+  int n_factors = 6;
+  int max_history = 8;  // user 0 has none, user 1 has every item
+  uint64_t seed = 1;
+};
+
+class TinyModel {
+ public:
+  explicit TinyModel(Backend& backend, const TinyModelOptions& options = {}) : options_(options) {
+    std::mt19937_64 random(options.seed);
+    for (int i = 0; i < options.n_items; ++i) items_.Intern("i" + std::to_string(i));
+    history_.n_rows = options.n_users;
+    history_.n_cols = options.n_items;
+    for (int u = 0; u < options.n_users; ++u) {
+      users_.Intern("u" + std::to_string(u));
+      std::set<int32_t> row;
+      if (u == 1)
+        for (int i = 0; i < options.n_items; ++i) row.insert(i);
+      else if (u > 1)
+        for (int j = 0; j < options.max_history; ++j)
+          row.insert(static_cast<int32_t>(random() % static_cast<uint64_t>(options.n_items)));
+      for (int32_t item : row) {
+        history_.indices.push_back(item);
+        history_.values.push_back(1 + static_cast<float>(random() % 4));
+      }
+      history_.indptr.push_back(static_cast<int64_t>(history_.indices.size()));
+    }
+    popularity_ = ItemPopularity(history_.view());
+    if (options.algorithm != "als") return;
+    AlsOptions als;
+    als.n_factors = options.n_factors;
+    als.epochs = 2;
+    als.seed = options.seed;
+    factors_ = FitAls(backend, history_.view(), als);
+    objective_ = als.objective;
+  }
+  TinyModel(const TinyModel&) = delete;
+  TinyModel& operator=(const TinyModel&) = delete;
+
+  ModelView view() const {
+    ModelView view;
+    view.algorithm = options_.algorithm;
+    view.users = users_.view();
+    view.items = items_.view();
+    view.history = history_.view();
+    view.popularity = popularity_;
+    view.objective = objective_;
+    if (options_.algorithm != "als") return view;
+    view.user_factors = {factors_.user_factors.data(), options_.n_users, options_.n_factors};
+    view.item_factors = {factors_.item_factors.data(), options_.n_items, options_.n_factors};
+    view.eigenvalues = factors_.eigenvalues;
+    return view;
+  }
+
+  /// Valid while this and the backend live.
+  std::unique_ptr<ServedModel> Serve(Backend& backend) const {
+    auto served = std::make_unique<ServedModel>();
+    served->name = "tiny";
+    served->version = 7;
+    served->ranker = std::make_unique<const Ranker>(backend, view(), nullptr);
+    return served;
+  }
+
+  int64_t Publish(const ModelStore& store, const std::string& name) const {
+    const TrainingLock lock = store.Lock(name);
+    return PublishModel(store, name, view(), {{"created_at", "2026-01-02T03:04:05Z"}});
+  }
+
+ private:
+  TinyModelOptions options_;
+  IdMapBuilder users_, items_;
+  Csr history_;
+  std::vector<float> popularity_;
+  AlsFactors factors_;
+  AlsObjective objective_;
+};
+
+}  // namespace kindred
