@@ -1,7 +1,224 @@
+#include <fmt/format.h>
+#include <google/protobuf/wrappers.pb.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <future>
+#include <iostream>
+#include <memory>
+
+#include "host/data/text.h"
+#include "kernels/error.h"
+#include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/commands.h"
+#include "serving/json.h"
 
 namespace kindred {
+namespace {
 
-void AddQueryCommand(CommandLine&) {}
+constexpr size_t kMaxLine = 2000;
+
+struct QueryOptions {
+  std::string server = "127.0.0.1:50051";
+  int64_t timeout_ms = 5000;
+  bool json = false;
+  std::string user;
+  std::vector<std::string> users;
+  std::vector<std::string> history;
+  std::string item;
+  int32_t n = 10;
+};
+
+const char* const kStatusNames[] = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+
+std::string Describe(int code, const std::string& message) {
+  const bool known = code >= 0 && code < static_cast<int>(std::size(kStatusNames));
+  return fmt::format("{}: {}", known ? kStatusNames[code] : std::to_string(code), message);
+}
+
+std::shared_ptr<grpc::Channel> Connect(const QueryOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void SetDeadline(const QueryOptions& options, grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(options.timeout_ms));
+}
+
+void ThrowUnlessOk(const grpc::Status& status) {
+  if (!status.ok()) throw Error(ErrorCode::kIo, Describe(status.error_code(), status.error_message()));
+}
+
+/// One unary call of the API.
+template <class Request, class Reply>
+Reply Call(const QueryOptions& options,
+           grpc::Status (v1::Recommender::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+           const Request& request) {
+  const auto stub = v1::Recommender::NewStub(Connect(options));
+  grpc::ClientContext context;
+  SetDeadline(options, context);
+  Reply reply;
+  ThrowUnlessOk((stub.get()->*method)(&context, request, &reply));
+  return reply;
+}
+
+template <class Reply>
+void PrintTable(const Reply& reply) {
+  size_t width = 4;
+  for (const v1::ScoredItem& item : reply.items()) width = std::max(width, Printable(item.item_id()).size());
+  if (reply.items_size() > 0) fmt::print("{:>5}  {:<{}}  {:>12}\n", "", "item", width, "score");
+  for (int i = 0; i < reply.items_size(); ++i)
+    fmt::print("{:>5}  {:<{}}  {:>12.6g}\n", i + 1, Printable(reply.items(i).item_id()), width, reply.items(i).score());
+  if (!reply.why().empty()) fmt::print("  because: {}\n", Printable(reply.why(), kMaxLine));
+  if (reply.has_shortfall())
+    fmt::print("  {} of {} items: {}\n", reply.shortfall().returned(), reply.shortfall().requested(),
+               Printable(reply.shortfall().reason(), kMaxLine));
+}
+
+template <class Reply>
+void PrintHead(const std::string& about, const Reply& reply) {
+  fmt::print("{}: {}, by {} version {}\n", about, v1::ServedBy_Name(reply.served_by()), reply.model().name(),
+             reply.model().version());
+}
+
+void PrintRecommendation(const std::string& user, const v1::RecommendReply& reply) {
+  PrintHead(user.empty() ? "no user" : "user " + Printable(user), reply);
+  PrintTable(reply);
+  for (const std::string& id : reply.unknown_history_items()) fmt::print("  not in the model: {}\n", Printable(id));
+}
+
+v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& user) {
+  v1::RecommendRequest request;
+  request.set_user_id(user);
+  request.set_n(options.n);
+  for (const std::string& item : options.history) request.add_history()->set_item_id(item);
+  return request;
+}
+
+int QueryRecommend(const QueryOptions& options) {
+  const auto reply = Call(options, &v1::Recommender::Stub::Recommend, ToRequest(options, options.user));
+  options.json ? PrintJson(ToJson(reply)) : PrintRecommendation(options.user, reply);
+  return 0;
+}
+
+int QueryBatchRecommend(const QueryOptions& options) {
+  v1::BatchRecommendRequest request;
+  for (const std::string& user : options.users) *request.add_requests() = ToRequest(options, user);
+  const auto reply = Call(options, &v1::Recommender::Stub::BatchRecommend, request);
+  bool failed = false;
+  for (int i = 0; i < reply.results_size(); ++i) {
+    const v1::BatchResult& result = reply.results(i);
+    failed |= result.has_error();
+    if (options.json) continue;
+    if (result.has_error())
+      fmt::print("user {}: {}\n", Printable(options.users[static_cast<size_t>(i)]),
+                 Describe(result.error().code(), result.error().message()));
+    else
+      PrintRecommendation(options.users[static_cast<size_t>(i)], result.reply());
+  }
+  if (options.json) PrintJson(ToJson(reply));
+  return failed ? 1 : 0;
+}
+
+int QuerySimilarItems(const QueryOptions& options) {
+  v1::SimilarItemsRequest request;
+  request.set_item_id(options.item);
+  request.set_n(options.n);
+  const auto reply = Call(options, &v1::Recommender::Stub::SimilarItems, request);
+  if (options.json) {
+    PrintJson(ToJson(reply));
+    return 0;
+  }
+  PrintHead("item " + Printable(options.item), reply);
+  PrintTable(reply);
+  return 0;
+}
+
+int QueryServerInfo(const QueryOptions& options) {
+  const auto info = Call(options, &v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest());
+  if (options.json) {
+    PrintJson(ToJson(info));
+    return 0;
+  }
+  const auto& model = info.model();
+  fmt::print("server    kindred {}, up {:.0f} s\n", info.server_version(), info.uptime_seconds());
+  if (info.has_model())
+    fmt::print("model     {} version {}, {}: {} users x {} items, {} factors, made {}\n          {}\n", model.name(),
+               model.version(), model.algorithm(), model.n_users(), model.n_items(), model.n_factors(),
+               model.created_at(), model.digest());
+  else
+    fmt::print("model     none is loaded\n");
+  fmt::print("backend   {} ({}{}{}), {} threads: {}\n", info.backend().name(), info.backend().device(),
+             info.backend().instruction_set().empty() ? "" : ", ", info.backend().instruction_set(),
+             info.backend().n_threads(), info.backend().reason());
+  fmt::print("limits    n {}, batch {}, history {}, request {} bytes, queue {}\n", info.limits().max_n(),
+             info.limits().max_batch(), info.limits().max_history(), info.limits().max_request_bytes(),
+             info.limits().max_queue());
+  fmt::print("failures  {}{}{}\n", info.load_failures().count(), info.load_failures().count() > 0 ? ", the last: " : "",
+             info.load_failures().last_reason());
+  return 0;
+}
+
+/// grpc.health.v1.Health/Check. Its messages hold one field each, and on the wire are these well-known ones.
+int QueryHealth(const QueryOptions& options) {
+  const char* const kStates[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
+  grpc::TemplatedGenericStub<google::protobuf::StringValue, google::protobuf::Int32Value> stub(Connect(options));
+  grpc::ClientContext context;
+  SetDeadline(options, context);
+  google::protobuf::StringValue service;
+  service.set_value(v1::Recommender::service_full_name());
+  google::protobuf::Int32Value state;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &service, &state,
+                 [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  ThrowUnlessOk(done.get_future().get());
+  const std::string name = state.value() >= 0 && state.value() < 4 ? kStates[state.value()] : "UNKNOWN";
+  if (options.json)
+    PrintJson({{"status", name}});
+  else
+    fmt::print("{}\n", name);
+  return name == "SERVING" ? 0 : 1;
+}
+
+CLI::App* AddQuery(CommandLine& program, CLI::App* parent, const std::string& name, const std::string& description,
+                   const std::shared_ptr<QueryOptions>& options, int (*run)(const QueryOptions&)) {
+  CLI::App* app = program.AddTo(parent, name, description, [options, run] { return run(*options); });
+  app->add_option("--server", options->server, "HOST:PORT or unix:PATH of a running `kindred serve`");
+  app->add_option("--timeout-ms", options->timeout_ms, "how long to wait for the answer")->check(CLI::PositiveNumber);
+  app->add_flag("--json", options->json, "print one JSON object, named as in the proto");
+  return app;
+}
+
+}  // namespace
+
+void AddQueryCommand(CommandLine& program) {
+  const auto options = std::make_shared<QueryOptions>();
+  CLI::App* query = program.Add("query", "Ask a running server.", nullptr);
+
+  CLI::App* recommend = AddQuery(program, query, "recommend", "Items for a user.", options, &QueryRecommend);
+  recommend->add_option("--user", options->user, "the user's id; none: popular items, or by --history alone");
+  recommend->add_option("--history", options->history, "an item the user had to do with; repeat for more");
+  recommend->add_option("--n", options->n, "how many items");
+
+  CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
+                             &QueryBatchRecommend);
+  batch->add_option("--user", options->users, "a user's id; repeat for more")->required();
+  batch->add_option("--n", options->n, "how many items for each");
+
+  CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
+  similar->add_option("--item", options->item, "the item's id")->required();
+  similar->add_option("--n", options->n, "how many items");
+
+  AddQuery(program, query, "server-info", "What the server is and what it serves.", options, &QueryServerInfo);
+  AddQuery(program, query, "health", "Whether the server answers calls; exit status 0 if it does.", options,
+           &QueryHealth);
+}
 
 }  // namespace kindred

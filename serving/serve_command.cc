@@ -1,7 +1,145 @@
+#include <grpc/support/log.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <future>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "kernels/select.h"
 #include "serving/commands.h"
+#include "serving/executor.h"
+#include "serving/listen_address.h"
+#include "serving/model_watcher.h"
+#include "serving/server.h"
+#include "serving/service.h"
 
 namespace kindred {
+namespace {
 
-void AddServeCommand(CommandLine&) {}
+struct ServeOptions {
+  std::string store = "models";
+  std::string model;
+  int64_t version = 0;
+  std::string listen = "127.0.0.1:50051";
+  std::string backend = "auto";
+  int threads = 0;
+  int max_queue = 1024;
+  int64_t drain_ms = 5000;
+  int64_t poll_ms = 1000;
+  bool json = false;
+};
+
+/// SIGTERM and SIGINT, taken by this thread instead of interrupting any. Made before other threads, which
+/// inherit the mask.
+class StopSignal {
+ public:
+  StopSignal() {
+    std::signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+
+  /// The signal, or 0 after the time.
+  int WaitFor(std::chrono::milliseconds time) {
+    const timespec wait{time.count() / 1000, time.count() % 1000 * 1'000'000};
+    const int signal = sigtimedwait(&set_, nullptr, &wait);
+    return signal > 0 ? signal : 0;
+  }
+
+  /// From now on a signal ends the process at once.
+  void Release() { pthread_sigmask(SIG_UNBLOCK, &set_, nullptr); }
+
+ private:
+  sigset_t set_;
+};
+
+void LogOfGrpc(gpr_log_func_args* args) {
+  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::warn : spdlog::level::debug;
+  spdlog::log(level, "grpc: {}", args->message);
+}
+
+void LogLoad(const ServeOptions& options, const LoadEvent& event) {
+  if (event.reason.empty())
+    spdlog::info("serving {} version {}, loaded in {:.2f} s", options.model, event.version, event.seconds);
+  else if (event.version > 0)
+    spdlog::error("{} version {} was not loaded: {}", options.model, event.version, event.reason);
+  else
+    spdlog::error("{}: {}", options.model, event.reason);
+}
+
+void PrintReady(const ServeOptions& options, const Server& server, const ServedModel& model, const ServerFacts& facts) {
+  spdlog::info("ready: listening on {}", server.address());
+  if (!options.json) return;
+  const nlohmann::json ready = {{"listening", server.address()},
+                                {"model", {{"name", model.name}, {"version", model.version}}},
+                                {"backend", {{"name", facts.device.backend}, {"reason", facts.backend_reason}}}};
+  std::cout << ready.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+}
+
+int RunServer(const ServeOptions& options) {
+  const std::string address = ParseListenAddress(options.listen);
+  gpr_set_log_function(&LogOfGrpc);
+  StopSignal stop;
+
+  const ChosenBackend chosen = ChooseBackend(options.backend, options.threads);
+  Backend& backend = *chosen.backend;
+  const ServerFacts facts{KINDRED_VERSION, backend.Describe(), chosen.reason};
+  Executor executor(backend, facts.device.n_threads, options.max_queue);
+  std::promise<std::string> first_load;  // why it failed; empty where it did not
+  bool settled = false;                  // of the watcher's thread
+  ModelWatcher watcher(backend, ModelStore(options.store),
+                       {options.model, options.version, std::chrono::milliseconds(options.poll_ms)},
+                       [&](const LoadEvent& event) {
+                         LogLoad(options, event);
+                         if (!std::exchange(settled, true)) first_load.set_value(event.reason);
+                       });
+  RecommenderService service(executor, watcher, facts);
+  Server server(service, address);
+
+  std::future<std::string> loading = first_load.get_future();
+  int signal = 0;
+  while (signal == 0) {
+    signal = stop.WaitFor(std::chrono::milliseconds(loading.valid() ? 20 : 60'000));
+    if (!loading.valid() || loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
+    if (const std::string failure = loading.get(); !failure.empty())
+      throw Error(ErrorCode::kIo, "nothing to serve: " + failure);
+    server.SetServing(true);
+    PrintReady(options, server, *watcher.Current(), facts);
+  }
+  stop.Release();
+  spdlog::info("{}: finishing the calls in flight, for at most {} ms", signal == SIGTERM ? "SIGTERM" : "SIGINT",
+               options.drain_ms);
+  server.Shutdown(std::chrono::milliseconds(options.drain_ms));
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+void AddServeCommand(CommandLine& program) {
+  const auto options = std::make_shared<ServeOptions>();
+  CLI::App* app = program.Add("serve", "Answer calls over gRPC from a model of the store.",
+                              [options] { return RunServer(*options); });
+  app->add_option("--store", options->store, "the model store");
+  app->add_option("--model", options->model, "the model's name")->required();
+  app->add_option("--model-version", options->version, "serve this version; 0 follows CURRENT as it changes")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--listen", options->listen,
+                  "127.0.0.1:PORT, localhost:PORT, [::1]:PORT or unix:PATH; port 0: a free one");
+  app->add_option("--backend", options->backend, "where to compute: auto, cpu or cuda");
+  app->add_option("--threads", options->threads, "calls computed at the same time; 0: one a core")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--max-queue", options->max_queue, "calls that may wait for a thread; more are refused")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--drain-ms", options->drain_ms, "how long calls in flight may take after SIGTERM")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--poll-ms", options->poll_ms, "how often to look for a new version")->check(CLI::PositiveNumber);
+  app->add_flag("--json", options->json, "when ready, print one JSON object on a line, with the address");
+}
 
 }  // namespace kindred

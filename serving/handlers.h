@@ -1,0 +1,28 @@
+// What each method of the API does with a message: checks it, asks the recommender, fills the reply.
+// Plain functions of (context, model, request), so that they run without a network.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "kernels/backend.h"
+#include "kindred/v1/recommender.pb.h"
+#include "serving/model_watcher.h"
+
+namespace kindred {
+
+/// None of these throw. A null model is UNAVAILABLE.
+grpc::Status HandleRecommend(Context& context, const ServedModel* model, const v1::RecommendRequest& request,
+                             v1::RecommendReply* reply);
+grpc::Status HandleBatchRecommend(Context& context, const ServedModel* model, const v1::BatchRecommendRequest& request,
+                                  v1::BatchRecommendReply* reply);
+grpc::Status HandleSimilarItems(Context& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
+                                v1::SimilarItemsReply* reply);
+
+/// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.
+/// A field added to the proto is refused until it is listed in handlers.cc.
+grpc::Status CheckServed(const google::protobuf::Message& request);
+
+/// The status a caller sees for an error of Kindred's.
+grpc::Status ToStatus(const Error& error);
+
+}  // namespace kindred

@@ -1,0 +1,120 @@
+#include "serving/service.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include "serving/handlers.h"
+#include "serving/recommender.h"
+
+namespace kindred {
+namespace {
+
+grpc::Status ToStatus(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kQueueFull:
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue of calls is full; try again"};
+    case Refusal::kDeadlinePassed:
+      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed before work on the call began"};
+    case Refusal::kCancelled:
+      return grpc::Status::CANCELLED;
+    case Refusal::kStopped:
+      break;
+  }
+  return {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
+}
+
+google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
+      std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count());
+}
+
+void Fill(const ServedModel& from, v1::ModelInfo* to) {
+  const ModelView& model = from.ranker->model();
+  to->set_name(from.name);
+  to->set_version(from.version);
+  to->set_digest(from.digest);
+  to->set_algorithm(model.algorithm);
+  to->set_n_users(model.n_users());
+  to->set_n_items(model.n_items());
+  to->set_n_factors(model.n_factors());
+  to->set_nnz(model.history.nnz());
+  to->set_created_at(from.created_at);
+  *to->mutable_loaded_at() = ToTimestamp(from.loaded_at);
+  to->set_bytes(from.bytes);
+}
+
+void Fill(const LoadFailures& from, v1::LoadFailures* to) {
+  to->set_count(from.count);
+  if (from.count == 0) return;
+  to->set_last_version(from.last_version);
+  to->set_last_reason(from.last_reason);
+  *to->mutable_last_at() = ToTimestamp(from.last_at);
+}
+
+}  // namespace
+
+RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, ServerFacts facts)
+    : executor_(executor), models_(models), facts_(std::move(facts)) {}
+
+template <class Request, class Reply>
+grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
+                                                       Reply* reply, Handler<Request, Reply> handle) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Job job;
+  job.run = [this, reactor, request, reply, handle](Context& device) {
+    const std::shared_ptr<const ServedModel> model = models_.Current();
+    reactor->Finish(handle(device, model.get(), *request, reply));
+  };
+  job.refuse = [reactor](Refusal refusal) { reactor->Finish(ToStatus(refusal)); };
+  job.cancelled = [context] { return context->IsCancelled(); };
+  job.deadline = context->deadline();
+  executor_.Submit(std::move(job));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* RecommenderService::Recommend(grpc::CallbackServerContext* context,
+                                                        const v1::RecommendRequest* request,
+                                                        v1::RecommendReply* reply) {
+  return Dispatch(context, request, reply, &HandleRecommend);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::BatchRecommend(grpc::CallbackServerContext* context,
+                                                             const v1::BatchRecommendRequest* request,
+                                                             v1::BatchRecommendReply* reply) {
+  return Dispatch(context, request, reply, &HandleBatchRecommend);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::SimilarItems(grpc::CallbackServerContext* context,
+                                                           const v1::SimilarItemsRequest* request,
+                                                           v1::SimilarItemsReply* reply) {
+  return Dispatch(context, request, reply, &HandleSimilarItems);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext* context,
+                                                            const v1::GetServerInfoRequest* request,
+                                                            v1::ServerInfo* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (grpc::Status served = CheckServed(*request); !served.ok()) {
+    reactor->Finish(served);
+    return reactor;
+  }
+  reply->set_server_version(facts_.version);
+  if (const auto model = models_.Current()) Fill(*model, reply->mutable_model());
+  v1::BackendInfo* backend = reply->mutable_backend();
+  backend->set_name(facts_.device.backend);
+  backend->set_device(facts_.device.device);
+  backend->set_instruction_set(facts_.device.instruction_set);
+  backend->set_n_threads(executor_.n_workers());
+  backend->set_reason(facts_.backend_reason);
+  v1::Limits* limits = reply->mutable_limits();
+  limits->set_max_n(kMaxN);
+  limits->set_max_batch(kMaxBatch);
+  limits->set_max_history(kMaxHistory);
+  limits->set_max_request_bytes(kMaxRequestBytes);
+  limits->set_max_queue(executor_.max_queue());
+  Fill(models_.failures(), reply->mutable_load_failures());
+  reply->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace kindred

@@ -1,0 +1,54 @@
+// kindred.v1.Recommender on gRPC's callback API: hands every call to the executor and never blocks.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <string>
+
+#include "kernels/backend.h"
+#include "kindred/v1/recommender.grpc.pb.h"
+#include "serving/executor.h"
+#include "serving/model_watcher.h"
+
+namespace kindred {
+
+inline constexpr int kMaxRequestBytes = 4 << 20;
+
+/// What GetServerInfo says that does not change.
+struct ServerFacts {
+  std::string version;         // of the program
+  DeviceInfo device;           // the backend's
+  std::string backend_reason;  // why this backend
+};
+
+class RecommenderService final : public v1::Recommender::CallbackService {
+ public:
+  RecommenderService(Executor& executor, const ModelWatcher& models, ServerFacts facts);
+
+  grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
+                                      v1::RecommendReply* reply) override;
+  grpc::ServerUnaryReactor* BatchRecommend(grpc::CallbackServerContext* context,
+                                           const v1::BatchRecommendRequest* request,
+                                           v1::BatchRecommendReply* reply) override;
+  grpc::ServerUnaryReactor* SimilarItems(grpc::CallbackServerContext* context, const v1::SimilarItemsRequest* request,
+                                         v1::SimilarItemsReply* reply) override;
+  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
+                                          v1::ServerInfo* reply) override;
+
+ private:
+  template <class Request, class Reply>
+  using Handler = grpc::Status (*)(Context&, const ServedModel*, const Request&, Reply*);
+
+  /// A call holds one version from here to its end, so no reply mixes two.
+  template <class Request, class Reply>
+  grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
+                                     Handler<Request, Reply> handle);
+
+  Executor& executor_;
+  const ModelWatcher& models_;
+  const ServerFacts facts_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace kindred
