@@ -34,6 +34,11 @@ void Executor::Submit(Job job) {
   job.refuse(refusal);
 }
 
+int Executor::n_waiting() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int>(queue_.size());
+}
+
 void Executor::Work(Context& context) {
   for (;;) {
     Job job;

@@ -38,12 +38,14 @@ class Executor {
 
   int n_workers() const { return static_cast<int>(workers_.size()); }
   int max_queue() const { return max_queue_; }
+  /// Jobs that wait for a worker now.
+  int n_waiting() const;
 
  private:
   void Work(Context& context);
 
   const int max_queue_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Job> queue_;
   bool stopping_ = false;

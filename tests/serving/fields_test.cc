@@ -1,0 +1,162 @@
+// Every field of every request is either served or refused by name: a field that is added to the proto
+// fails here until it is one or the other.
+#include <google/protobuf/message.h>
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "serving/handlers.h"
+#include "tests/serving/tiny_model.h"
+#include "tests/support/backends.h"
+
+namespace kindred {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using testing::StartsWith;
+
+const std::set<std::string> kServed = {
+    "RecommendRequest.user_id", "RecommendRequest.history", "RecommendRequest.n",         "HistoryItem.item_id",
+    "HistoryItem.value",        "SimilarItemsRequest.n",    "SimilarItemsRequest.item_id"};
+
+/// Sets a field to something that is not its default.
+void Set(Message* message, const FieldDescriptor* field) {
+  const Reflection* write = message->GetReflection();
+  const bool many = field->is_repeated();
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      many ? write->AddInt32(message, field, 1) : write->SetInt32(message, field, 1);
+      break;
+    case FieldDescriptor::CPPTYPE_INT64:
+      many ? write->AddInt64(message, field, 1) : write->SetInt64(message, field, 1);
+      break;
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      many ? write->AddFloat(message, field, 1) : write->SetFloat(message, field, 1);
+      break;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      many ? write->AddDouble(message, field, 1) : write->SetDouble(message, field, 1);
+      break;
+    case FieldDescriptor::CPPTYPE_BOOL:
+      many ? write->AddBool(message, field, true) : write->SetBool(message, field, true);
+      break;
+    case FieldDescriptor::CPPTYPE_STRING:
+      many ? write->AddString(message, field, "x") : write->SetString(message, field, "x");
+      break;
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      many ? write->AddMessage(message, field) : write->MutableMessage(message, field);
+      break;
+    default:
+      FAIL() << field->full_name() << " has a type this test does not know";
+  }
+}
+
+bool IsServed(const FieldDescriptor* field) {
+  return kServed.contains(field->containing_type()->name() + "." + field->name());
+}
+
+class FieldsTest : public testing::Test {
+ protected:
+  FieldsTest()
+      : backend_(NewTestBackend("cpu_baseline", 1)),
+        context_(backend_->NewContext()),
+        model_(*backend_),
+        served_(model_.Serve(*backend_)) {}
+
+  grpc::Status Recommend(const v1::RecommendRequest& request) {
+    v1::RecommendReply reply;
+    return HandleRecommend(*context_, served_.get(), request, &reply);
+  }
+
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Context> context_;
+  TinyModel model_;
+  std::unique_ptr<ServedModel> served_;
+};
+
+void ExpectRefused(const grpc::Status& status, const std::string& field) {
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << field << ": " << status.error_message();
+  EXPECT_THAT(status.error_message(), StartsWith(field + ": "));
+}
+
+TEST_F(FieldsTest, OfRecommend) {
+  int refused = 0;
+  const auto* type = v1::RecommendRequest::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    SCOPED_TRACE(type->field(i)->name());
+    v1::RecommendRequest request;
+    Set(&request, type->field(i));
+    if (IsServed(type->field(i))) {
+      EXPECT_NE(Recommend(request).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+      continue;
+    }
+    ++refused;
+    ExpectRefused(Recommend(request), type->field(i)->name());
+
+    v1::BatchRecommendRequest batch;
+    batch.add_requests()->set_user_id("u5");
+    *batch.add_requests() = request;
+    v1::BatchRecommendReply replies;
+    ASSERT_TRUE(HandleBatchRecommend(*context_, served_.get(), batch, &replies).ok());
+    EXPECT_TRUE(replies.results(0).has_reply());
+    EXPECT_EQ(replies.results(1).error().code(), grpc::StatusCode::UNIMPLEMENTED);
+    EXPECT_THAT(replies.results(1).error().message(), StartsWith(type->field(i)->name() + ": "));
+  }
+  EXPECT_EQ(refused, 13);
+}
+
+TEST_F(FieldsTest, OfHistory) {
+  const auto* type = v1::HistoryItem::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    SCOPED_TRACE(type->field(i)->name());
+    v1::RecommendRequest request;
+    request.add_history()->set_item_id("i1");
+    request.add_history()->set_item_id("i2");
+    Set(request.mutable_history(1), type->field(i));
+    if (IsServed(type->field(i)))
+      EXPECT_TRUE(Recommend(request).ok());
+    else
+      ExpectRefused(Recommend(request), "history[1]." + type->field(i)->name());
+  }
+}
+
+TEST_F(FieldsTest, OfSimilarItems) {
+  const auto* type = v1::SimilarItemsRequest::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    SCOPED_TRACE(type->field(i)->name());
+    v1::SimilarItemsRequest request;
+    request.set_item_id("i1");
+    Set(&request, type->field(i));
+    v1::SimilarItemsReply reply;
+    const grpc::Status status = HandleSimilarItems(*context_, served_.get(), request, &reply);
+    if (IsServed(type->field(i)))
+      EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    else
+      ExpectRefused(status, type->field(i)->name());
+  }
+}
+
+TEST_F(FieldsTest, OfALaterVersionOfTheApi) {
+  v1::RecommendRequest request;
+  request.add_history()->set_item_id("i1");
+  v1::RecommendRequest outer = request, inner = request;
+  outer.GetReflection()->MutableUnknownFields(&outer)->AddVarint(999, 1);
+  v1::HistoryItem* item = inner.mutable_history(0);
+  item->GetReflection()->MutableUnknownFields(item)->AddVarint(998, 1);
+  EXPECT_TRUE(Recommend(request).ok());
+  ExpectRefused(Recommend(outer), "field number 999, which this server does not know");
+  ExpectRefused(Recommend(inner), "history[0].field number 998, which this server does not know");
+}
+
+TEST_F(FieldsTest, FieldsAtTheirDefaultAreNotSet) {
+  v1::RecommendRequest request;
+  request.set_user_id("u5");
+  request.set_explain(false);
+  request.set_cursor("");
+  EXPECT_TRUE(Recommend(request).ok());
+}
+
+}  // namespace
+}  // namespace kindred

@@ -1,0 +1,89 @@
+// A server of a tiny model on a free loopback port, in this process.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <latch>
+#include <memory>
+#include <string>
+
+#include "kindred/v1/recommender.grpc.pb.h"
+#include "serving/executor.h"
+#include "serving/model_watcher.h"
+#include "serving/server.h"
+#include "serving/service.h"
+#include "tests/serving/tiny_model.h"
+#include "tests/support/backends.h"
+#include "tests/support/temporary_folder.h"
+
+namespace kindred {
+
+class GrpcServerTest : public testing::Test {
+ protected:
+  GrpcServerTest() : backend_(NewTestBackend("cpu_baseline", 1)), store_(folder_.path() / "store") {}
+
+  /// Publishes a model and serves it, with one worker. Without `publish` there is no model to serve.
+  void Start(bool publish = true, const std::string& address = "127.0.0.1:0", int max_queue = 1) {
+    if (publish) TinyModel(*backend_).Publish(store_, "tiny");
+    executor_ = std::make_unique<Executor>(*backend_, 1, max_queue);
+    std::promise<void> tried;
+    watcher_ = std::make_unique<ModelWatcher>(*backend_, store_, WatcherOptions{"tiny", 0, std::chrono::hours(1)},
+                                              [&](const LoadEvent&) { tried.set_value(); });
+    tried.get_future().wait();
+    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_,
+                                                    ServerFacts{"1.2.3", backend_->Describe(), "the test wants it"});
+    server_ = std::make_unique<Server>(*service_, address);
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    channel_ = grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), arguments);
+    stub_ = v1::Recommender::NewStub(channel_);
+  }
+
+  /// One call, by default with all the time it may need.
+  template <class Request, class Reply>
+  grpc::Status Call(grpc::Status (v1::Recommender::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                    const Request& request, Reply* reply, std::chrono::milliseconds time = std::chrono::minutes(1)) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + time);
+    return (stub_.get()->*method)(&context, request, reply);
+  }
+  grpc::Status Recommend(const v1::RecommendRequest& request, v1::RecommendReply* reply,
+                         std::chrono::milliseconds time = std::chrono::minutes(1)) {
+    return Call(&v1::Recommender::Stub::Recommend, request, reply, time);
+  }
+
+  /// Keeps the one worker busy until `release` is counted down.
+  void Occupy(std::latch& release) {
+    std::latch started(1);
+    Job job;
+    job.run = [&](Context&) {
+      started.count_down();
+      release.wait();
+    };
+    job.refuse = [](Refusal) { ADD_FAILURE() << "refused"; };
+    executor_->Submit(std::move(job));
+    started.wait();
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<Backend> backend_;
+  ModelStore store_;
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<ModelWatcher> watcher_;
+  std::unique_ptr<RecommenderService> service_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Recommender::Stub> stub_;
+};
+
+inline v1::RecommendRequest ForUser(const std::string& user, std::optional<int32_t> n = {}) {
+  v1::RecommendRequest request;
+  request.set_user_id(user);
+  if (n) request.set_n(*n);
+  return request;
+}
+
+}  // namespace kindred

@@ -1,0 +1,201 @@
+#include "serving/service.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <limits>
+#include <thread>
+
+#include "serving/recommender.h"
+#include "tests/serving/grpc_server.h"
+
+namespace kindred {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class ServiceTest : public GrpcServerTest {};
+
+TEST_F(ServiceTest, EveryWayOfAnswering) {
+  Start();
+  v1::RecommendReply reply;
+  ASSERT_TRUE(Recommend(ForUser("u5"), &reply).ok());
+  EXPECT_EQ(reply.served_by(), v1::PERSONAL);
+  EXPECT_EQ(reply.items_size(), 10);
+  EXPECT_EQ(reply.model().name(), "tiny");
+  EXPECT_EQ(reply.model().version(), 1);
+  EXPECT_FALSE(reply.has_shortfall());
+  EXPECT_EQ(reply.why(), "");
+
+  v1::RecommendRequest request = ForUser("stranger", 3);
+  request.add_history()->set_item_id("i2");
+  request.add_history()->set_item_id("lost");
+  request.mutable_history(0)->set_value(2.5f);
+  ASSERT_TRUE(Recommend(request, &reply).ok());
+  EXPECT_EQ(reply.served_by(), v1::FOLDED_IN);
+  EXPECT_THAT(reply.unknown_history_items(), testing::ElementsAre("lost"));
+  EXPECT_EQ(reply.items_size(), 3);
+
+  ASSERT_TRUE(Recommend(v1::RecommendRequest(), &reply).ok());
+  EXPECT_EQ(reply.served_by(), v1::POPULAR);
+  EXPECT_NE(reply.why(), "");
+
+  ASSERT_TRUE(Recommend(ForUser("u1"), &reply).ok());  // has every item
+  EXPECT_EQ(reply.items_size(), 0);
+  EXPECT_EQ(reply.shortfall().requested(), 10);
+  EXPECT_EQ(reply.shortfall().returned(), 0);
+  EXPECT_NE(reply.shortfall().reason(), "");
+
+  v1::SimilarItemsRequest about;
+  v1::SimilarItemsReply similar;
+  about.set_item_id("i3");
+  ASSERT_TRUE(Call(&v1::Recommender::Stub::SimilarItems, about, &similar).ok());
+  EXPECT_EQ(similar.served_by(), v1::SIMILAR);
+  EXPECT_EQ(similar.items_size(), 10);
+  about.set_item_id("lost");
+  EXPECT_EQ(Call(&v1::Recommender::Stub::SimilarItems, about, &similar).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ServiceTest, NOutOfRange) {
+  Start();
+  for (int32_t n : {0, -1, 1001, 1'000'000'000, std::numeric_limits<int32_t>::min()}) {
+    v1::RecommendReply reply;
+    const grpc::Status status = Recommend(ForUser("u5", n), &reply);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(status.error_message(), "n: is " + std::to_string(n) + ", expected 1 to 1000");
+  }
+}
+
+TEST_F(ServiceTest, ABatchAnswersEachRequestAsAlone) {
+  Start();
+  v1::BatchRecommendRequest batch;
+  *batch.add_requests() = ForUser("u5", 4);
+  *batch.add_requests() = ForUser("u6", 0);
+  *batch.add_requests() = ForUser("stranger");
+  *batch.add_requests() = ForUser("u7");
+  batch.mutable_requests(3)->set_explain(true);
+  *batch.add_requests() = ForUser("u5", 4);
+  batch.mutable_requests(4)->add_history()->set_item_id("i9");
+  v1::BatchRecommendReply replies;
+  ASSERT_TRUE(Call(&v1::Recommender::Stub::BatchRecommend, batch, &replies).ok());
+  ASSERT_EQ(replies.results_size(), batch.requests_size());
+  for (int i = 0; i < batch.requests_size(); ++i) {
+    SCOPED_TRACE(i);
+    v1::RecommendReply alone;
+    const grpc::Status status = Recommend(batch.requests(i), &alone);
+    EXPECT_EQ(replies.results(i).has_reply(), status.ok());
+    EXPECT_TRUE(MessageDifferencer::Equals(replies.results(i).reply(), alone));
+    EXPECT_EQ(replies.results(i).error().code(), status.error_code());
+    EXPECT_EQ(replies.results(i).error().message(), status.error_message());
+  }
+}
+
+TEST_F(ServiceTest, SizesOfBatches) {
+  Start();
+  v1::BatchRecommendRequest batch;
+  v1::BatchRecommendReply replies;
+  EXPECT_TRUE(Call(&v1::Recommender::Stub::BatchRecommend, batch, &replies).ok());
+  EXPECT_EQ(replies.results_size(), 0);
+  for (int i = 0; i < 1024; ++i) *batch.add_requests() = ForUser("u" + std::to_string(i % 50), 2);
+  ASSERT_TRUE(Call(&v1::Recommender::Stub::BatchRecommend, batch, &replies).ok());
+  EXPECT_EQ(replies.results_size(), 1024);
+  batch.add_requests();
+  const grpc::Status status = Call(&v1::Recommender::Stub::BatchRecommend, batch, &replies);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "requests: has 1025 entries, expected at most 1024");
+}
+
+TEST_F(ServiceTest, AMessageOverTheLimitIsRefused) {
+  Start();
+  v1::RecommendReply reply;
+  EXPECT_TRUE(Recommend(ForUser(std::string(kMaxRequestBytes - 100, 'x')), &reply).ok());
+  EXPECT_EQ(Recommend(ForUser(std::string(kMaxRequestBytes + 1, 'x')), &reply).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ServiceTest, ACallWhoseDeadlinePassesInTheQueueIsNotStarted) {
+  Start();
+  std::latch release(1);
+  Occupy(release);
+  v1::RecommendReply reply;
+  EXPECT_EQ(Recommend(ForUser("u5"), &reply, std::chrono::milliseconds(50)).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  release.count_down();
+  EXPECT_TRUE(Recommend(ForUser("u5"), &reply).ok());
+}
+
+TEST_F(ServiceTest, AFullQueueRefusesAndServerInfoStillAnswers) {
+  Start(true, "127.0.0.1:0", 1);
+  std::latch release(1);
+  Occupy(release);
+  std::promise<void> waited;
+  Job waiting;
+  waiting.run = [&](Context&) { waited.set_value(); };
+  waiting.refuse = [&](Refusal) { waited.set_value(); };
+  executor_->Submit(std::move(waiting));
+  v1::RecommendReply reply;
+  EXPECT_EQ(Recommend(ForUser("u5"), &reply).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  v1::ServerInfo info;
+  EXPECT_TRUE(Call(&v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+  release.count_down();
+  waited.get_future().wait();
+  EXPECT_TRUE(Recommend(ForUser("u5"), &reply).ok());
+}
+
+TEST_F(ServiceTest, ServerInfo) {
+  Start();
+  v1::ServerInfo info;
+  ASSERT_TRUE(Call(&v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+  EXPECT_EQ(info.server_version(), "1.2.3");
+  EXPECT_EQ(info.model().name(), "tiny");
+  EXPECT_EQ(info.model().version(), 1);
+  EXPECT_EQ(info.model().algorithm(), "als");
+  EXPECT_EQ(info.model().n_users(), 40);
+  EXPECT_EQ(info.model().n_items(), 30);
+  EXPECT_EQ(info.model().n_factors(), 6);
+  EXPECT_EQ(info.model().created_at(), "2026-01-02T03:04:05Z");
+  EXPECT_EQ(info.model().digest().size(), 64u);
+  EXPECT_EQ(info.backend().name(), "cpu");
+  EXPECT_EQ(info.backend().reason(), "the test wants it");
+  EXPECT_EQ(info.limits().max_n(), 1000);
+  EXPECT_EQ(info.limits().max_batch(), 1024);
+  EXPECT_EQ(info.limits().max_request_bytes(), 4 << 20);
+  EXPECT_EQ(info.load_failures().count(), 0);
+  EXPECT_GE(info.uptime_seconds(), 0);
+}
+
+TEST_F(ServiceTest, WithoutAModelCallsAreUnavailable) {
+  Start(false);
+  v1::RecommendReply reply;
+  EXPECT_EQ(Recommend(ForUser("u5"), &reply).error_code(), grpc::StatusCode::UNAVAILABLE);
+  v1::ServerInfo info;
+  ASSERT_TRUE(Call(&v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+  EXPECT_FALSE(info.has_model());
+  EXPECT_EQ(info.load_failures().count(), 1);
+  EXPECT_NE(info.load_failures().last_reason(), "");
+}
+
+TEST_F(ServiceTest, ShutdownFinishesWhatWasAccepted) {
+  Start();
+  std::latch release(1);
+  Occupy(release);
+  grpc::ClientContext context;
+  v1::RecommendReply reply;
+  const v1::RecommendRequest request = ForUser("u5");
+  std::promise<grpc::Status> answered;
+  stub_->async()->Recommend(&context, &request, &reply, [&](grpc::Status status) { answered.set_value(status); });
+  while (executor_->n_waiting() == 0) std::this_thread::yield();
+  std::thread shutdown([&] { server_->Shutdown(std::chrono::minutes(1)); });
+  release.count_down();
+  shutdown.join();
+  std::future<grpc::Status> status = answered.get_future();
+  ASSERT_EQ(status.wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  EXPECT_TRUE(status.get().ok());
+  EXPECT_EQ(reply.items_size(), 10);
+  EXPECT_EQ(Recommend(request, &reply).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace kindred
