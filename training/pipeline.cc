@@ -138,7 +138,7 @@ class Training {
     if (options_.algorithm == "als")
       fitted.factors = FitAls(*chosen_.backend, interactions.view(), options_.als, [&](const AlsEpoch& epoch) {
         fitted.epochs.push_back(epoch);
-        if (events_.epoch) events_.epoch(epoch, options_.als.epochs);
+        if (events_.epoch) events_.epoch(epoch);
       });
     fitted.history = std::move(interactions);
     return fitted;

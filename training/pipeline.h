@@ -35,7 +35,7 @@ struct TrainOptions {
 /// Where a training is: for progress, without printing.
 struct TrainEvents {
   std::function<void(const std::string& message)> stage;
-  std::function<void(const AlsEpoch& epoch, int64_t n_epochs)> epoch;
+  std::function<void(const AlsEpoch& epoch)> epoch;
 };
 
 /// Trains and publishes. Returns the report that `train --json` prints; the manifest holds the same. Nothing is

@@ -44,9 +44,9 @@ int RunTrain(const TrainFlags& flags) {
   events.stage = [&](const std::string& message) {
     progress.reset();
     spdlog::info("{}", message);
+    progress = std::make_unique<Progress>(options.algorithm, options.als.epochs, "epoch");
   };
-  events.epoch = [&](const AlsEpoch& epoch, int64_t n_epochs) {
-    if (!progress) progress = std::make_unique<Progress>(options.algorithm, n_epochs, "epoch");
+  events.epoch = [&](const AlsEpoch& epoch) {
     progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss));
   };
   const nlohmann::json report = Train(options, events);

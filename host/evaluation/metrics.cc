@@ -99,7 +99,8 @@ Evaluation Evaluate(const Ranker& ranker, const Holdout& holdout, int64_t k) {
       const auto items = relevant.row(users[static_cast<size_t>(q)]);
       const int64_t n_relevant = static_cast<int64_t>(items.size()) +
                                  holdout.n_missing_items[static_cast<size_t>(users[static_cast<size_t>(q)])];
-      model_tally.Add(lists.Items(q), items, n_relevant);
+      const bool cold = model.history.row(users[static_cast<size_t>(q)]).empty();
+      model_tally.Add(cold ? popular.Items(q) : lists.Items(q), items, n_relevant);
       popularity_tally.Add(popular.Items(q), items, n_relevant);
     }
     users.clear();
@@ -111,6 +112,7 @@ Evaluation Evaluate(const Ranker& ranker, const Holdout& holdout, int64_t k) {
     ++result.n_users;
     result.n_pairs += static_cast<int64_t>(items.size()) + n_missing;
     result.n_missing_pairs += n_missing;
+    result.n_cold_users += model.history.row(user).empty() ? 1 : 0;
     result.n_seen_pairs += CountCommon(items, model.history.row(user));
     users.push_back(user);
     if (static_cast<int64_t>(users.size()) == kUsersPerBlock) flush();
@@ -140,6 +142,7 @@ nlohmann::json MetricsJson(const Evaluation& evaluation) {
 nlohmann::json HoldoutJson(const Evaluation& evaluation) {
   return {{"n_users", evaluation.n_users},
           {"n_pairs", evaluation.n_pairs},
+          {"n_cold_users", evaluation.n_cold_users},
           {"n_missing_users", evaluation.n_missing_users},
           {"n_missing_pairs", evaluation.n_missing_pairs},
           {"n_seen_pairs", evaluation.n_seen_pairs}};

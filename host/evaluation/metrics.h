@@ -12,7 +12,8 @@
 //   hit_rate_at_k        1 where h > 0
 //
 // and their means over users with a non-empty T. coverage_at_k is the share of the model's items in any list.
-// Users and items the model lacks stay in |T| and in the mean: they count as misses.
+// Users and items the model lacks stay in |T| and in the mean: they count as misses. Users the model has, but
+// without a history, are shown what is popular, as when they are served.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +41,10 @@ struct Metrics {
 struct Evaluation {
   int64_t k = 0;
   Metrics model;
-  Metrics popularity;   // the same users served by popularity
-  int64_t n_users = 0;  // users with held-out items, missing ones included
-  int64_t n_pairs = 0;  // held-out (user, item) pairs, missing ones included
+  Metrics popularity;        // the same users served by popularity
+  int64_t n_users = 0;       // users with held-out items, missing ones included
+  int64_t n_pairs = 0;       // held-out (user, item) pairs, missing ones included
+  int64_t n_cold_users = 0;  // of them, users of the model without a history
   int64_t n_missing_users = 0;
   int64_t n_missing_pairs = 0;  // pairs whose user or item the model lacks
   int64_t n_seen_pairs = 0;     // pairs that are in the user's history too, and so can never be hits

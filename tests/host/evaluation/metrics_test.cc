@@ -7,7 +7,7 @@
 namespace kindred {
 namespace {
 
-// Four users and six items whose scores are chosen: factors of one dimension an item.
+// Four users and six items whose scores are chosen: factors of one dimension an item. 
 class MetricsTest : public BackendTest {
  protected:
   MetricsTest() {
@@ -23,9 +23,9 @@ class MetricsTest : public BackendTest {
     holdout_.n_missing_user_items = 3;
   }
 
-  std::vector<int64_t> history_indptr_ = {0, 1, 1, 2, 3};
-  std::vector<int32_t> history_items_ = {0, 3, 0};
-  std::vector<float> history_values_ = {1, 1, 1};
+  std::vector<int64_t> history_indptr_ = {0, 1, 2, 3, 4};
+  std::vector<int32_t> history_items_ = {0, 2, 3, 0};
+  std::vector<float> history_values_ = {1, 1, 1, 1};
   std::vector<float> popularity_ = {2, 0, 0, 1, 0, 0};
   // User u ranks the items by these scores.
   std::vector<float> user_factors_ = {9,      5, 4, 3, 2, 1, /**/ 1, 2, 3, 4, 5, 6,
@@ -67,10 +67,22 @@ TEST_P(MetricsTest, TheTwoRecallsPartWhereTheListIsShorter) {
 
 TEST_P(MetricsTest, PopularityIsMeasuredOnTheSameUsers) {
   const Evaluation found = Evaluate(Ranker(backend(), view_, nullptr), holdout_, 6);
-  // Popularity ranks 0 3 1 2 4 5. User 0 (without 0): 3 1 2 4 5, hits at 2 and 4; user 1: 0 3 1 2 4 5, hit at 6.
+  // Popularity ranks 0 3 1 2 4 5. User 0 (without 0): 3 1 2 4 5, hits at 2 and 4; user 1: 0 3 1 4 5, hit at 5.
   EXPECT_NEAR(found.popularity.recall, (2.0 / 3 + 1) / 6, 1e-12);
-  EXPECT_NEAR(found.popularity.mrr, (1.0 / 2 + 1.0 / 6) / 6, 1e-12);
-  EXPECT_NEAR(found.popularity.map, ((1.0 / 2 + 2.0 / 4) / 3 + 1.0 / 6) / 6, 1e-12);
+  EXPECT_NEAR(found.popularity.mrr, (1.0 / 2 + 1.0 / 5) / 6, 1e-12);
+  EXPECT_NEAR(found.popularity.map, ((1.0 / 2 + 2.0 / 4) / 3 + 1.0 / 5) / 6, 1e-12);
+}
+
+TEST_P(MetricsTest, UsersWithoutAHistoryAreShownWhatIsPopular) {
+  history_indptr_ = {0, 1, 1, 2, 3};
+  view_.history.indptr = history_indptr_;
+  // Only user 1, now without a history, has held-out items: by its factors 5 would be first, by popularity 0 is.
+  holdout_ = {};
+  holdout_.relevant = {4, 6, {0, 0, 1, 1, 1}, {0}, {1}};
+  holdout_.n_missing_items = {0, 0, 0, 0};
+  const Evaluation found = Evaluate(Ranker(backend(), view_, nullptr), holdout_, 1);
+  EXPECT_EQ(found.n_cold_users, 1);
+  EXPECT_EQ(found.model.recall, 1);
 }
 
 TEST_P(MetricsTest, NamesCarryK) {
