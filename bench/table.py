@@ -1,0 +1,34 @@
+"""What the bench drivers share: the machine, the commit, medians, and Markdown."""
+import os
+import platform
+import statistics
+import subprocess
+
+
+def heading(title, command, versions):
+    with open("/proc/cpuinfo") as lines:
+        processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "?")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True).stdout
+    return "\n".join(
+        [
+            f"# {title}",
+            "",
+            f"- machine: {processor}, {os.cpu_count()} cores, Linux {platform.release()}",
+            f"- commit: {commit}{' with changes' if dirty else ''}",
+            f"- command: `{command}`",
+            f"- versions: {versions}",
+            "",
+        ]
+    )
+
+
+def spread(values):
+    """Median [min-max], three significant digits."""
+    digits = lambda x: f"{x:.3g}"  # noqa: E731
+    return f"{digits(statistics.median(values))} [{digits(min(values))}-{digits(max(values))}]"
+
+
+def markdown(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
