@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD := $(if $(filter debug,$(PRESET)),build-debug,build)
 JOBS ?= $(shell nproc)
 
-.PHONY: build demo test deps bench fuzz soak format clean
+.PHONY: build demo test deps bench fuzz format clean
 
 build: deps
 	@cmake --preset $(PRESET) $(if $(VERBOSE),,--log-level=WARNING)

@@ -14,7 +14,7 @@ namespace kindred {
 namespace {
 
 struct EvaluateFlags {
-  std::string store;
+  std::string store = "models";
   std::string model;
   int64_t version = 0;
   std::vector<std::string> test_paths;
@@ -49,9 +49,9 @@ void AddEvaluateCommand(CommandLine& program) {
   auto flags = std::make_shared<EvaluateFlags>();
   CLI::App* app = program.Add("evaluate", "Evaluates a published model on held-out interactions",
                               [flags] { return RunEvaluate(*flags); });
-  app->add_option("--store", flags->store, "the model store's folder")->required();
+  app->add_option("--store", flags->store, "the model store's folder");
   app->add_option("--model", flags->model, "the model's name in the store")->required();
-  app->add_option("--version", flags->version, "the version; 0: the current one");
+  app->add_option("--model-version", flags->version, "the version; 0: the current one")->check(CLI::NonNegativeNumber);
   app->add_option("--test", flags->test_paths, "files of held-out interactions")->required()->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);
   app->add_option("--k", flags->k, "length of the evaluated lists");

@@ -16,7 +16,7 @@ namespace kindred {
 
 struct TrainOptions {
   std::string dataset;
-  std::string store;
+  std::string store = "models";
   std::string model;
   std::string algorithm = "als";  // or "popularity"
   AlsOptions als;

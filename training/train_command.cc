@@ -46,9 +46,7 @@ int RunTrain(const TrainFlags& flags) {
     spdlog::info("{}", message);
     progress = std::make_unique<Progress>(options.algorithm, options.als.epochs, "epoch");
   };
-  events.epoch = [&](const AlsEpoch& epoch) {
-    progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss));
-  };
+  events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss)); };
   const nlohmann::json report = Train(options, events);
   if (flags.json) {
     PrintJson(report);
@@ -71,7 +69,7 @@ void AddTrainCommand(CommandLine& program) {
                               [flags] { return RunTrain(*flags); });
   TrainOptions& options = flags->options;
   app->add_option("dataset", options.dataset, "the dataset's folder, as prepare wrote it")->required();
-  app->add_option("--store", options.store, "the model store's folder")->required();
+  app->add_option("--store", options.store, "the model store's folder");
   app->add_option("--model", options.model, "the model's name in the store")->required();
   app->add_option("--algorithm", options.algorithm, "als or popularity");
   app->add_option("--n-factors", options.als.n_factors, "length of the factor vectors");
