@@ -79,4 +79,14 @@ std::string EscapeTsv(std::string_view text) {
   return out;
 }
 
+std::string CsvField(std::string_view text) {
+  if (text.find_first_of("\",\r\n") == text.npos) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
 }  // namespace kindred

@@ -16,4 +16,7 @@ std::string Printable(std::string_view text, size_t max_bytes = 80);
 /// all else as it is. Nothing is lost.
 std::string EscapeTsv(std::string_view text);
 
+/// The text as one field of a CSV line: in quotes where RFC 4180 asks for them.
+std::string CsvField(std::string_view text);
+
 }  // namespace kindred

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "host/models/random.h"
+#include "host/data/random.h"
 
 namespace kindred {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "host/data/interactions.h"
-#include "host/models/random.h"
+#include "host/data/random.h"
 
 namespace kindred {
 namespace {

@@ -2,15 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdio.h>
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "host/store/checksum.h"
 
@@ -24,34 +20,6 @@ constexpr int64_t kMaxManifestBytes = int64_t{1} << 28;
 
 std::string DigestLine(const std::string& digest) {
   return digest + "  " + kManifest + "\n";
-}
-
-/// Where the artifact goes: a trailing slash dropped, a link followed.
-fs::path Place(fs::path path) {
-  const std::string typed = path.string();
-  while (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
-  std::error_code ignored;
-  if (path.filename() == "." || path.filename() == ".." || fs::is_symlink(path, ignored))
-    path = fs::weakly_canonical(path);
-  if (!path.has_filename())
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no path for a new folder", typed));
-  return path;
-}
-
-fs::path ParentOf(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
-void RemoveLeftovers(const fs::path& parent, const std::string& prefix) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
-    const std::string name = entry.path().filename().string();
-    const bool ours = name.starts_with(prefix) && name.size() > prefix.size() &&
-                      name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
-    if (!ours) continue;
-    const Descriptor folder(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), ignored);
-  }
 }
 
 /// Throws kAlreadyExists unless the folder is an artifact of this kind and holds nothing else.
@@ -73,22 +41,6 @@ void CheckReplaceable(const fs::path& path, const std::string& kind) {
     if (name != kManifest && name != kManifestDigest && !files.contains(name))
       refuse(fmt::format("holds '{}', which is no part of the {}: not overwritten", name, kind));
   }
-}
-
-void Exchange(const fs::path& one, const fs::path& other) {
-  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return;
-  if (errno == EINVAL || errno == ENOSYS)
-    throw Error(ErrorCode::kIo, fmt::format("cannot overwrite '{}': its file system does not exchange folders; remove "
-                                            "it first",
-                                            other.string()));
-  throw SystemError("overwrite", other);
-}
-
-void RenameTo(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0) return;
-  if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
-    throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already", to.string()));
-  throw SystemError("create", to);
 }
 
 /// Reads and verifies the manifest's text; sets its digest.
@@ -129,27 +81,13 @@ int64_t NonNegative(const nlohmann::json& object, const char* key, const std::st
 
 }  // namespace
 
-ArtifactWriter::ArtifactWriter(fs::path path, std::string kind)
-    : path_(Place(std::move(path))), kind_(std::move(kind)) {
-  const std::string prefix = "." + path_.filename().string() + ".tmp-";
-  CreateFolders(ParentOf(path_));
-  RemoveLeftovers(ParentOf(path_), prefix);
-  temporary_ = path_.parent_path() / (prefix + std::to_string(::getpid()));
-  if (::mkdir(temporary_.c_str(), 0777) != 0) throw SystemError("create the folder", temporary_);
-  alive_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ::flock(alive_.get(), LOCK_EX | LOCK_NB);
-}
-
-ArtifactWriter::~ArtifactWriter() {
-  std::error_code ignored;
-  fs::remove_all(temporary_, ignored);
-}
+ArtifactWriter::ArtifactWriter(fs::path path, std::string kind) : folder_(std::move(path)), kind_(std::move(kind)) {}
 
 void ArtifactWriter::AddBytes(const std::string& name, const std::string& header, std::span<const std::byte> data) {
   const std::string file_name = name + ".npy";
   if (!IsArrayFile(file_name))
     throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no name for an array: letters, digits and _", name));
-  const fs::path path = temporary_ / file_name;
+  const fs::path path = folder_.path() / file_name;
   const Descriptor file = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
   FileChecksum checksum;
   for (const std::span<const std::byte> piece : {std::as_bytes(std::span(header)), data}) {
@@ -166,22 +104,9 @@ void ArtifactWriter::Commit(nlohmann::json manifest, bool overwrite) {
   manifest["kind"] = kind_;
   manifest["files"] = files_;
   const std::string text = manifest.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  WriteFile(temporary_ / kManifest, text);
-  WriteFile(temporary_ / kManifestDigest, DigestLine(Sha256(text)));
-  SyncFolder(temporary_);
-
-  std::error_code ignored;
-  const bool exchange = overwrite && fs::exists(path_, ignored);
-  if (exchange) CheckReplaceable(path_, kind_);
-  const auto move = exchange ? Exchange : RenameTo;
-  move(temporary_, path_);
-  try {
-    SyncFolder(ParentOf(path_));
-  } catch (const Error&) {
-    move(path_, temporary_);
-    throw;
-  }
-  fs::remove_all(temporary_, ignored);  // after an exchange, the old artifact
+  WriteFile(folder_.path() / kManifest, text);
+  WriteFile(folder_.path() / kManifestDigest, DigestLine(Sha256(text)));
+  folder_.Commit(overwrite, [this](const fs::path& there) { CheckReplaceable(there, kind_); });
 }
 
 struct Artifact::Mapping {

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "host/store/files.h"
+#include "host/store/new_folder.h"
 #include "host/store/npy.h"
 #include "kernels/views.h"
 
@@ -31,10 +31,9 @@ inline constexpr int kArtifactFormat = 1;
 
 class ArtifactWriter {
  public:
-  /// Starts the folder `.<name>.tmp-<pid>` beside `path`, creating the folders above it and removing
-  /// leftovers of dead processes. `kind` ("dataset", "model") goes into the manifest. Throws kIo.
+  /// Starts the folder (host/store/new_folder.h); without Commit nothing stays. `kind` ("dataset", "model") goes
+  /// into the manifest. Throws kIo.
   ArtifactWriter(std::filesystem::path path, std::string kind);
-  ~ArtifactWriter();  // removes what was not committed
   ArtifactWriter(const ArtifactWriter&) = delete;
   ArtifactWriter& operator=(const ArtifactWriter&) = delete;
 
@@ -57,9 +56,7 @@ class ArtifactWriter {
  private:
   void AddBytes(const std::string& name, const std::string& header, std::span<const std::byte> data);
 
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  Descriptor alive_;  // the temporary folder, locked: it is a leftover where nobody holds that lock
+  NewFolder folder_;
   std::string kind_;
   nlohmann::json files_ = nlohmann::json::object();
 };

@@ -2,19 +2,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "host/data/text.h"
 #include "tests/host/data/export.h"
 
 namespace kindred {
 namespace {
-
-std::string Quoted(const std::string& field) {
-  std::string out = "\"";
-  for (const char c : field) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + "\"";
-}
 
 rc::Gen<std::string> Ids(const std::string& never) {
   const auto byte = rc::gen::weightedOneOf<char>(
@@ -23,7 +15,7 @@ rc::Gen<std::string> Ids(const std::string& never) {
       rc::gen::suchThat(byte, [never](char c) { return never.find(c) == never.npos; })));
 }
 
-void CheckRoundTrip(const std::string& header, char delimiter, bool quoted, const EventReaderOptions& options,
+void CheckRoundTrip(const std::string& header, char delimiter, bool csv, const EventReaderOptions& options,
                     const std::string& never) {
   const bool holds = rc::check("round trip", [&] {
     const auto pairs =
@@ -34,7 +26,7 @@ void CheckRoundTrip(const std::string& header, char delimiter, bool quoted, cons
     std::string text = header.empty() ? " \n" : header + line_end;
     std::vector<OwnedEvent> expected;
     for (const auto& [user, item] : pairs) {
-      text += (quoted ? Quoted(user) : user) + delimiter + (quoted ? Quoted(item) : item) + line_end;
+      text += (csv ? CsvField(user) : user) + delimiter + (csv ? CsvField(item) : item) + line_end;
       expected.push_back({user, item});
     }
     if (header.empty() && pairs.empty()) return;

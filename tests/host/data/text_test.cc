@@ -30,5 +30,14 @@ TEST(Text, EscapedTsvLosesNothing) {
   EXPECT_EQ(EscapeTsv("a\tb\nc\rd\\e\\n"), "a\\tb\\nc\\rd\\\\e\\\\n");
 }
 
+TEST(Text, CsvFieldsAreQuotedWhereTheyMust) {
+  EXPECT_EQ(CsvField("Oak desk lamp"), "Oak desk lamp");
+  EXPECT_EQ(CsvField(""), "");
+  EXPECT_EQ(CsvField("lamp, large"), "\"lamp, large\"");
+  EXPECT_EQ(CsvField("7\" vase"), "\"7\"\" vase\"");
+  EXPECT_EQ(CsvField("a\nb"), "\"a\nb\"");
+  EXPECT_EQ(CsvField("a\r"), "\"a\r\"");
+}
+
 }  // namespace
 }  // namespace kindred

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "host/data/interactions.h"
-#include "host/models/random.h"
+#include "host/data/random.h"
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
 

@@ -4,7 +4,7 @@
 
 #include "host/data/interactions.h"
 #include "host/models/als.h"
-#include "host/models/random.h"
+#include "host/data/random.h"
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
 

@@ -1,0 +1,96 @@
+#include "host/store/new_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace kindred {
+namespace fs = std::filesystem;
+namespace {
+
+/// Where the folder goes: a trailing slash dropped, a link followed.
+fs::path Place(fs::path path) {
+  const std::string typed = path.string();
+  while (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
+  std::error_code ignored;
+  if (path.filename() == "." || path.filename() == ".." || fs::is_symlink(path, ignored))
+    path = fs::weakly_canonical(path);
+  if (!path.has_filename())
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no path for a new folder", typed));
+  return path;
+}
+
+fs::path ParentOf(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+void RemoveLeftovers(const fs::path& parent, const std::string& prefix) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name.starts_with(prefix) && name.size() > prefix.size() &&
+                      name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    if (!ours) continue;
+    const Descriptor folder(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+void Exchange(const fs::path& one, const fs::path& other) {
+  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno == EINVAL || errno == ENOSYS)
+    throw Error(ErrorCode::kIo, fmt::format("cannot overwrite '{}': its file system does not exchange folders; remove "
+                                            "it first",
+                                            other.string()));
+  throw SystemError("overwrite", other);
+}
+
+void RenameTo(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return;
+  if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
+    throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already", to.string()));
+  throw SystemError("create", to);
+}
+
+}  // namespace
+
+NewFolder::NewFolder(fs::path place) : place_(Place(std::move(place))) {
+  const std::string prefix = "." + place_.filename().string() + ".tmp-";
+  CreateFolders(ParentOf(place_));
+  RemoveLeftovers(ParentOf(place_), prefix);
+  temporary_ = place_.parent_path() / (prefix + std::to_string(::getpid()));
+  if (::mkdir(temporary_.c_str(), 0777) != 0) throw SystemError("create the folder", temporary_);
+  alive_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ::flock(alive_.get(), LOCK_EX | LOCK_NB);
+}
+
+NewFolder::~NewFolder() {
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+void NewFolder::Commit(bool overwrite, const std::function<void(const fs::path&)>& check_replaceable) {
+  SyncFolder(temporary_);
+  std::error_code ignored;
+  const bool exchange = overwrite && fs::exists(place_, ignored) && !fs::is_empty(place_, ignored);
+  if (exchange) check_replaceable(place_);
+  const auto move = exchange ? Exchange : RenameTo;
+  move(temporary_, place_);
+  try {
+    SyncFolder(ParentOf(place_));
+  } catch (const Error&) {
+    move(place_, temporary_);
+    throw;
+  }
+  fs::remove_all(temporary_, ignored);  // after an exchange, what was there before
+}
+
+}  // namespace kindred
