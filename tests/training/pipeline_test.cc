@@ -5,8 +5,8 @@
 #include <set>
 
 #include "host/data/dataset_writer.h"
+#include "host/data/random.h"
 #include "host/models/model.h"
-#include "host/models/random.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 
