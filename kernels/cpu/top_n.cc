@@ -57,7 +57,9 @@ class Best {
       : n_(static_cast<size_t>(n)),
         slack_((static_cast<double>(n_factors) + 4) * 0x1p-24 * query_norm),
         tiny_((static_cast<double>(n_factors) + 2) * 0x1p-148),
-        excluded_(excluded) {}
+        excluded_(excluded) {
+    heap_.reserve(n_);
+  }
 
   /// The scanned score below which an item of a tile with this norm cannot be in the answer.
   float Threshold(double tile_norm) const {
