@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -44,6 +45,23 @@ TEST(ThreadPool, TheLowestFailureIsRethrownAndTheRestStillRun) {
       EXPECT_STREQ(error.what(), "7");
     }
     EXPECT_EQ(runs, 100);
+  }
+}
+
+TEST(ThreadPool, TheLowestFailureCountsEvenIfItComesLast) {
+  ThreadPool pool(2);
+  std::atomic<bool> thrown = false;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  try {
+    pool.Run(2, 2, [&](int64_t task, int) {
+      if (task == 0)
+        while (!thrown && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+      thrown = true;
+      throw std::runtime_error(std::to_string(task));
+    });
+    FAIL() << "no exception";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "0");
   }
 }
 

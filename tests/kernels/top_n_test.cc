@@ -104,15 +104,16 @@ TEST_P(TopNTest, TiesAreInOrderOfItem) {
 }
 
 TEST_P(TopNTest, CancellationDoesNotFoolTheScan) {
-  // Large entries that cancel: float32 sums are off by far more than the differences between scores.
-  const int64_t n_items = 4000, f = 32;
-  std::vector<float> items = RandomNormal(n_items * f, 18), queries = RandomNormal(4 * f, 19);
+  // Large entries that cancel: float32 sums are off by more than the differences between scores.
+  const int64_t n_items = 5000, n_queries = 40, f = 32;
+  std::vector<float> items = RandomNormal(n_items * f, 18), queries = RandomNormal(n_queries * f, 19);
   for (int64_t i = 0; i < n_items; ++i) {
     items[static_cast<size_t>(i * f)] = 1e6f;
     items[static_cast<size_t>(i * f + f - 1)] = -1e6f;
   }
-  for (int64_t q = 0; q < 4; ++q) queries[static_cast<size_t>(q * f)] = queries[static_cast<size_t>(q * f + f - 1)] = 1;
-  ExpectExact(items, n_items, queries, 4, f, 25);
+  for (int64_t q = 0; q < n_queries; ++q)
+    queries[static_cast<size_t>(q * f)] = queries[static_cast<size_t>(q * f + f - 1)] = 1;
+  ExpectExact(items, n_items, queries, n_queries, f, 25);
 }
 
 TEST_P(TopNTest, ValuesOfEveryKind) {
