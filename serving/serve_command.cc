@@ -114,8 +114,11 @@ int RunServer(const ServeOptions& options) {
   stop.Release();
   spdlog::info("{}: finishing the calls in flight, for at most {} ms", signal == SIGTERM ? "SIGTERM" : "SIGINT",
                options.drain_ms);
-  server.Shutdown(std::chrono::milliseconds(options.drain_ms));
-  spdlog::info("stopped");
+  server.SetServing(false);
+  const int n_cut_off = service.Drain(std::chrono::milliseconds(options.drain_ms));
+  if (n_cut_off > 0) spdlog::warn("{} calls were not answered in that time", n_cut_off);
+  spdlog::info("stopped; {} calls were answered", service.n_answered());
+  server.Shutdown();
   return 0;
 }
 

@@ -45,7 +45,7 @@ Server::Server(grpc::Service& service, const std::string& address) : address_(ad
 }
 
 Server::~Server() {
-  Shutdown(std::chrono::milliseconds(0));
+  Shutdown();
 }
 
 void Server::SetServing(bool serving) {
@@ -54,10 +54,9 @@ void Server::SetServing(bool serving) {
   health->SetServingStatus(v1::Recommender::service_full_name(), serving);
 }
 
-void Server::Shutdown(std::chrono::milliseconds drain) {
+void Server::Shutdown() {
   if (!server_) return;
-  server_->GetHealthCheckService()->Shutdown();
-  server_->Shutdown(std::chrono::system_clock::now() + drain);
+  server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
   server_.reset();
 }

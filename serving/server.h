@@ -3,7 +3,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -14,8 +13,7 @@ class Server {
   /// Listens at once, on an address of ParseListenAddress; health says NOT_SERVING.
   /// Throws kIo naming the address where it is taken or cannot be bound.
   Server(grpc::Service& service, const std::string& address);
-  /// Shuts down without waiting for calls.
-  ~Server();
+  ~Server();  // shuts down
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -25,9 +23,9 @@ class Server {
   /// What grpc.health.v1 answers, for the server as a whole and for kindred.v1.Recommender.
   void SetServing(bool serving);
 
-  /// NOT_SERVING, no new calls; returns when all accepted calls are answered, and cancels what is not
-  /// after `drain`. Whatever answers calls must go on until it returns.
-  void Shutdown(std::chrono::milliseconds drain);
+  /// Closes the connections and cancels what is not answered; returns when every call has ended. What answers
+  /// calls must go on until then. To lose none, let RecommenderService::Drain go before.
+  void Shutdown();
 
  private:
   std::string address_;

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <atomic>
+
 #include "serving/handlers.h"
 #include "serving/recommender.h"
 
@@ -52,23 +54,47 @@ void Fill(const LoadFailures& from, v1::LoadFailures* to) {
 
 }  // namespace
 
+/// One call, from its arrival until its reply is written out. Deletes itself then.
+class RecommenderService::Call final : public grpc::ServerUnaryReactor {
+ public:
+  explicit Call(RecommenderService& service) : service_(service), accepted_(service.Enter()) {}
+
+  bool accepted() const { return accepted_; }
+  bool cancelled() const { return cancelled_; }
+
+  void OnCancel() override { cancelled_ = true; }
+  void OnDone() override {
+    if (accepted_) service_.Leave();
+    delete this;
+  }
+
+ private:
+  RecommenderService& service_;
+  const bool accepted_;
+  std::atomic<bool> cancelled_ = false;
+};
+
 RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, ServerFacts facts)
     : executor_(executor), models_(models), facts_(std::move(facts)) {}
 
 template <class Request, class Reply>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
                                                        Reply* reply, Handler<Request, Reply> handle) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Call* call = new Call(*this);
+  if (!call->accepted()) {
+    call->Finish(ToStatus(Refusal::kStopped));
+    return call;
+  }
   Job job;
-  job.run = [this, reactor, request, reply, handle](Context& device) {
+  job.run = [this, call, request, reply, handle](Context& device) {
     const std::shared_ptr<const ServedModel> model = models_.Current();
-    reactor->Finish(handle(device, model.get(), *request, reply));
+    call->Finish(handle(device, model.get(), *request, reply));
   };
-  job.refuse = [reactor](Refusal refusal) { reactor->Finish(ToStatus(refusal)); };
-  job.cancelled = [context] { return context->IsCancelled(); };
+  job.refuse = [call](Refusal refusal) { call->Finish(ToStatus(refusal)); };
+  job.cancelled = [call] { return call->cancelled(); };
   job.deadline = context->deadline();
   executor_.Submit(std::move(job));
-  return reactor;
+  return call;
 }
 
 grpc::ServerUnaryReactor* RecommenderService::Recommend(grpc::CallbackServerContext* context,
@@ -89,32 +115,60 @@ grpc::ServerUnaryReactor* RecommenderService::SimilarItems(grpc::CallbackServerC
   return Dispatch(context, request, reply, &HandleSimilarItems);
 }
 
-grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext*,
                                                             const v1::GetServerInfoRequest* request,
                                                             v1::ServerInfo* reply) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (grpc::Status served = CheckServed(*request); !served.ok()) {
-    reactor->Finish(served);
-    return reactor;
-  }
-  reply->set_server_version(facts_.version);
-  if (const auto model = models_.Current()) Fill(*model, reply->mutable_model());
-  v1::BackendInfo* backend = reply->mutable_backend();
+  Call* call = new Call(*this);
+  grpc::Status status = call->accepted() ? CheckServed(*request) : ToStatus(Refusal::kStopped);
+  if (status.ok()) FillInfo(reply);
+  call->Finish(std::move(status));
+  return call;
+}
+
+void RecommenderService::FillInfo(v1::ServerInfo* info) const {
+  info->set_server_version(facts_.version);
+  if (const auto model = models_.Current()) Fill(*model, info->mutable_model());
+  v1::BackendInfo* backend = info->mutable_backend();
   backend->set_name(facts_.device.backend);
   backend->set_device(facts_.device.device);
   backend->set_instruction_set(facts_.device.instruction_set);
   backend->set_n_threads(executor_.n_workers());
   backend->set_reason(facts_.backend_reason);
-  v1::Limits* limits = reply->mutable_limits();
+  v1::Limits* limits = info->mutable_limits();
   limits->set_max_n(kMaxN);
   limits->set_max_batch(kMaxBatch);
   limits->set_max_history(kMaxHistory);
   limits->set_max_request_bytes(kMaxRequestBytes);
   limits->set_max_queue(executor_.max_queue());
-  Fill(models_.failures(), reply->mutable_load_failures());
-  reply->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  Fill(models_.failures(), info->mutable_load_failures());
+  info->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
+  std::lock_guard lock(mutex_);
+  info->set_calls_in_flight(n_calls_);
+}
+
+int RecommenderService::Drain(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  idle_.wait_for(lock, time, [this] { return n_calls_ == 0; });
+  return n_calls_;
+}
+
+int64_t RecommenderService::n_answered() const {
+  std::lock_guard lock(mutex_);
+  return n_answered_;
+}
+
+bool RecommenderService::Enter() {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  ++n_calls_;
+  return true;
+}
+
+void RecommenderService::Leave() {
+  std::lock_guard lock(mutex_);
+  ++n_answered_;
+  if (--n_calls_ == 0) idle_.notify_all();
 }
 
 }  // namespace kindred

@@ -4,6 +4,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "kernels/backend.h"
@@ -36,7 +39,14 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* reply) override;
 
+  /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`.
+  /// Returns how many are not.
+  int Drain(std::chrono::milliseconds time);
+  /// Calls whose reply was written out since the start.
+  int64_t n_answered() const;
+
  private:
+  class Call;
   template <class Request, class Reply>
   using Handler = grpc::Status (*)(Context&, const ServedModel*, const Request&, Reply*);
 
@@ -44,11 +54,20 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   template <class Request, class Reply>
   grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
                                      Handler<Request, Reply> handle);
+  void FillInfo(v1::ServerInfo* info) const;
+  bool Enter();
+  void Leave();
 
   Executor& executor_;
   const ModelWatcher& models_;
   const ServerFacts facts_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  int n_calls_ = 0;  // accepted, and not yet written out
+  int64_t n_answered_ = 0;
+  bool stopping_ = false;
 };
 
 }  // namespace kindred
