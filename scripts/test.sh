@@ -12,12 +12,12 @@ summary=()
 n_tests=0
 n_failed=0
 
-# round NAME BUILD_FOLDER [ctest option...]
+# round NAME BUILD_FOLDER TARGET [ctest option...]
 round() {
-  local name=$1 build=$2 start=$SECONDS
-  shift 2
+  local name=$1 build=$2 target=$3 start=$SECONDS
+  shift 3
   echo "== $name: building"
-  if ! { cmake --preset "$name" --log-level=WARNING && cmake --build "$build" -j "$jobs" > "$log"; }; then
+  if ! { cmake --preset "$name" && cmake --build "$build" --target "$target" -j "$jobs"; } > "$log" 2>&1; then
     cat "$log"
     summary+=("$(printf '%-12s the build failed' "$name")")
     n_tests=$((n_tests + 1)) n_failed=$((n_failed + 1))
@@ -32,12 +32,11 @@ round() {
   summary+=("$(printf '%-12s %3d of %3d tests passed, %4d s with the build' "$name" $((tests - failed)) "$tests" $((SECONDS - start)))")
 }
 
-round "${PRESET:-release}" "${BUILD:-build}"
-# The sources do not change between rounds, and fuzz targets have their own preset for long runs.
-round asan+ubsan build-asan --label-exclude project
+round "${PRESET:-release}" "${BUILD:-build}" all
+round asan+ubsan build-asan all --label-exclude project
 # ThreadSanitizer cannot place its shadow where the kernel shuffles addresses too widely. Threads meet in few tests.
 setarch "$(uname -m)" -R true 2> /dev/null && runner=(setarch "$(uname -m)" -R)
-round tsan build-tsan --label-regex threads
+round tsan build-tsan threads_tests --label-regex threads
 
 echo
 printf '%s\n' "${summary[@]}"
