@@ -173,7 +173,8 @@ class Demo {
     for (size_t u = 0; u < users.size(); ++u) {
       const std::vector<Deed> deeds = DeedsOf(dataset, users[u]);
       const nlohmann::json& items = results.at(u).at("reply").at("items");
-      std::cout << fmt::format("\n{:<{}}    recommended\n", fmt::format("{} before", id(users[u])), width + 6);
+      const std::string head = fmt::format("{} before ({} items)", id(users[u]), deeds.size());
+      std::cout << fmt::format("\n{:<{}}    recommended\n", head, width + 6);
       for (size_t row = 0; row < kRows; ++row) {
         std::string before, next;
         if (row < deeds.size())
