@@ -7,7 +7,7 @@
 namespace kindred {
 namespace {
 
-// Four users and six items whose scores are chosen: factors of one dimension an item. 
+// Four users and six items whose scores are chosen: factors of one dimension an item.
 class MetricsTest : public BackendTest {
  protected:
   MetricsTest() {

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "host/data/interactions.h"
-#include "host/models/als.h"
 #include "host/data/random.h"
+#include "host/models/als.h"
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
 
