@@ -1,3 +1,4 @@
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
@@ -63,6 +64,11 @@ void LogOfGrpc(gpr_log_func_args* args) {
   spdlog::log(level, "grpc: {}", args->message);
 }
 
+/// What Protobuf says is about bad requests, and their senders get a status.
+void LogOfProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
+  spdlog::debug("protobuf: {}", message);
+}
+
 void LogLoad(const ServeOptions& options, const LoadEvent& event) {
   if (event.reason.empty())
     spdlog::info("serving {} version {}, loaded in {:.2f} s", options.model, event.version, event.seconds);
@@ -84,6 +90,7 @@ void PrintReady(const ServeOptions& options, const Server& server, const ServedM
 int RunServer(const ServeOptions& options) {
   const std::string address = ParseListenAddress(options.listen);
   gpr_set_log_function(&LogOfGrpc);
+  google::protobuf::SetLogHandler(&LogOfProtobuf);
   StopSignal stop;
 
   const ChosenBackend chosen = ChooseBackend(options.backend, options.threads);

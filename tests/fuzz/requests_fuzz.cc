@@ -1,0 +1,111 @@
+// Any bytes as a request: refused with a status that blames the request, or answered with a reply that keeps
+// what the API promises. The whole way but for the network.
+//
+// Input: one byte that picks the method, then the message.
+#include <google/protobuf/stubs/logging.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "kernels/cpu/backend.h"
+#include "serving/handlers.h"
+#include "serving/recommender.h"
+#include "tests/serving/tiny_model.h"
+
+namespace kindred {
+namespace {
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+void RequireBlame(int code) {
+  Require(code == grpc::StatusCode::INVALID_ARGUMENT || code == grpc::StatusCode::NOT_FOUND ||
+          code == grpc::StatusCode::UNIMPLEMENTED);
+}
+
+/// Of RecommendReply and SimilarItemsReply.
+template <class Reply>
+void CheckReply(const Reply& reply, int n, const ModelView& model) {
+  Require(reply.items_size() <= n && reply.has_shortfall() == (reply.items_size() < n));
+  Require(reply.served_by() != v1::SERVED_BY_UNSPECIFIED && reply.model().version() > 0);
+  std::set<std::string> ids;
+  for (int i = 0; i < reply.items_size(); ++i) {
+    Require(model.items.Find(reply.items(i).item_id()) >= 0 && ids.insert(reply.items(i).item_id()).second);
+    Require(i == 0 || reply.items(i).score() <= reply.items(i - 1).score());
+  }
+}
+
+template <class Message>
+void CheckTravels(const Message& message) {
+  Require(Message().ParseFromString(message.SerializeAsString()));  // not with text that is no UTF-8
+}
+
+template <class Request>
+int CountOf(const Request& request) {
+  return request.has_n() ? request.n() : kDefaultN;
+}
+
+class Target {
+ public:
+  Target() {
+    google::protobuf::SetLogHandler(nullptr);  // it would print a line for each input with text that is no UTF-8
+  }
+
+  void Run(uint8_t method, const uint8_t* data, int size) {
+    if (method % 3 == 0) Recommend(data, size);
+    if (method % 3 == 1) BatchRecommend(data, size);
+    if (method % 3 == 2) SimilarItems(data, size);
+  }
+
+ private:
+  void Recommend(const uint8_t* data, int size) {
+    v1::RecommendRequest request;
+    v1::RecommendReply reply;
+    if (!request.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleRecommend(*context_, served_.get(), request, &reply);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    CheckReply(reply, CountOf(request), model_.view());
+    CheckTravels(reply);
+  }
+
+  void BatchRecommend(const uint8_t* data, int size) {
+    v1::BatchRecommendRequest batch;
+    v1::BatchRecommendReply replies;
+    if (!batch.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleBatchRecommend(*context_, served_.get(), batch, &replies);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    Require(replies.results_size() == batch.requests_size());
+    for (int i = 0; i < replies.results_size(); ++i) {
+      v1::RecommendReply alone;
+      const grpc::Status single = HandleRecommend(*context_, served_.get(), batch.requests(i), &alone);
+      Require(replies.results(i).error().code() == single.error_code());
+      Require(replies.results(i).reply().SerializeAsString() == alone.SerializeAsString());
+    }
+    CheckTravels(replies);
+  }
+
+  void SimilarItems(const uint8_t* data, int size) {
+    v1::SimilarItemsRequest request;
+    v1::SimilarItemsReply reply;
+    if (!request.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleSimilarItems(*context_, served_.get(), request, &reply);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    CheckReply(reply, CountOf(request), model_.view());
+    CheckTravels(reply);
+  }
+
+  CpuBackend backend_{1};
+  std::unique_ptr<Context> context_ = backend_.NewContext(1);
+  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3}};
+  std::unique_ptr<ServedModel> served_ = model_.Serve(backend_);
+};
+
+}  // namespace
+}  // namespace kindred
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static kindred::Target target;
+  if (size > 0) target.Run(data[0], data + 1, static_cast<int>(size - 1));
+  return 0;
+}
