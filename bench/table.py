@@ -25,7 +25,7 @@ def heading(title, command, versions):
 
 def spread(values):
     """Median [min-max], three significant digits."""
-    digits = lambda x: f"{x:.3g}"  # noqa: E731
+    digits = lambda x: f"{float(f'{x:.3g}'):,.10g}"  # noqa: E731
     return f"{digits(statistics.median(values))} [{digits(min(values))}-{digits(max(values))}]"
 
 
