@@ -116,7 +116,7 @@ TEST_F(ServiceTest, AMessageOverTheLimitIsRefused) {
 }
 
 TEST_F(ServiceTest, ACallWhoseDeadlinePassesInTheQueueIsNotStarted) {
-  Start();
+  Start(true, "127.0.0.1:0", 2);
   std::latch release(1);
   Occupy(release);
   v1::RecommendReply reply;
