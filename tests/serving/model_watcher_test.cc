@@ -193,6 +193,16 @@ TEST_F(ModelWatcherTest, AnUnreadableCurrentKeepsTheOldVersion) {
   EXPECT_EQ(watcher->failures().count, 1);
 }
 
+TEST_F(ModelWatcherTest, AVersionWhoseIdsCouldNotBeReturnedIsNotServed) {
+  Publish(1);
+  Events events;
+  const auto watcher = Watch(events);
+  events.Next();
+  TinyModel(*backend_, {.item_prefix = "caf\xe9"}).Publish(store_, "tiny");
+  EXPECT_THAT(events.Next().reason, HasSubstr("item 0: its id 'caf\\xe90' is not UTF-8"));
+  EXPECT_EQ(watcher->Current()->version, 1);
+}
+
 TEST_F(ModelWatcherTest, APinnedVersionStays) {
   Publish(1);
   Publish(2);

@@ -23,13 +23,14 @@ struct TinyModelOptions {
   int n_factors = 6;
   int max_history = 8;  // user 0 has none, user 1 has every item
   uint64_t seed = 1;
+  std::string item_prefix = "i";
 };
 
 class TinyModel {
  public:
   explicit TinyModel(Backend& backend, const TinyModelOptions& options = {}) : options_(options) {
     std::mt19937_64 random(options.seed);
-    for (int i = 0; i < options.n_items; ++i) items_.Intern("i" + std::to_string(i));
+    for (int i = 0; i < options.n_items; ++i) items_.Intern(options.item_prefix + std::to_string(i));
     history_.n_rows = options.n_users;
     history_.n_cols = options.n_items;
     for (int u = 0; u < options.n_users; ++u) {
