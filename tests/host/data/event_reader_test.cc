@@ -148,9 +148,10 @@ TEST(EventReader, AQuoteNeverClosedCostsOneLineOnly) {
   ASSERT_EQ(read.bad_rows.size(), 1u);
   EXPECT_EQ(read.bad_rows[0].text, "u2,\"i2\nu3,i3\r\n\"u,\",i4");
 
-  const Export open = ReadText("user,item\nu1,i1\r\nu2,\"i2\r\nu3,i3\r\nu4,i\"\"4\n");
+  const Export open = ReadText("user,item\nu1,i1\r\nu2,\"i2\r\nu3,i3\r\nu4,i\"\"4\nbad\n");
   EXPECT_THAT(open.events, ElementsAre(OwnedEvent{"u1", "i1"}, OwnedEvent{"u3", "i3"}, OwnedEvent{"u4", "i\"\"4"}));
-  ASSERT_EQ(open.bad_rows.size(), 1u);
+  ASSERT_EQ(open.bad_rows.size(), 2u);
+  EXPECT_EQ(open.bad_rows[1].line, 6);
   EXPECT_EQ(open.bad_rows[0].line, 3);
   EXPECT_EQ(open.bad_rows[0].text, "u2,\"i2");
   EXPECT_EQ(open.bad_rows[0].reason, "the quote that opens field 2 in line 3 is never closed");
@@ -167,11 +168,11 @@ TEST(EventReader, AVeryLongLineIsABadRow) {
   const std::string long_id(99, 'x'), longer_id(5000, 'y');
   for (const size_t buffer : {size_t{4}, size_t{64}, size_t{1000}, size_t{1} << 20}) {
     options.buffer_bytes = buffer;
-    const Export read = ReadText("user,item\nu," + long_id.substr(2) + "\nu," + longer_id + "\nu2,i2\nu," + long_id +
+    const Export read = ReadText("user,item\nu," + long_id.substr(1) + "\nu," + longer_id + "\nu2,i2\nu," + long_id +
                                      "\n\"u3\",i3\nu," + longer_id,
                                  options);
     EXPECT_THAT(read.events,
-                ElementsAre(OwnedEvent{"u", long_id.substr(2)}, OwnedEvent{"u2", "i2"}, OwnedEvent{"u3", "i3"}));
+                ElementsAre(OwnedEvent{"u", long_id.substr(1)}, OwnedEvent{"u2", "i2"}, OwnedEvent{"u3", "i3"}));
     ASSERT_EQ(read.bad_rows.size(), 3u);
     EXPECT_EQ(read.bad_rows[0].line, 3);
     EXPECT_EQ(read.bad_rows[0].reason, "the line has more than 100 bytes");

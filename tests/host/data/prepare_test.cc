@@ -179,6 +179,17 @@ TEST_F(PrepareTest, WhatIsThereIsKept) {
   EXPECT_EQ(Content(options_.out / "mine.txt"), "mine");
 }
 
+TEST_F(PrepareTest, NoBadRowsWithoutTheirDataset) {
+  Input("a.csv", "user,item\nu,i\nbad\n");
+  options_.max_bad_rows = 1;
+  options_.overwrite = true;
+  fs::create_directories(options_.out);
+  options_.inputs.push_back((options_.out / "mine.txt").string());
+  std::ofstream(options_.inputs.back()) << "user,item\nu,i\n";
+  EXPECT_EQ(Fail().code(), ErrorCode::kAlreadyExists) << "not a dataset";
+  ExpectNothingWritten();
+}
+
 TEST_F(PrepareTest, AFileOfBadRowsIsReplacedOnlyWhenAskedAndOnlyIfItIsOne) {
   Input("a.csv", "user,item\nu,i\nbad\n");
   options_.max_bad_rows = 1;
