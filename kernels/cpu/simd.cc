@@ -91,7 +91,7 @@ void UpperGram(const float* m, int64_t n_rows, int64_t width, float* gram, int64
   }
 }
 
-constexpr float kRounding = 6e-8f;  // 2^-24
+constexpr float kRounding = 0x1p-15f;  // 512 times 2^-24: rounding grown by the conditioning of what came before
 
 // row[i] -= sum over k < i of u[k][i] u[k], for kVectors vectors from column `from`.
 template <int kVectors>
@@ -301,7 +301,7 @@ bool SolvePrimal(PrimalRow& row) {
   }
   const double constant = system[f * width + f];  // sum b^2/w
   for (int64_t k = 0; k < f; ++k) system[k * width + k] += row.diagonal[k];
-  if (!FactorWithColumn(system, f, width, static_cast<float>(f) * kRounding)) return false;
+  if (!FactorWithColumn(system, f, width, __builtin_sqrtf(static_cast<float>(f)) * kRounding)) return false;
   BackSubstitute(system, f, width, row.solution);
   double gain = 0;  // x . sum b y = |Ut^-1 sum b y|^2
   float check = 0;
