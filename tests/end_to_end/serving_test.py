@@ -185,6 +185,15 @@ class Answers(Serving):
         self.assert_status(grpc.StatusCode.INVALID_ARGUMENT, "requests: has 1025 entries", self.client.BatchRecommend,
                            too_many)
 
+    def test_bytes_that_are_no_request(self):
+        raw = self.channel.unary_unary("/kindred.v1.Recommender/Recommend")
+        for request in (b"\x0a\x02\xff\xfe", b"\x0a\xff\xff\xff\xff\x0f", b"\xff" * 100):  # no UTF-8; cut; noise
+            with self.assertRaises(grpc.RpcError):
+                raw(request, timeout=support.PATIENCE)
+        unknown = self.channel.unary_unary("/kindred.v1.Recommender/Recommen")
+        self.assert_status(grpc.StatusCode.UNIMPLEMENTED, "", unknown, b"")
+        self.assertTrue(raw(b"", timeout=support.PATIENCE))
+
     def test_health_and_reflection(self):
         check = self.channel.unary_unary("/grpc.health.v1.Health/Check")
         for service in (b"", b"kindred.v1.Recommender"):
