@@ -142,7 +142,6 @@ TEST_F(ExecutorTest, ManyCallersLoseNoJob) {
     for (std::thread& caller : callers) caller.join();
   }
   EXPECT_EQ(ran + refused, 2000);
-  EXPECT_GT(ran, 0);
 }
 
 }  // namespace
