@@ -18,6 +18,7 @@ def heading(title, command, versions):
             f"- commit: {commit}{' with changes' if dirty else ''}",
             f"- command: `{command}`",
             f"- versions: {versions}",
+            f"- load of the machine when the bench ended (1 and 15 minutes): {os.getloadavg()[0]:.1f}, {os.getloadavg()[2]:.1f}",
             "",
         ]
     )
