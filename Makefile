@@ -28,7 +28,7 @@ fuzz:
 	@scripts/fuzz.sh
 
 format: deps
-	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+	@git ls-files -co --exclude-standard '*.cc' '*.h' '*.c' '*.cu' '*.cuh' | xargs clang-format-14 -i
 
 clean:
 	rm -rf build build-debug build-asan build-tsan build-fuzz

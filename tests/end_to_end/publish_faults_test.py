@@ -1,6 +1,7 @@
-"""`kindred train` killed, or refused by the disk, at every call that publication makes (tests/support/fault_shim.c).
+"""`kindred train` and `kindred prepare` killed, or refused by the disk, at every call that changes what is stored
+(tests/support/fault_shim.c).
 
-What is published is checked here from the files alone, by their SHA-256.
+What is stored is checked here from the files alone, by their SHA-256.
 """
 
 import hashlib
@@ -19,33 +20,90 @@ MODEL = "m"
 MOST_CALLS = 300
 
 
+def setUpModule():
+    global folder
+    folder = Path(tempfile.mkdtemp(prefix="kindred-faults-")).resolve()
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    for name, n_users in (("old", 9), ("new", 11)):
+        (folder / f"{name}.txt").write_text(
+            "".join(f"u{u} i{u % 5} i{(u + 1) % 5} i{(u * 3 + 2) % 7}\n" for u in range(n_users)))
+    run("prepare", folder / "old.txt", "--format", "adjacency", "--out", folder / "data")
+
+
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class PublishFaults(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="kindred-faults-")).resolve()
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        export = cls.folder / "export.txt"
-        export.write_text("".join(f"u{u} i{u % 5} i{(u + 1) % 5} i{(u * 3 + 2) % 7}\n" for u in range(9)))
-        run("prepare", export, "--format", "adjacency", "--out", cls.folder / "data")
+def verified_manifest(path):
+    """The manifest of an artifact whose every file is as it should be."""
+    text = (path / "manifest.json").read_bytes()
+    assert (path / "manifest.json.sha256").read_text() == hashlib.sha256(text).hexdigest() + "  manifest.json\n", path
+    manifest = json.loads(text)
+    for name, entry in manifest["files"].items():
+        assert entry["sha256"] == sha256(path / name), path / name
+    return manifest
 
+
+def run_with_fault(prefix, action, at, *arguments):
+    """Returns the finished process and the calls that were counted."""
+    log = folder / "calls"
+    log.unlink(missing_ok=True)
+    environment = os.environ | {
+        "LD_PRELOAD": os.environ["FAULT_SHIM"], "KINDRED_FAULT_PREFIX": str(prefix), "KINDRED_FAULT_LOG": str(log),
+        "KINDRED_FAULT_ACTION": action, "KINDRED_FAULT_AT": str(at)}
+    done = subprocess.run([PROGRAM, *map(str, arguments)], env=environment, capture_output=True, text=True,
+                          timeout=PATIENCE)
+    return done, log.read_text().splitlines() if log.exists() else []
+
+
+class Prepare(unittest.TestCase):
     def setUp(self):
-        self.store = Path(tempfile.mkdtemp(prefix="store-", dir=self.folder))
+        self.parent = Path(tempfile.mkdtemp(prefix="prepare-", dir=folder))
+        self.path = self.parent / "data"
+
+    def prepare(self, name, action="none", at=0):
+        return run_with_fault(self.parent, action, at, "prepare", folder / f"{name}.txt", "--format", "adjacency",
+                              "--out", self.path, "--overwrite")
+
+    def n_users(self):
+        return verified_manifest(self.path)["n_users"] if self.path.exists() else 0
+
+    def every_call(self, action, before, check):
+        for at in range(1, MOST_CALLS):
+            if before:
+                self.assertEqual(0, self.prepare("old")[0].returncode)
+            else:
+                shutil.rmtree(self.path, ignore_errors=True)
+            done, calls = self.prepare("new", action, at)
+            with self.subTest(action=action, call=at, before=before):
+                self.assertIn(self.n_users(), (before, 11))
+                check(done)
+            if len(calls) < at:
+                break
+        self.assertIn(at, range(20, MOST_CALLS - 1))
+        self.assertEqual(0, done.returncode)
+        self.assertEqual(["data"], [p.name for p in self.parent.iterdir()])
+
+    def test_killed_at_every_call(self):
+        for before in (0, 9):
+            self.every_call("kill", before, lambda done: self.assertIn(done.returncode, (-signal.SIGKILL, 0)))
+
+    def test_refused_at_every_call(self):
+        def check(done):
+            if done.returncode != 0:
+                self.assertEqual(1, done.returncode)
+                self.assertIn("No space left on device", done.stderr)
+                self.assertEqual(9, self.n_users())
+        self.every_call("enospc", 9, check)
+
+
+class Train(unittest.TestCase):
+    def setUp(self):
+        self.store = Path(tempfile.mkdtemp(prefix="store-", dir=folder))
 
     def train(self, action="none", at=0):
-        log = self.folder / "calls"
-        log.unlink(missing_ok=True)
-        environment = os.environ | {
-            "LD_PRELOAD": os.environ["FAULT_SHIM"], "KINDRED_FAULT_PREFIX": str(self.store), "KINDRED_FAULT_LOG": str(log),
-            "KINDRED_FAULT_ACTION": action, "KINDRED_FAULT_AT": str(at)}
-        done = subprocess.run([PROGRAM, "train", self.folder / "data", "--store", self.store, "--model", MODEL,
-                               "--n-factors", "4", "--epochs", "1", "--threads", "1"],
-                              env=environment, capture_output=True, text=True, timeout=PATIENCE)
-        calls = log.read_text().splitlines() if log.exists() else []
-        return done, calls
+        return run_with_fault(self.store, action, at, "train", folder / "data", "--store", self.store, "--model", MODEL,
+                              "--n-factors", 4, "--epochs", 1, "--threads", 1)
 
     def versions(self):
         return sorted(int(p.name) for p in (self.store / MODEL).glob("*") if p.name.isdigit())
@@ -53,10 +111,7 @@ class PublishFaults(unittest.TestCase):
     def current_verified(self):
         """Every version there is must be whole, and CURRENT must name one (0: there is no CURRENT)."""
         for version in self.versions():
-            path = self.store / MODEL / str(version)
-            self.assertEqual((path / "manifest.json.sha256").read_text(), sha256(path / "manifest.json") + "  manifest.json\n")
-            for name, entry in json.loads((path / "manifest.json").read_text())["files"].items():
-                self.assertEqual(entry["sha256"], sha256(path / name), name)
+            verified_manifest(self.store / MODEL / str(version))
         current = self.store / MODEL / "CURRENT"
         if not current.exists():
             return 0
