@@ -63,10 +63,12 @@ class Training {
 
   json Run() {
     const ModelStore store(options_.store);
-    const TrainingLock lock = store.Lock(options_.model);
+    store.ModelPath(options_.model);  // refuses a name that does not do
+    CheckListLength(options_.k);
     Stage("reading " + options_.dataset);
     dataset_ = Dataset::Open(options_.dataset);
     const Split split = HoldOut();
+    const TrainingLock lock = store.Lock(options_.model);
     stopwatch_.Done("load");
 
     Stage(fmt::format("{} on {}, {} threads ({})", options_.algorithm, chosen_.backend->Describe().device,
@@ -180,7 +182,7 @@ class Training {
       case SplitKind::kLeaveLastN:
         return {{"kind", "leave-last-n"}, {"n", split.n}};
       case SplitKind::kTime:
-        return {{"kind", "time"}};
+        return {{"kind", "time"}, {"fraction", split.has_moment ? json() : json(split.fraction)}};
       case SplitKind::kNone:
         break;
     }

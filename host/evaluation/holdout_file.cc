@@ -40,6 +40,7 @@ Holdout ReadHoldout(std::span<const std::string> paths, const EventReaderOptions
   ForeignPairs foreign;
   EventSink sink;
   sink.event = [&](const Event& event) {
+    if (event.value == 0) return;
     const int32_t user = users.Find(event.user), item = items.Find(event.item);
     if (user >= 0 && item >= 0) {
       pairs.emplace_back(user, item);
@@ -47,9 +48,7 @@ Holdout ReadHoldout(std::span<const std::string> paths, const EventReaderOptions
       foreign.Add(event.user, event.item);
     }
   };
-  sink.bad_row = [](const BadRow& row) {
-    throw Error(ErrorCode::kInvalidArgument, row.file + ", line " + std::to_string(row.line) + ": " + row.reason);
-  };
+  sink.bad_row = [](const BadRow& row) { throw Error(ErrorCode::kInvalidArgument, row.Message()); };
   if (ReadEvents(paths, options, sink).n_events == 0)
     throw Error(ErrorCode::kInvalidArgument, paths[0] + ": no events; expected held-out interactions");
 

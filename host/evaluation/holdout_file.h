@@ -10,7 +10,8 @@
 
 namespace kindred {
 
-/// Reads the files and maps their ids; ids the maps lack are counted. Events of value 0 count like others.
+/// Reads the files and maps their ids; ids the maps lack are counted. Events of value 0 are no pairs, as in a
+/// split.
 /// A bad row is kInvalidArgument naming file and line; a file without events too.
 Holdout ReadHoldout(std::span<const std::string> paths, const EventReaderOptions& options, const IdMap& users,
                     const IdMap& items);

@@ -67,9 +67,16 @@ int64_t CountCommon(std::span<const int32_t> a, std::span<const int32_t> b) {
 
 }  // namespace
 
+void CheckListLength(int64_t k) {
+  if (k < 1 || k > kMaxListLength)
+    throw Error(ErrorCode::kInvalidArgument,
+                "evaluation: k is " + std::to_string(k) + "; expected 1 to " + std::to_string(kMaxListLength));
+}
+
 Evaluation Evaluate(const Ranker& ranker, const Holdout& holdout, int64_t k) {
   const ModelView& model = ranker.model();
-  if (k < 1) throw Error(ErrorCode::kInvalidArgument, "evaluation: k is " + std::to_string(k) + "; expected 1 or more");
+  CheckListLength(k);
+  const int64_t n = std::min(k, model.n_items());
   if (holdout.relevant.n_rows != model.n_users() || holdout.relevant.n_cols != model.n_items() ||
       static_cast<int64_t>(holdout.n_missing_items.size()) != model.n_users())
     throw Error(ErrorCode::kInvalidArgument, "evaluation: the holdout does not have the model's users and items");
@@ -91,9 +98,9 @@ Evaluation Evaluate(const Ranker& ranker, const Holdout& holdout, int64_t k) {
         queries.insert(queries.end(), model.user_factors.row(user).begin(), model.user_factors.row(user).end());
     }
     const auto n_queries = static_cast<int64_t>(users.size());
-    const RankedLists popular = ranker.ByPopularity(*context, n_queries, excluded, k);
+    const RankedLists popular = ranker.ByPopularity(*context, n_queries, excluded, n);
     const RankedLists lists =
-        model.has_factors() ? ranker.ByFactors(*context, {queries.data(), n_queries, model.n_factors()}, excluded, k)
+        model.has_factors() ? ranker.ByFactors(*context, {queries.data(), n_queries, model.n_factors()}, excluded, n)
                             : popular;
     for (int64_t q = 0; q < n_queries; ++q) {
       const auto items = relevant.row(users[static_cast<size_t>(q)]);

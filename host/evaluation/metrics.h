@@ -26,6 +26,10 @@
 
 namespace kindred {
 
+/// Throws kInvalidArgument unless 1 <= k <= kMaxListLength.
+inline constexpr int64_t kMaxListLength = 100000;
+void CheckListLength(int64_t k);
+
 /// What users did that the model was not trained on.
 struct Holdout {
   Csr relevant;                          // n_users x n_items of the model
@@ -50,8 +54,8 @@ struct Evaluation {
   int64_t n_seen_pairs = 0;     // pairs that are in the user's history too, and so can never be hits
 };
 
-/// The metrics of a model with its history left out of every list. Throws kInvalidArgument for k < 1 or a holdout
-/// of other shape. Cost: one top-k query a user; memory bounded by a block of users.
+/// The metrics of a model with its history left out of every list. Throws kInvalidArgument for k out of
+/// range or a holdout of other shape. Cost: one top-k query a user; memory bounded by a block of users.
 Evaluation Evaluate(const Ranker& ranker, const Holdout& holdout, int64_t k);
 
 /// {"recall_at_20": ..., "popularity_recall_at_20": ..., ...}: each metric beside the baseline's.

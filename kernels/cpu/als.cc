@@ -2,6 +2,7 @@
 //
 // Both work in the eigenbasis of the fixed side's Gram matrix, where a0 YtY is a diagonal, so that any
 // regularization a row has costs nothing. Each row is solved by one thread from start to end.
+#include <Eigen/Dense>
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -84,6 +85,34 @@ bool WellConditioned(const Row& row) {
   return smallest > kTinyEigenvalue * largest;
 }
 
+// The primal again in double, for the few rows that float32 cannot tell from singular ones.
+bool SolveInDouble(Row& row) {
+  const int64_t f = row.n_factors();
+  Eigen::MatrixXd system = Eigen::MatrixXd::Zero(f, f);
+  Eigen::VectorXd right = Eigen::VectorXd::Zero(f);
+  double constant = 0;
+  for (size_t e = 0; e < row.indices.size(); ++e) {
+    const Eigen::Map<const Eigen::VectorXf> y(row.step.fixed.data + static_cast<int64_t>(row.indices[e]) * f, f);
+    const double w = row.weights[e], b = row.targets[e];
+    system.selfadjointView<Eigen::Lower>().rankUpdate(y.cast<double>(), w);
+    right += b * y.cast<double>();
+    if (w > 0) constant += b * b / w;
+  }
+  for (int64_t k = 0; k < f; ++k)
+    system(k, k) += double{row.step.unobserved_weight} * row.step.eigenvalues.data[k] + row.regularization;
+  const Eigen::VectorXd diagonal = system.diagonal();
+  const Eigen::LLT<Eigen::MatrixXd> factor(system);
+  if (factor.info() != Eigen::Success) return false;
+  const Eigen::VectorXd pivots = factor.matrixLLT().diagonal();
+  const double smallest = std::sqrt(static_cast<double>(f)) * 0x1p-44;  // kRounding of simd.cc, for double
+  for (int64_t k = 0; k < f; ++k)
+    if (!(pivots[k] * pivots[k] > smallest * diagonal[k])) return false;
+  const Eigen::VectorXd x = factor.solve(right);
+  Eigen::Map<Eigen::VectorXf>(row.solution, f) = x.cast<float>();
+  row.loss = constant - x.dot(right);
+  return Eigen::Map<const Eigen::VectorXf>(row.solution, f).allFinite();
+}
+
 bool Solve(Row& row, const SimdKernels& simd, float* workspace) {
   const int64_t f = row.n_factors();
   const bool dual = row.n_entries() <= f && WellConditioned(row);
@@ -164,7 +193,7 @@ void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {
       if (count == 0) {
         std::fill(row.solution, row.solution + f, 0.0f);
       } else {
-        solved = Solve(row, simd_, workspace);
+        solved = Solve(row, simd_, workspace) || SolveInDouble(row);
       }
       if (!solved) failure.Report(r);
       if (!step.loss.empty()) step.loss.data[r] = row.loss;

@@ -30,6 +30,7 @@ class CpuContext : public Context {
 
   void Wait() override;
   void Fail(const Error& error);
+  int max_threads() const { return max_threads_; }
 
   /// Runs the tasks on this context's share of the pool.
   void Run(int64_t n_tasks, const std::function<void(int64_t task, int worker)>& body) {

@@ -1,6 +1,9 @@
 #include "kernels/cpu/parallel.h"
 
 #include <algorithm>
+#include <string>
+
+#include "kernels/error.h"
 
 namespace kindred {
 
@@ -19,11 +22,22 @@ struct ThreadPool::Loop {
 
 ThreadPool::ThreadPool(int n_threads)
     : n_threads_(n_threads > 0 ? n_threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))) {
-  threads_.reserve(static_cast<size_t>(n_threads_ - 1));
-  for (int i = 1; i < n_threads_; ++i) threads_.emplace_back([this] { Work(); });
+  try {
+    threads_.reserve(static_cast<size_t>(n_threads_ - 1));
+    for (int i = 1; i < n_threads_; ++i) threads_.emplace_back([this] { Work(); });
+  } catch (const std::exception& error) {
+    const size_t n_started = threads_.size();
+    Stop();
+    throw Error(ErrorCode::kOutOfMemory, "only " + std::to_string(n_started + 1) + " of " + std::to_string(n_threads_) +
+                                             " threads could be started: " + error.what());
+  }
 }
 
 ThreadPool::~ThreadPool() {
+  Stop();
+}
+
+void ThreadPool::Stop() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;

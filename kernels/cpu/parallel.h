@@ -17,7 +17,8 @@ namespace kindred {
 /// write to places of their own, so that results do not depend on who ran what.
 class ThreadPool {
  public:
-  /// n_threads counts the caller of Run; 0 means one a core. Starts n_threads - 1 threads.
+  /// n_threads counts the caller of Run; 0 means one a core. Starts n_threads - 1 threads; throws kOutOfMemory,
+  /// with none left running, where the system gives fewer.
   explicit ThreadPool(int n_threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -34,6 +35,7 @@ class ThreadPool {
   struct Loop;
 
   void Work();
+  void Stop();
   static void Join(Loop& loop, int worker);
 
   int n_threads_;

@@ -15,8 +15,12 @@ namespace {
 
 constexpr int64_t kQueryTile = 32;
 constexpr int64_t kItemTile = 1024;
-constexpr int64_t kItemsPerSplit = 8 * kItemTile;  // a lone query is cut into splits of its items
+constexpr int64_t kItemsPerSplit = 8 * kItemTile;  // few queries are cut into splits of no fewer items
 constexpr int64_t kEnoughTasks = 32;               // query tiles that need no splits
+
+int64_t CountTiles(int64_t n_items) {
+  return (n_items + kItemTile - 1) / kItemTile;
+}
 
 class CpuItemIndex : public ItemIndex {
  public:
@@ -157,7 +161,7 @@ void Write(std::vector<Candidate>& candidates, const TopNRequest& request, int64
 std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors) {
   Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
   auto index = std::make_unique<CpuItemIndex>(item_factors);
-  const int64_t n_tiles = (item_factors.n_rows + kItemTile - 1) / kItemTile;
+  const int64_t n_tiles = CountTiles(item_factors.n_rows);
   index->tile_norm.resize(static_cast<size_t>(n_tiles));
   index->panels.reset(
       new float[static_cast<size_t>(CountPanels(item_factors.n_rows) * kPanelWidth * item_factors.n_cols)]);
@@ -188,8 +192,11 @@ void CpuBackend::TopN(Context& context, const ItemIndex& item_index, const TopNR
   const int64_t n = std::min(request.items.n_cols, n_items);
   const Scan scan = {index, request, simd_};
   const int64_t n_tiles = (n_queries + kQueryTile - 1) / kQueryTile;
-  const int64_t n_splits =
-      n_tiles >= kEnoughTasks ? 1 : std::max<int64_t>(1, (n_items + kItemsPerSplit - 1) / kItemsPerSplit);
+  // Each split starts with an empty list and costs memory, so there are none that no thread waits for.
+  const int64_t n_splits = cpu.max_threads() == 1 ? 1
+                                                  : std::clamp<int64_t>(kEnoughTasks / std::max<int64_t>(n_tiles, 1), 1,
+                                                                        std::max<int64_t>(n_items / kItemsPerSplit, 1));
+  const int64_t tiles_per_split = (CountTiles(n_items) + n_splits - 1) / n_splits;
   // Splits differ between shapes, but no answer does: each is exact, and so is their merge.
   std::vector<std::vector<Best>> bests(static_cast<size_t>(n_tiles * n_splits));
   cpu.Run(n_tiles * n_splits, [&](int64_t task, int worker) {
@@ -198,9 +205,9 @@ void CpuBackend::TopN(Context& context, const ItemIndex& item_index, const TopNR
     std::vector<Best>& best = bests[static_cast<size_t>(task)];
     best.reserve(static_cast<size_t>(last - first));
     for (int64_t q = first; q < last; ++q) best.emplace_back(n, Norm(scan.Query(q), f), f, scan.Excluded(q));
-    const int64_t per_split = n_splits == 1 ? n_items : kItemsPerSplit;
+    const int64_t per_split = tiles_per_split * kItemTile;
     if (n > 0)
-      scan.Run(first, best, split * per_split, std::min(n_items, (split + 1) * per_split),
+      scan.Run(first, best, std::min(n_items, split * per_split), std::min(n_items, (split + 1) * per_split),
                cpu.ScratchOf(worker, kQueryTile * kItemTile));
     if (n_splits > 1) return;
     for (int64_t q = first; q < last; ++q) Write(best[static_cast<size_t>(q - first)].heap(), request, q);

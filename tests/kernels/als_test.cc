@@ -150,6 +150,24 @@ TEST_P(AlsTest, ASystemSingularButForRoundingIsAnError) {
   }
 }
 
+TEST_P(AlsTest, RegularizedSystemsThatFloat32CannotTellFromSingularOnesAreSolved) {
+  // Items in equal pairs with large weights: the data alone determine half of the factors, regularization the rest.
+  const int64_t n_items = 24, f = 16;
+  std::vector<float> fixed = RandomNormal(n_items * f, 41);
+  for (int64_t i = 0; i < n_items; i += 2)
+    std::copy_n(fixed.begin() + (i % 8) * f, f, fixed.begin() + i * f),
+        std::copy_n(fixed.begin() + (i % 8) * f, f, fixed.begin() + (i + 1) * f);
+  Rows rows;
+  rows.n_cols = n_items;
+  rows.indptr = {0, n_items};
+  for (int32_t i = 0; i < n_items; ++i) rows.indices.push_back(i);
+  rows.weights.assign(static_cast<size_t>(n_items), 1e5f);
+  const Solution found = Solve(rows, false, fixed, f, 1e-3f, {0.5f});
+  const HostMatrix<const float> y = {found.fixed.data(), n_items, f};
+  const auto expected = reference::AlsRow(y, rows.view().row(0), rows.weights, rows.weights, 1e-3, 0.5);
+  for (size_t k = 0; k < static_cast<size_t>(f); ++k) ASSERT_NEAR(found.solved[k], expected[k], 1e-4) << k;
+}
+
 TEST_P(AlsTest, TinyEigenvaluesAreTakenInThePrimal) {
   // Two equal items alone in their direction: the dual's matrix, 1e9 everywhere, would lose its identity.
   Rows rows;

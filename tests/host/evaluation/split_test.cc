@@ -141,7 +141,7 @@ TEST(HoldoutFile, ABadRowIsNamed) {
     ReadHoldout(paths, {}, {}, {});
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("test.csv, line 3"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("line 3"), std::string::npos) << error.what();
   }
 }
 
