@@ -84,7 +84,8 @@ void PrintReady(const ServeOptions& options, const Server& server, const ServedM
   const nlohmann::json ready = {{"listening", server.address()},
                                 {"model", {{"name", model.name}, {"version", model.version}}},
                                 {"backend", {{"name", facts.device.backend}, {"reason", facts.backend_reason}}}};
-  std::cout << ready.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+  std::cout << ready.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  FlushOutput();
 }
 
 int RunServer(const ServeOptions& options) {

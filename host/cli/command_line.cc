@@ -1,9 +1,15 @@
 #include "host/cli/command_line.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <memory>
 
@@ -11,6 +17,15 @@
 #include "kernels/error.h"
 
 namespace kindred {
+namespace {
+
+// A file opened later must not become standard output because that was closed: results would be written into it.
+void KeepStandardDescriptors() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor)
+    if (::fcntl(descriptor, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDONLY));
+}
+
+}  // namespace
 
 CommandLine::CommandLine() : app_("Recommendations and user segments from exported interactions.", "kindred") {
   app_.require_subcommand(1);
@@ -44,34 +59,54 @@ CLI::App* CommandLine::AddTo(CLI::App* parent, const std::string& name, const st
   return app;
 }
 
-std::vector<std::string> CommandLine::WithConfig(std::vector<std::string> arguments) {
-  const CLI::App* app = &app_;
+CLI::App* CommandLine::Named(const std::vector<std::string>& arguments) {
+  CLI::App* app = &app_;
   for (const std::string& argument : arguments)
-    if (const auto subs = app->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == argument; });
+    if (const auto subs = app->get_subcommands([&](CLI::App* sub) { return sub->get_name() == argument; });
         !subs.empty())
       app = subs[0];
+  return app;
+}
+
+std::vector<std::string> CommandLine::WithConfig(std::vector<std::string> arguments) {
   const std::string flag = "--config";
   for (size_t i = 0; i < arguments.size(); ++i) {
     const bool apart = arguments[i] == flag && i + 1 < arguments.size();
     if (!apart && !arguments[i].starts_with(flag + "=")) continue;
     const std::string path = apart ? arguments[i + 1] : arguments[i].substr(flag.size() + 1);
-    const std::vector<std::string> added = ConfigArguments(*app, path, arguments);
+    const std::vector<std::string> added = ConfigArguments(*Named(arguments), path, arguments);
     arguments.insert(arguments.end(), added.begin(), added.end());
     break;
   }
   return arguments;
 }
 
+void CommandLine::BindEnvironment(CLI::App* app) {
+  for (const CLI::Option* option : ConfigurableOptions(*app))
+    if (app != &app_)
+      app->get_option("--" + option->get_lnames()[0])->envname(EnvironmentName(option->get_lnames()[0]));
+  for (CLI::App* sub : app->get_subcommands([](CLI::App*) { return true; })) BindEnvironment(sub);
+}
+
 int CommandLine::Run(int argc, const char* const* argv) {
-  const std::function<void(CLI::App*)> bind_environment = [&](CLI::App* app) {
-    for (const CLI::Option* option : ConfigurableOptions(*app))
-      if (app != &app_)
-        app->get_option("--" + option->get_lnames()[0])->envname(EnvironmentName(option->get_lnames()[0]));
-    for (CLI::App* sub : app->get_subcommands([](CLI::App*) { return true; })) bind_environment(sub);
-  };
-  bind_environment(&app_);
+  KeepStandardDescriptors();
+  const int status = ParseAndRun({argv + std::min(argc, 1), argv + argc});
   try {
-    std::vector<std::string> arguments = WithConfig({argv + std::min(argc, 1), argv + argc});
+    FlushOutput();
+  } catch (const Error& error) {
+    std::cerr << "kindred: " << error.what() << "\n";
+    return std::max(status, 1);
+  }
+  return status;
+}
+
+int CommandLine::ParseAndRun(std::vector<std::string> arguments) {
+  BindEnvironment(&app_);
+  try {
+    if (std::find(arguments.begin(), arguments.end(), "--print-config") != arguments.end())
+      for (CLI::Option* option : Named(arguments)->get_options([](const CLI::Option*) { return true; }))
+        option->required(false);
+    arguments = WithConfig(std::move(arguments));
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     app_.parse(std::move(arguments));
     if (chosen_app_->count("--print-config") > 0) {
@@ -92,6 +127,23 @@ int CommandLine::Run(int argc, const char* const* argv) {
     std::cerr << "kindred: " << error.what() << "\n";
     return 1;
   }
+}
+
+CLI::Validator Within(double least, double most) {
+  const std::string range = fmt::format("from {} to {}", least, most);
+  const auto check = [=](const std::string& text) {
+    double value = 0;
+    const bool good = CLI::detail::lexical_cast(text, value) && value >= least && value <= most;
+    return good ? std::string() : fmt::format("'{}' is not a number {}", text, range);
+  };
+  return CLI::Validator(check, range, "within");
+}
+
+void FlushOutput() {
+  errno = 0;
+  if (!std::cout.flush() || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw Error(ErrorCode::kIo, fmt::format("cannot write to standard output{}{}", errno != 0 ? ": " : "",
+                                            errno != 0 ? std::strerror(errno) : ""));
 }
 
 void PrintJson(const nlohmann::json& value) {

@@ -1,11 +1,12 @@
 // The frame every subcommand stands in: options, configuration, exit status.
 //
 // An option's value is the last found of: its default, the TOML file of --config (keys are the long flags
-// without dashes, at the top level or in a table of the subcommand's name), the environment
-// (KINDRED_ and the flag in capitals, '-' as '_'), the command line. Unknown keys are errors that name the
-// nearest known key. Every subcommand has --config, --print-config and --check-config.
+// without dashes, at the top level or in a table of the subcommand's name, as [train] or [query.recommend]), the
+// environment (KINDRED_ and the flag in capitals, '-' as '_'), the command line. Unknown keys and tables are errors
+// that name the nearest known one. Every subcommand has --config, --print-config and --check-config.
 //
-// Exit status: 0 done, 1 failed, 2 usage. Results go to standard output, everything else to standard error.
+// Exit status: 0 done, 1 failed, 2 usage. Results go to standard output, everything else to standard error. Output
+// that could not be written is a failure.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -29,13 +30,23 @@ class CommandLine {
   int Run(int argc, const char* const* argv);
 
  private:
+  /// The subcommand the arguments name, or the program.
+  CLI::App* Named(const std::vector<std::string>& arguments);
   /// The arguments with what a --config among them adds.
   std::vector<std::string> WithConfig(std::vector<std::string> arguments);
+  void BindEnvironment(CLI::App* app);
+  int ParseAndRun(std::vector<std::string> arguments);
 
   CLI::App app_;
   std::function<int()> chosen_;
   CLI::App* chosen_app_ = nullptr;
 };
+
+/// Refuses what is no number from `least` to `most`, both included.
+CLI::Validator Within(double least, double most);
+
+/// Throws kIo where something printed so far could not be written.
+void FlushOutput();
 
 /// One JSON object on standard output, and a newline. Bytes that are not UTF-8 are replaced.
 void PrintJson(const nlohmann::json& value);

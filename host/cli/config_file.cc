@@ -1,5 +1,6 @@
 #include "host/cli/config_file.h"
 
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -33,32 +34,62 @@ size_t EditDistance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
+// The nearest to what was written, as the end of a message.
+std::string Nearest(const char* what, const std::string& written, const std::vector<std::string>& known) {
+  if (known.empty()) return {};
+  const auto nearest = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+    return EditDistance(written, a) < EditDistance(written, b);
+  });
+  return fmt::format("; the nearest known {} is '{}'", what, *nearest);
+}
+
 // Throws for a key that no option has.
 void CheckKey(const CLI::App& app, const std::string& path, const std::string& key) {
   std::vector<std::string> known;
   for (const CLI::Option* option : ConfigurableOptions(app)) known.push_back(NameOf(*option));
-  if (std::find(known.begin(), known.end(), key) != known.end()) return;
-  std::string message = path + ": unknown key '" + key + "' for 'kindred " + app.get_name() + "'";
-  if (!known.empty())
-    message += "; the nearest known key is '" +
-               *std::min_element(known.begin(), known.end(),
-                                 [&](const std::string& a, const std::string& b) {
-                                   return EditDistance(key, a) < EditDistance(key, b);
-                                 }) +
-               "'";
-  throw Error(ErrorCode::kUsage, message);
+  if (std::find(known.begin(), known.end(), key) == known.end())
+    throw Error(ErrorCode::kUsage, fmt::format("{}: unknown key '{}' for 'kindred {}'{}", path, key, app.get_name(),
+                                               Nearest("key", key, known)));
+}
+
+// Throws for a table that no subcommand is named by; those of the tables in it are subcommands of that one.
+void CheckTables(const CLI::App& app, const std::string& path, const toml::table& table, const std::string& above) {
+  std::vector<std::string> known;
+  for (const CLI::App* sub : Subcommands(app)) known.push_back(above + sub->get_name());
+  for (const auto& [key, node] : table) {
+    if (!node.is_table()) continue;
+    const std::string name = above + std::string(key.str());
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end())
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("{}: unknown table [{}]{}", path, name, Nearest("table", name, known)));
+    CheckTables(*Subcommands(app)[static_cast<size_t>(found - known.begin())], path, *node.as_table(), name + ".");
+  }
+}
+
+// What the file says for the subcommand: its own table's keys before those of the tables around it.
+toml::table SettingsOf(const CLI::App& app, const toml::table& file, const std::string& path) {
+  std::vector<std::string> names;  // from the subcommand outwards
+  const CLI::App* top = &app;
+  for (; top->get_parent() != nullptr; top = top->get_parent()) names.push_back(top->get_name());
+  CheckTables(*top, path, file, "");
+  toml::table settings;
+  const toml::table* table = &file;
+  while (table != nullptr) {
+    for (const auto& [key, node] : *table)
+      if (!node.is_table()) settings.insert_or_assign(key, node);
+    if (names.empty()) break;
+    table = (*table)[names.back()].as_table();
+    names.pop_back();
+  }
+  return settings;
 }
 
 std::string ScalarText(const toml::node& node, const std::string& path, const std::string& key) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* integer = node.as_integer()) return std::to_string(integer->get());
   if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
-  if (const auto* real = node.as_floating_point()) {
-    std::ostringstream text;
-    text.precision(17);
-    text << real->get();
-    return text.str();
-  }
+  if (const auto* real = node.as_floating_point()) return fmt::format("{}", real->get());
   throw Error(ErrorCode::kUsage,
               path + ": '" + key + "' is not a text, a number, true, false or a list of these, as expected");
 }
@@ -89,16 +120,16 @@ bool IsList(const CLI::Option& option) {
   return option.get_items_expected_max() > 1;
 }
 
-// A number as it is, all else as a TOML string.
+// Bare where TOML reads the same text back as a number, else as a TOML string.
 std::string TomlText(const std::string& text) {
-  char* end = nullptr;
-  std::strtod(text.c_str(), &end);
-  std::ostringstream out;
-  if (!text.empty() && *end == '\0') {
-    out << text;
-  } else {
-    out << toml::value<std::string>(text);
+  try {
+    const toml::table read = toml::parse("number = " + text);
+    const toml::node& number = *read.get("number");
+    if (number.is_number() && ScalarText(number, "", "") == text) return text;
+  } catch (const toml::parse_error&) {  // no number
   }
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
   return out.str();
 }
 
@@ -115,6 +146,10 @@ std::vector<const CLI::Option*> ConfigurableOptions(const CLI::App& app) {
   return options;
 }
 
+std::vector<const CLI::App*> Subcommands(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
 std::string EnvironmentName(const std::string& key) {
   std::string name = "KINDRED_";
   for (char c : key) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -123,13 +158,7 @@ std::string EnvironmentName(const std::string& key) {
 
 std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string& path,
                                          const std::vector<std::string>& arguments) {
-  toml::table settings;
-  const toml::table file = ReadToml(path);
-  for (const auto& [key, node] : file)
-    if (!node.is_table()) settings.insert_or_assign(key, node);
-  if (const auto* own = file[app.get_name()].as_table())
-    for (const auto& [key, node] : *own) settings.insert_or_assign(key, node);
-
+  const toml::table settings = SettingsOf(app, ReadToml(path), path);
   std::vector<std::string> added;
   for (const auto& [toml_key, node] : settings) {
     const std::string key(toml_key.str());
@@ -141,7 +170,10 @@ std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string&
     } else {
       values.push_back(ScalarText(node, path, key));
     }
-    for (const std::string& value : values) added.push_back("--" + key + "=" + value);
+    for (const std::string& value : values) {
+      added.push_back("--" + key + (value.empty() ? "" : "=" + value));
+      if (value.empty()) added.emplace_back();  // after '=' nothing would stand for the next argument
+    }
   }
   return added;
 }
@@ -157,7 +189,7 @@ std::string PrintConfig(const CLI::App& app) {
       out << NameOf(*option) << " = [";
       for (size_t i = 0; i < values.size(); ++i) out << (i > 0 ? ", " : "") << TomlText(values[i]);
       out << "]\n";
-    } else if (!values.empty() || !option->get_required()) {
+    } else if (!values.empty() || !option->get_default_str().empty()) {
       out << NameOf(*option) << " = " << TomlText(values.empty() ? option->get_default_str() : values[0]) << "\n";
     }
   }

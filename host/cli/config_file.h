@@ -10,15 +10,18 @@ namespace kindred {
 /// The options that may stand in a file: all with a long name but --help and the frame's own.
 std::vector<const CLI::Option*> ConfigurableOptions(const CLI::App& app);
 
+std::vector<const CLI::App*> Subcommands(const CLI::App& app);
+
 /// "KINDRED_N_FACTORS" for "n-factors".
 std::string EnvironmentName(const std::string& key);
 
 /// What the file adds to `arguments`: a `--key=value` for each of its keys that neither the arguments nor the
-/// environment set. Throws kUsage naming the file and the line, or the key and the nearest known one.
+/// environment set. Throws kUsage naming the file and the line, or the key or table and the nearest known one.
 std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string& path,
                                          const std::vector<std::string>& arguments);
 
-/// The settings of a parsed subcommand as TOML that ConfigArguments reads back.
+/// The settings of a parsed subcommand as TOML that ConfigArguments reads back to the same. Options that have no
+/// value are left out.
 std::string PrintConfig(const CLI::App& app);
 
 }  // namespace kindred

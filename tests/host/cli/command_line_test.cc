@@ -1,9 +1,13 @@
 #include "host/cli/command_line.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 
 #include "kernels/error.h"
 #include "tests/support/temporary_folder.h"
@@ -31,9 +35,12 @@ class CommandLineTest : public ::testing::Test {
       return 0;
     });
     app->add_option("--n-factors", n_factors_);
-    app->add_option("--name", name_);
+    app->add_option("--name", name_)->required(required_);
     app->add_option("--event", events_);
     app->add_flag("--json", json_);
+    program.Add("serve", "serves", nullptr);
+    CLI::App* query = program.Add("query", "asks", nullptr);
+    program.AddTo(query, "recommend", "asks", [] { return 0; })->add_option("--items", n_items_);
     arguments.insert(arguments.begin(), "kindred");
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
@@ -47,6 +54,8 @@ class CommandLineTest : public ::testing::Test {
   TemporaryFolder folder_;
   int runs_ = 0;
   bool fail_ = false;
+  bool required_ = false;
+  int n_items_ = 0;
   int n_factors_ = 64;
   std::string name_ = "x";
   std::vector<std::string> events_;
@@ -108,6 +117,89 @@ TEST_F(CommandLineTest, PrintConfigCanBeReadBack) {
   EXPECT_EQ(n_factors_, 12);
   EXPECT_EQ(name_, "a \"b\"");
   EXPECT_EQ(events_, (std::vector<std::string>{"c"}));
+}
+
+TEST_F(CommandLineTest, PrintConfigIsReadBackToTheSame) {
+  for (const char* name : {"", "1e5", "007", "+1", "-0", "1.50", "0x10", "1_000", "inf", "true", "12", "0.25", "[1]",
+                           "a\nb", "1 # one", "99999999999999999999", "--json", "2020-01-01", "'"}) {
+    SCOPED_TRACE(name);
+    name_ = "default";
+    const std::string argument = std::string("--name=") + name;
+    const Result other = *name == '\0' ? Run({"train", "--name", "", "--print-config"})
+                                       : Run({"train", argument.c_str(), "--print-config"});
+    const std::string config = folder_.Write("config.toml", other.out);
+    name_ = "other";
+    const Result again = Run({"train", "--config", config.c_str()});
+    EXPECT_EQ(again.status, 0) << other.out << again.err;
+    EXPECT_EQ(name_, name) << other.out;
+    EXPECT_EQ(n_factors_, 64);
+  }
+}
+
+TEST_F(CommandLineTest, PrintConfigOfTheDefaultsIsReadBack) {
+  name_.clear();
+  const Result printed = Run({"train", "--print-config"});
+  EXPECT_EQ(printed.status, 0) << printed.err;
+  EXPECT_THAT(printed.out, HasSubstr("n-factors = 64\n"));
+  const std::string config = folder_.Write("config.toml", printed.out);
+  const Result again = Run({"train", "--config", config.c_str()});
+  EXPECT_EQ(again.status, 0) << printed.out << again.err;
+  EXPECT_EQ(name_, "");
+  EXPECT_EQ(n_factors_, 64);
+  EXPECT_TRUE(events_.empty());
+}
+
+TEST_F(CommandLineTest, PrintConfigNeedsNothingThatIsRequired) {
+  required_ = true;
+  EXPECT_EQ(Run({"train"}).status, 2);
+  EXPECT_EQ(Run({"train", "--check-config"}).status, 2);
+  EXPECT_EQ(Run({"train", "--print-config"}).status, 0);
+  EXPECT_EQ(runs_, 0);
+}
+
+TEST_F(CommandLineTest, TablesAreNamedAfterSubcommands) {
+  const std::string unknown = folder_.Write("unknown.toml", "[trane]\nn-factors = 17\n");
+  const Result result = Run({"train", "--config", unknown.c_str()});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("unknown table [trane]; the nearest known table is 'train'"));
+  const std::string inner = folder_.Write("inner.toml", "[query.recomend]\nitems = 3\n");
+  EXPECT_THAT(Run({"query", "recommend", "--config", inner.c_str()}).err, HasSubstr("'query.recommend'"));
+  EXPECT_EQ(runs_, 0);
+  const std::string nested =
+      folder_.Write("nested.toml", "items = 1\n[query]\nitems = 2\n[query.recommend]\nitems = 3\n");
+  EXPECT_EQ(Run({"query", "recommend", "--config", nested.c_str()}).status, 0);
+  EXPECT_EQ(n_items_, 3);
+}
+
+TEST_F(CommandLineTest, WithinTakesItsBoundsAndNoMore) {
+  const CLI::Validator check = Within(0, 4096);
+  for (std::string text : {"0", "4096", "0.5"}) EXPECT_EQ(check(text), "") << text;
+  for (std::string text : {"-1", "4096.1", "nan", "inf", "", "x", "1e400"}) EXPECT_NE(check(text), "") << text;
+  std::string five = "5000";
+  EXPECT_EQ(check(five), "'5000' is not a number from 0 to 4096");
+}
+
+TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
+  const int before = dup(STDOUT_FILENO), full = open("/dev/full", O_WRONLY);
+  ASSERT_GE(full, 0);
+  for (const bool closed : {false, true}) {
+    CommandLine program;
+    program.Add("report", "reports", [] {
+      PrintJson({{"a", 1}});
+      return 0;
+    });
+    const char* const arguments[] = {"kindred", "report"};
+    testing::internal::CaptureStderr();
+    closed ? close(STDOUT_FILENO) : dup2(full, STDOUT_FILENO);
+    const int status = program.Run(2, arguments);
+    dup2(before, STDOUT_FILENO);
+    std::cout.clear();
+    clearerr(stdout);
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("cannot write to standard output"));
+  }
+  close(full);
+  close(before);
 }
 
 TEST_F(CommandLineTest, CheckConfigRunsNothing) {
