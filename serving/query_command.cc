@@ -191,7 +191,7 @@ CLI::App* AddQuery(CommandLine& program, CLI::App* parent, const std::string& na
                    const std::shared_ptr<QueryOptions>& options, int (*run)(const QueryOptions&)) {
   CLI::App* app = program.AddTo(parent, name, description, [options, run] { return run(*options); });
   app->add_option("--server", options->server, "HOST:PORT or unix:PATH of a running `kindred serve`");
-  app->add_option("--timeout-ms", options->timeout_ms, "how long to wait for the answer")->check(CLI::PositiveNumber);
+  app->add_option("--timeout-ms", options->timeout_ms, "how long to wait for the answer")->check(Within(1, 86'400'000));
   app->add_flag("--json", options->json, "print one JSON object, named as in the proto");
   return app;
 }

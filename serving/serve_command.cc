@@ -20,6 +20,8 @@
 namespace kindred {
 namespace {
 
+constexpr double kDayMs = 86'400'000;
+
 struct ServeOptions {
   std::string store = "models";
   std::string model;
@@ -32,6 +34,18 @@ struct ServeOptions {
   int64_t poll_ms = 1000;
   bool json = false;
 };
+
+CLI::Validator IsListenAddress() {
+  const auto check = [](const std::string& text) {
+    try {
+      ParseListenAddress(text);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  return CLI::Validator(check, "ADDRESS", "address");
+}
 
 /// SIGTERM and SIGINT, taken by this thread instead of interrupting any. Made before other threads, which
 /// inherit the mask.
@@ -139,17 +153,19 @@ void AddServeCommand(CommandLine& program) {
   app->add_option("--store", options->store, "the model store");
   app->add_option("--model", options->model, "the model's name")->required();
   app->add_option("--model-version", options->version, "serve this version; 0 follows CURRENT as it changes")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Within(0, 1e18));
   app->add_option("--listen", options->listen,
-                  "127.0.0.1:PORT, localhost:PORT, [::1]:PORT or unix:PATH; port 0: a free one");
-  app->add_option("--backend", options->backend, "where to compute: auto, cpu or cuda");
+                  "127.0.0.1:PORT, localhost:PORT, [::1]:PORT or unix:PATH; port 0: a free one")
+      ->check(IsListenAddress());
+  app->add_option("--backend", options->backend, "where to compute: auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app->add_option("--threads", options->threads, "calls computed at the same time; 0: one a core")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Within(0, 1024));
   app->add_option("--max-queue", options->max_queue, "calls that may wait for a thread; more are refused")
-      ->check(CLI::PositiveNumber);
+      ->check(Within(1, 1e6));
   app->add_option("--drain-ms", options->drain_ms, "how long calls in flight may take after SIGTERM")
-      ->check(CLI::NonNegativeNumber);
-  app->add_option("--poll-ms", options->poll_ms, "how often to look for a new version")->check(CLI::PositiveNumber);
+      ->check(Within(0, kDayMs));
+  app->add_option("--poll-ms", options->poll_ms, "how often to look for a new version")->check(Within(1, kDayMs));
   app->add_flag("--json", options->json, "when ready, print one JSON object on a line, with the address");
 }
 

@@ -5,6 +5,9 @@
 
 namespace kindred {
 
+/// What --seed takes: every double up to it is a 64-bit seed.
+constexpr double kLargestSeed = 1.8e19;
+
 void AddDemoCommand(CommandLine& program);
 void AddGenerateCommand(CommandLine& program);
 void AddPrepareCommand(CommandLine& program);

@@ -201,7 +201,7 @@ void AddDemoCommand(CommandLine& program) {
         return 0;
       });
   app->add_option("--dir", options->dir, "the folder that everything goes to");
-  app->add_option("--seed", options->seed, "of the shop and of the training");
+  app->add_option("--seed", options->seed, "of the shop and of the training")->check(Within(0, kLargestSeed));
   app->add_flag("--keep-serving", options->keep_serving)->description("leave the server running at the end");
 }
 

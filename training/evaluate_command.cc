@@ -51,12 +51,12 @@ void AddEvaluateCommand(CommandLine& program) {
                               [flags] { return RunEvaluate(*flags); });
   app->add_option("--store", flags->store, "the model store's folder");
   app->add_option("--model", flags->model, "the model's name in the store")->required();
-  app->add_option("--model-version", flags->version, "the version; 0: the current one")->check(CLI::NonNegativeNumber);
+  app->add_option("--model-version", flags->version, "the version; 0: the current one")->check(Within(0, 1e18));
   app->add_option("--test", flags->test_paths, "files of held-out interactions")->required()->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);
-  app->add_option("--k", flags->k, "length of the evaluated lists");
-  app->add_option("--backend", flags->backend, "auto, cpu or cuda");
-  app->add_option("--threads", flags->n_threads, "threads to use; 0: one a core");
+  app->add_option("--k", flags->k, "length of the evaluated lists")->check(Within(1, 100'000));
+  app->add_option("--backend", flags->backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app->add_option("--threads", flags->n_threads, "threads to use; 0: one a core")->check(Within(0, 1024));
   app->add_flag("--json", flags->json)->description("print the report as one JSON object");
 }
 

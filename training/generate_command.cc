@@ -11,6 +11,8 @@
 namespace kindred {
 namespace {
 
+constexpr double kLargestIndex = 2147483647;
+
 struct GenerateFlags {
   GenerateOptions options;
   bool json = false;
@@ -38,11 +40,11 @@ void AddGenerateCommand(CommandLine& program) {
                               [flags] { return RunGenerate(*flags); });
   GenerateOptions& options = flags->options;
   app->add_option("--out", options.out, "the folder to write")->required();
-  app->add_option("--users", options.n_users, "how many users");
-  app->add_option("--items", options.n_items, "how many items");
-  app->add_option("--events", options.n_events, "how many events");
-  app->add_option("--days", options.n_days, "over how many days");
-  app->add_option("--seed", options.seed, "the same seed gives the same files");
+  app->add_option("--users", options.n_users, "how many users")->check(Within(1, kLargestIndex));
+  app->add_option("--items", options.n_items, "how many items")->check(Within(1, kLargestIndex));
+  app->add_option("--events", options.n_events, "how many events")->check(Within(1, 1e15));
+  app->add_option("--days", options.n_days, "over how many days")->check(Within(1, 3650));
+  app->add_option("--seed", options.seed, "the same seed gives the same files")->check(Within(0, kLargestSeed));
   app->add_flag("--overwrite", options.overwrite)->description("replace a generated shop that is there");
   app->add_flag("--json", flags->json)->description("print the report as one JSON object");
 }

@@ -76,7 +76,7 @@ void AddPrepareCommand(CommandLine& program) {
   app->add_option("--out", options.out, "the dataset's folder")->required();
   AddReaderFlags(*app, "", flags->reader);
   app->add_option("--max-bad-rows", options.max_bad_rows, "put up to so many bad lines aside; more are an error")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Within(0, 1e18));
   app->add_option("--bad-rows-file", options.bad_rows_file, "where bad lines go; default OUT.bad-rows.tsv");
   app->add_flag("--overwrite", options.overwrite)->description("replace a dataset that is there");
   app->add_flag("--json", flags->json)->description("print the report as one JSON object");

@@ -37,7 +37,8 @@ void AddReaderFlags(CLI::App& app, const std::string& prefix, ReaderFlags& flags
   };
   flags.prefix = prefix;
   app.add_option("--" + prefix + "format", flags.format,
-                 "csv, tsv or adjacency (user item item ...); default: what the files' names end with");
+                 "csv, tsv or adjacency (user item item ...); default: what the files' names end with")
+      ->check(CLI::IsMember({"csv", "tsv", "adjacency"}));
   column("user", flags.columns.user_column, "user or user_id");
   column("item", flags.columns.item_column, "item or item_id");
   column("event", flags.columns.event_column, "event, where there is one");

@@ -14,6 +14,8 @@
 namespace kindred {
 namespace {
 
+constexpr double kLargestWeight = 1e30;  // what a float holds with room to add and multiply
+
 struct TrainFlags {
   TrainOptions options;
   ReaderFlags test;
@@ -23,6 +25,15 @@ struct TrainFlags {
   bool json = false;
 };
 
+CLI::Validator IsTime() {
+  const auto check = [](const std::string& text) {
+    int64_t moment = 0;
+    const char* wrong = ParseTime(text, &moment);
+    return wrong == nullptr ? std::string() : fmt::format("'{}': {}", text, wrong);
+  };
+  return CLI::Validator(check, "TIME", "time");
+}
+
 TrainOptions Resolve(const TrainFlags& flags) {
   TrainOptions options = flags.options;
   options.test_reader = flags.test.Options(options.test_paths);
@@ -30,8 +41,7 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
   if (!flags.split_time.empty()) {
-    if (const char* wrong = ParseTime(flags.split_time, &options.split.moment))
-      throw Error(ErrorCode::kUsage, fmt::format("--split-time '{}': {}", flags.split_time, wrong));
+    ParseTime(flags.split_time, &options.split.moment);  // it was checked
     options.split.has_moment = true;
   }
   return options;
@@ -71,27 +81,33 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("dataset", options.dataset, "the dataset's folder, as prepare wrote it")->required();
   app->add_option("--store", options.store, "the model store's folder");
   app->add_option("--model", options.model, "the model's name in the store")->required();
-  app->add_option("--algorithm", options.algorithm, "als or popularity");
-  app->add_option("--n-factors", options.als.n_factors, "length of the factor vectors");
-  app->add_option("--regularization", options.als.objective.regularization, "weight of |x|^2, times n^exponent");
+  app->add_option("--algorithm", options.algorithm, "als or popularity")->check(CLI::IsMember({"als", "popularity"}));
+  app->add_option("--n-factors", options.als.n_factors, "length of the factor vectors")->check(Within(1, 4096));
+  app->add_option("--regularization", options.als.objective.regularization, "weight of |x|^2, times n^exponent")
+      ->check(Within(0, kLargestWeight));
   app->add_option("--regularization-exponent", options.als.objective.regularization_exponent,
-                  "how regularization grows with a row's entries; 0: not at all");
+                  "how regularization grows with a row's entries; 0: not at all")
+      ->check(Within(0, kLargestWeight));
   app->add_option("--unobserved-weight", options.als.objective.unobserved_weight,
-                  "weight of all pairs against the observed ones' confidences");
-  app->add_option("--epochs", options.als.epochs, "sweeps over users and items");
-  app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split");
-  app->add_option("--threads", options.n_threads, "threads to use; 0: one a core");
-  app->add_option("--backend", options.backend, "auto, cpu or cuda");
+                  "weight of all pairs against the observed ones' confidences")
+      ->check(Within(0, kLargestWeight));
+  app->add_option("--epochs", options.als.epochs, "sweeps over users and items")->check(Within(1, 1e6));
+  app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split")
+      ->check(Within(0, kLargestSeed));
+  app->add_option("--threads", options.n_threads, "threads to use; 0: one a core")->check(Within(0, 1024));
+  app->add_option("--backend", options.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);
-  app->add_option("--split", flags->split, "hold out: none, random, leave-last-n or time");
-  app->add_option("--holdout-fraction", options.split.fraction, "of the pairs (random) or of the events (time)");
-  app->add_option("--holdout-n", options.split.n, "items of each user (leave-last-n)");
-  app->add_option("--split-time", flags->split_time, "hold out what is not before this moment (time)");
+  app->add_option("--split", flags->split, "hold out: none, random, leave-last-n or time")
+      ->check(CLI::IsMember({"none", "random", "leave-last-n", "time"}));
+  app->add_option("--holdout-fraction", options.split.fraction, "of the pairs (random) or of the events (time)")
+      ->check(Within(1e-9, 1 - 1e-9));
+  app->add_option("--holdout-n", options.split.n, "items of each user (leave-last-n)")->check(Within(1, 1e9));
+  app->add_option("--split-time", flags->split_time, "hold out what is not before this moment (time)")->check(IsTime());
   app->add_flag("--no-refit", flags->no_refit)
       ->description("publish the evaluated model, not one trained on everything");
-  app->add_option("--k", options.k, "length of the evaluated lists");
+  app->add_option("--k", options.k, "length of the evaluated lists")->check(Within(1, 100'000));
   app->add_flag("--json", flags->json)->description("print the report as one JSON object");
 }
 

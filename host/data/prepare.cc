@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <system_error>
 #include <utility>
@@ -22,6 +23,14 @@ constexpr size_t kMaxPathBytes = 4096;
 fs::path WithoutSlash(fs::path path) {
   while (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
   return path;
+}
+
+/// Whether the path is the folder or anything below it.
+bool LiesIn(const fs::path& path, const fs::path& folder) {
+  std::error_code ignored;
+  const auto whole = [&](const fs::path& p) { return WithoutSlash(fs::weakly_canonical(fs::absolute(p), ignored)); };
+  const fs::path inner = whole(path), outer = whole(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 class Preparation {
@@ -51,6 +60,9 @@ class Preparation {
     if (!options_.overwrite && fs::exists(options_.out, ignored) && !fs::is_empty(options_.out, ignored))
       throw Error(ErrorCode::kAlreadyExists,
                   fmt::format("'{}' is there already; --overwrite replaces a dataset", options_.out.string()));
+    if (LiesIn(bad_rows_.path(), options_.out))
+      throw Error(ErrorCode::kUsage, fmt::format("the file of bad rows '{}' would lie in the dataset '{}'",
+                                                 bad_rows_.path().string(), options_.out.string()));
     replaces_bad_rows_ = bad_rows_.CheckPlace();
     if (replaces_bad_rows_ && !options_.overwrite && options_.max_bad_rows > 0)
       throw Error(ErrorCode::kAlreadyExists,

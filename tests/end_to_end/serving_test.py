@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -13,7 +14,7 @@ from pathlib import Path
 import grpc
 
 import support
-from support import connect, eventually, run
+from support import PATIENCE, PROGRAM, connect, eventually, run
 
 N_USERS, N_ITEMS = 200, 100
 
@@ -258,6 +259,24 @@ class Starting(Serving):
             refused = run("serve", "--store", folder / "store", "--model", "shop", "--listen", address, check=False)
             self.assertEqual(refused.returncode, 2)
             self.assertIn("is not the loopback interface", refused.stderr)
+
+    def test_options_out_of_range_are_found_by_check_config(self):
+        def check(*words):
+            return run("serve", "--model", "shop", "--check-config", *words, check=False).returncode
+        self.assertEqual(check(), 0)
+        for option, good, bad in (("--backend", "cpu", "gpu"), ("--threads", 1024, 1025), ("--max-queue", 1000000, 0),
+                                  ("--drain-ms", 0, 1e18), ("--poll-ms", 86400000, 86400001),
+                                  ("--model-version", 7, "nan"), ("--listen", "localhost:0", "0.0.0.0:0")):
+            with self.subTest(option):
+                self.assertEqual((check(option, good), check(option, bad)), (0, 2))
+
+    def test_a_ready_line_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([PROGRAM, "serve", "--store", folder / "store", "--model", "shop", "--listen",
+                                   "127.0.0.1:0", "--json"], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write to standard output", done.stderr)
 
     def test_nothing_to_serve(self):
         for store, model, version, message in ((folder / "nowhere", "shop", 0, "nowhere"),

@@ -142,6 +142,27 @@ TEST_F(PrepareTest, BadRowsThatAreAllowedGoIntoAFile) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path() / "out"), {}), 2) << "no temporary file stays";
 }
 
+TEST_F(PrepareTest, TheFileOfBadRowsLiesOutsideTheDataset) {
+  Input("a.csv", "user,item\nu,i\nbad\n");
+  options_.max_bad_rows = 1;
+  const fs::path out = options_.out;
+  for (const fs::path& slash : {out, out / ""}) {
+    options_.out = slash;
+    for (const fs::path& place : {out, out / "", out / "bad.tsv", out / "a" / ".." / "b" / "bad.tsv",
+                                  out.parent_path() / "x" / ".." / "dataset" / "bad.tsv"}) {
+      SCOPED_TRACE(place);
+      options_.bad_rows_file = place;
+      const Error error = Fail();
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_THAT(error.what(), HasSubstr("would lie in the dataset"));
+      ExpectNothingWritten();
+    }
+  }
+  options_.bad_rows_file = out.string() + "-bad.tsv";
+  Run();
+  EXPECT_TRUE(fs::exists(options_.bad_rows_file));
+}
+
 TEST_F(PrepareTest, OneBadRowTooMany) {
   Input("a.csv", "user,item\nu1\nu,i\nu2\n,i\n");
   options_.max_bad_rows = 2;

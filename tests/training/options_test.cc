@@ -1,0 +1,82 @@
+// Values that no command can use are found before it starts, by --check-config too.
+#include <gtest/gtest.h>
+
+#include "training/commands.h"
+
+namespace kindred {
+namespace {
+
+int StatusOf(std::vector<std::string> words) {
+  CommandLine program;
+  AddGenerateCommand(program);
+  AddPrepareCommand(program);
+  AddTrainCommand(program);
+  AddEvaluateCommand(program);
+  words.insert(words.begin(), "kindred");
+  words.push_back("--check-config");
+  std::vector<const char*> argv;
+  for (const std::string& word : words) argv.push_back(word.c_str());
+  testing::internal::CaptureStderr();
+  const int status = program.Run(static_cast<int>(argv.size()), argv.data());
+  const std::string message = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(message.empty(), status == 0);
+  return status;
+}
+
+struct Case {
+  std::vector<std::string> command;
+  std::string option;
+  std::vector<std::string> good, bad;
+};
+
+TEST(Options, BadValuesAreUsageErrors) {
+  const std::vector<std::string> train = {"train", "data", "--model", "m"};
+  const std::vector<std::string> evaluate = {"evaluate", "--model", "m", "--test", "a.csv"};
+  const std::vector<std::string> prepare = {"prepare", "a.csv", "--out", "o"}, generate = {"generate", "--out", "o"};
+  const std::vector<std::string> backends = {"auto", "cpu", "cuda"}, formats = {"csv", "tsv", "adjacency"};
+  const std::vector<std::string> weights = {"-0.1", "nan", "inf", "1e39", "x"}, threads = {"-1", "1025", "1.5"};
+  const std::vector<std::string> lengths = {"0", "-1", "100001", "2.5"};
+  const std::vector<std::string> seeds = {"-1", " -1", "1.5", "18446744073709551616"};
+  const Case cases[] = {
+      {train, "--algorithm", {"als", "popularity"}, {"bpr", "", "ALS"}},
+      {train, "--n-factors", {"1", "4096"}, {"0", "-1", "4097", "1e3"}},
+      {train, "--epochs", {"1", "1000000"}, {"0", "-1", "1000001"}},
+      {train, "--regularization", {"0", "0.01", "1e-5"}, weights},
+      {train, "--regularization-exponent", {"0", "1"}, weights},
+      {train, "--unobserved-weight", {"0", "0.1"}, weights},
+      {train, "--seed", {"0", "18000000000000000000"}, seeds},
+      {train, "--threads", {"0", "1024"}, threads},
+      {train, "--backend", backends, {"gpu", ""}},
+      {train, "--test-format", formats, {"xml"}},
+      {train, "--split", {"none", "random", "leave-last-n", "time"}, {"last", ""}},
+      {train, "--split-time", {"2020-01-01", "1577836800"}, {"yesterday"}},
+      {train, "--holdout-fraction", {"0.1", "0.99"}, {"0", "1", "-0.5", "nan"}},
+      {train, "--holdout-n", {"1", "5"}, {"0", "-1"}},
+      {train, "--k", {"1", "100000"}, lengths},
+      {evaluate, "--k", {"1", "100000"}, lengths},
+      {evaluate, "--backend", backends, {"gpu"}},
+      {evaluate, "--threads", {"0", "1024"}, threads},
+      {evaluate, "--test-format", formats, {"xml"}},
+      {evaluate, "--model-version", {"0", "7"}, {"-1", "x"}},
+      {prepare, "--format", formats, {"xml", ""}},
+      {prepare, "--max-bad-rows", {"0", "1000"}, {"-1", "nan"}},
+      {generate, "--users", {"1"}, {"0", "2147483648"}},
+      {generate, "--items", {"1"}, {"0", "2147483648"}},
+      {generate, "--events", {"1"}, {"0", "-5"}},
+      {generate, "--days", {"1", "3650"}, {"0", "3651"}},
+      {generate, "--seed", {"0"}, seeds},
+  };
+  for (const Case& one : cases) {
+    const auto status = [&](const std::string& value) {
+      std::vector<std::string> words = one.command;
+      words.insert(words.end(), {one.option, value});
+      return StatusOf(words);
+    };
+    SCOPED_TRACE(one.command[0] + " " + one.option);
+    for (const std::string& value : one.good) EXPECT_EQ(status(value), 0) << value;
+    for (const std::string& value : one.bad) EXPECT_EQ(status(value), 2) << value;
+  }
+}
+
+}  // namespace
+}  // namespace kindred
