@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/data/text.h"
+#include "host/store/artifact.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -13,6 +14,7 @@ namespace {
 constexpr int kWarmUpUsers = 32;
 constexpr int kLoaderNiceness = 10;
 constexpr std::chrono::seconds kRetryAfter{60};
+constexpr std::chrono::hours kLongestInterval{24};
 constexpr size_t kMaxReason = 2000;
 
 /// Whether trying the same version again may succeed: the machine was at fault, not the version.
@@ -91,28 +93,35 @@ void ModelWatcher::Watch() {
     lock.unlock();
     Poll();
     lock.lock();
-    wake_.wait_for(lock, options_.poll_interval, [this] { return stopping_; });
+    wake_.wait_for(lock, std::min<std::chrono::milliseconds>(options_.poll_interval, kLongestInterval),
+                   [this] { return stopping_; });
   }
 }
 
-void ModelWatcher::Poll() {
+void ModelWatcher::Poll() try { Follow(); } catch (const std::exception&) {
+  // Not even enough memory to report it; the next poll tries again.
+}
+
+void ModelWatcher::Follow() {
   std::erase_if(retired_, [](const auto& old) { return old.use_count() == 1; });
   int64_t version = options_.version;
-  if (version == 0) {
-    try {
-      version = store_.Current(options_.model);
-      unreadable_.clear();
-    } catch (const Error& error) {
-      if (error.what() == unreadable_) return;
-      unreadable_ = error.what();
-      return Fail(0, unreadable_, Clock::now());
-    }
+  std::string digest;
+  try {
+    if (version == 0) version = store_.Current(options_.model);
+    digest = Artifact::RecordedDigest(store_.VersionPath(options_.model, version));
+    unreadable_.clear();
+  } catch (const std::exception& error) {
+    if (error.what() == unreadable_) return;
+    unreadable_ = error.what();
+    return Fail(version, unreadable_, Clock::now());
   }
   const auto current = Current();
-  if (current && current->version == version)
+  if (current && current->version == version && (digest.empty() || current->digest == digest)) {
     attempted_ = 0;
-  else if (version != attempted_ || Clock::now() >= retry_at_)
+  } else if (version != attempted_ || digest != attempted_digest_ || Clock::now() >= retry_at_) {
+    attempted_digest_ = digest;
     Load(version);
+  }
 }
 
 void ModelWatcher::Load(int64_t version) {

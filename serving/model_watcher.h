@@ -43,15 +43,16 @@ struct LoadEvent {
 
 struct WatcherOptions {
   std::string model;
-  int64_t version = 0;  // 0: follow CURRENT; else serve this one and no other
-  std::chrono::milliseconds poll_interval{1000};
+  int64_t version = 0;                            // 0: follow CURRENT; else serve this one and no other
+  std::chrono::milliseconds poll_interval{1000};  // a day at most; longer ones are cut to it
 };
 
 /// One thread of its own, of low priority, does all of it: reads CURRENT, opens and verifies the version,
 /// makes its ranker, warms it up, swaps one pointer, and frees an old version once no call holds it.
+/// A version of the same number with another digest is a new version: a store may be made again from nothing.
 /// A version that does not load is reported and counted, and the one before it goes on serving. A version
-/// that is wrong in itself is not tried again before CURRENT has changed; where the machine failed (no memory,
-/// an I/O error), again after a minute.
+/// that is wrong in itself is not tried again before CURRENT or its digest has changed; where the machine failed (no
+/// memory, an I/O error), again after a minute.
 class ModelWatcher {
  public:
   using Listener = std::function<void(const LoadEvent&)>;
@@ -71,6 +72,7 @@ class ModelWatcher {
 
   void Watch();
   void Poll();
+  void Follow();
   void Load(int64_t version);
   void Fail(int64_t version, const std::string& reason, Clock::time_point start);
 
@@ -86,7 +88,8 @@ class ModelWatcher {
   LoadFailures failures_;
 
   // The thread's own.
-  int64_t attempted_ = 0;                                    // the version tried last
+  int64_t attempted_ = 0;                                    // the version tried last,
+  std::string attempted_digest_;                             // and what was recorded as its digest then
   Clock::time_point retry_at_{};                             // when it may be tried again, if it failed
   std::string unreadable_;                                   // why CURRENT could not be read, reported once
   std::vector<std::shared_ptr<const ServedModel>> retired_;  // no longer current, perhaps in use by calls

@@ -239,13 +239,13 @@ void WriteTruth(const Shop& shop, const GenerateOptions& options, const fs::path
 
 /// Throws kAlreadyExists unless everything in the folder is a file that is written here.
 void CheckReplaceable(const fs::path& path) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(path, ignored)) {
-    const std::string name = entry.path().filename().string();
+  std::error_code error;
+  for (const std::string& name : NamesIn(path, error)) {
     if (name != kEventsFile && name != kItemsFile && name != kTruthFile)
       throw Error(ErrorCode::kAlreadyExists,
                   fmt::format("'{}' holds '{}', which was not generated: not overwritten", path.string(), name));
   }
+  if (error) throw Error(ErrorCode::kIo, fmt::format("cannot list '{}': {}", path.string(), error.message()));
 }
 
 void Check(const GenerateOptions& options) {

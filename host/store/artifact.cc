@@ -18,6 +18,8 @@ constexpr const char* kManifest = "manifest.json";
 constexpr const char* kManifestDigest = "manifest.json.sha256";
 constexpr int64_t kMaxManifestBytes = int64_t{1} << 28;
 
+constexpr size_t kDigestLength = 64;
+
 std::string DigestLine(const std::string& digest) {
   return digest + "  " + kManifest + "\n";
 }
@@ -35,12 +37,12 @@ void CheckReplaceable(const fs::path& path, const std::string& kind) {
   if (!manifest.is_object() || manifest.value("kind", nlohmann::json()) != kind)
     refuse(fmt::format("is no {}: not overwritten", kind));
   const nlohmann::json files = manifest.value("files", nlohmann::json::object());
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(path, ignored)) {
-    const std::string name = entry.path().filename().string();
+  std::error_code error;
+  for (const std::string& name : NamesIn(path, error)) {
     if (name != kManifest && name != kManifestDigest && !files.contains(name))
       refuse(fmt::format("holds '{}', which is no part of the {}: not overwritten", name, kind));
   }
+  if (error) refuse(fmt::format("cannot be listed: {}", error.message()));
 }
 
 /// Reads and verifies the manifest's text; sets its digest.
@@ -121,6 +123,15 @@ struct Artifact::Mapping {
   void* data;
   size_t bytes;
 };
+
+std::string Artifact::RecordedDigest(const fs::path& path) {
+  try {
+    return ReadFile(path / kManifestDigest, int64_t{4096}).substr(0, kDigestLength);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return {};
+  }
+}
 
 Artifact::~Artifact() = default;
 

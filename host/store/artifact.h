@@ -67,6 +67,9 @@ class Artifact {
   /// (naming the file, and the block where it differs) or kUnsupported for a newer format or another kind.
   /// Cost: one read of every byte.
   static std::shared_ptr<const Artifact> Open(const std::filesystem::path& path, const std::string& kind);
+  /// The digest that stands beside the manifest at `path`, which tells one artifact from another there; nothing is
+  /// verified. Empty where there is none. Throws kIo.
+  static std::string RecordedDigest(const std::filesystem::path& path);
   ~Artifact();
 
   const std::filesystem::path& path() const { return path_; }

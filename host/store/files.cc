@@ -91,6 +91,13 @@ std::string ReadFile(const fs::path& path, int64_t max_bytes) {
   return text;
 }
 
+std::vector<std::string> NamesIn(const fs::path& folder, std::error_code& error) {
+  std::vector<std::string> names;
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator(); entry.increment(error))
+    names.push_back(entry->path().filename().string());
+  return names;
+}
+
 void SyncFolder(const fs::path& path) {
   Sync(OpenFile(path, O_RDONLY | O_DIRECTORY), path);
 }

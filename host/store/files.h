@@ -10,7 +10,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "kernels/error.h"
 
@@ -50,6 +52,8 @@ void Sync(const Descriptor& file, const std::filesystem::path& path);
 void WriteFile(const std::filesystem::path& path, std::string_view text);
 /// The whole of a file, which must not be larger than `max_bytes` (kCorrupt).
 std::string ReadFile(const std::filesystem::path& path, int64_t max_bytes);
+/// The names in a folder, in no order. Does not throw as the others do: an error ends the list, and `error` holds it.
+std::vector<std::string> NamesIn(const std::filesystem::path& folder, std::error_code& error);
 /// Syncs a folder's entries, so that a rename in it lasts.
 void SyncFolder(const std::filesystem::path& path);
 /// Creates what is missing of a folder's path, and syncs it.

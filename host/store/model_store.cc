@@ -57,10 +57,8 @@ fs::path ModelStore::VersionPath(const std::string& model, int64_t version) cons
 std::vector<std::string> ModelStore::Models() const {
   std::vector<std::string> models;
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(root_, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : NamesIn(root_, ignored))
     if (IsModelName(name) && !Versions(name).empty()) models.push_back(name);
-  }
   std::sort(models.begin(), models.end());
   return models;
 }
@@ -68,9 +66,9 @@ std::vector<std::string> ModelStore::Models() const {
 std::vector<int64_t> ModelStore::Versions(const std::string& model) const {
   std::vector<int64_t> versions;
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(ModelPath(model), ignored)) {
-    const int64_t version = ParseVersion(entry.path().filename().string());
-    if (version > 0 && entry.is_directory(ignored)) versions.push_back(version);
+  for (const std::string& name : NamesIn(ModelPath(model), ignored)) {
+    const int64_t version = ParseVersion(name);
+    if (version > 0 && fs::is_directory(VersionPath(model, version), ignored)) versions.push_back(version);
   }
   std::sort(versions.begin(), versions.end());
   return versions;

@@ -34,13 +34,13 @@ fs::path ParentOf(const fs::path& path) {
 
 void RemoveLeftovers(const fs::path& parent, const std::string& prefix) {
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : NamesIn(parent, ignored)) {
     const bool ours = name.starts_with(prefix) && name.size() > prefix.size() &&
                       name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
     if (!ours) continue;
-    const Descriptor folder(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), ignored);
+    const fs::path path = parent / name;
+    const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
   }
 }
 

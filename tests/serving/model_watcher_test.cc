@@ -184,6 +184,54 @@ TEST_F(ModelWatcherTest, WaitsForAFirstModel) {
   EXPECT_EQ(watcher->Current()->version, 1);
 }
 
+TEST_F(ModelWatcherTest, AVersionMadeAgainUnderItsNumberIsLoaded) {
+  Publish(1);
+  Events events;
+  const auto watcher = Watch(events);
+  events.Next();
+  const std::string digest = watcher->Current()->digest;
+  const auto old = folder_.path() / "old";
+  std::filesystem::rename(store_.VersionPath("tiny", 1), old);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // many polls: what is gone goes on being served
+  EXPECT_EQ(events.count(), 1u);
+  std::filesystem::remove(store_.ModelPath("tiny") / "CURRENT");
+  ASSERT_EQ(Publish(2), 1);
+  LoadEvent event = events.Next();
+  while (event.version == 0 && !HasFailure()) event = events.Next();  // seen without CURRENT
+  EXPECT_EQ(event.version, 1);
+  EXPECT_EQ(event.reason, "");
+  EXPECT_NE(watcher->Current()->digest, digest);
+}
+
+TEST_F(ModelWatcherTest, WhatIsThrownInAPollDoesNotEndTheWatcher) {
+  std::atomic<int> n_calls = 0;
+  Events events;
+  const auto tell = events.listener();
+  const ModelWatcher watcher(*backend_, store_, {"tiny", 0, std::chrono::milliseconds(2)}, [&](const LoadEvent& event) {
+    if (++n_calls == 1) throw std::bad_alloc();
+    tell(event);
+  });
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (n_calls == 0 && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  Publish(1);
+  LoadEvent event = events.Next();
+  while (event.version == 0 && !HasFailure()) event = events.Next();  // seen half published
+  EXPECT_EQ(event.version, 1);
+}
+
+TEST_F(ModelWatcherTest, AHugeIntervalIsWaitedFor) {
+  Publish(1);
+  Events events;
+  {
+    const ModelWatcher watcher(*backend_, store_, {"tiny", 0, std::chrono::milliseconds::max()}, events.listener());
+    events.Next();
+    std::ofstream(store_.ModelPath("tiny") / "CURRENT") << "nonsense";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // an overflow polls at once, and all the time
+  }
+  EXPECT_EQ(events.count(), 1u);
+}
+
 TEST_F(ModelWatcherTest, AnUnreadableCurrentKeepsTheOldVersion) {
   Publish(1);
   Events events;

@@ -1,14 +1,32 @@
 #include "host/store/model_store.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
+
+namespace {
+
+int n_until_error = -1;  // calls of readdir that succeed before all of them fail; negative: all succeed
+
+}  // namespace
+
+/// In front of the system's, for the C++ library too.
+extern "C" dirent* readdir(DIR* folder) {
+  static const auto real = reinterpret_cast<dirent* (*)(DIR*)>(::dlsym(RTLD_NEXT, "readdir"));
+  if (n_until_error < 0) return real(folder);
+  if (n_until_error > 0) return --n_until_error, real(folder);
+  errno = EIO;
+  return nullptr;
+}
 
 namespace kindred {
 namespace {
@@ -84,6 +102,21 @@ TEST_F(ModelStoreTest, NoNumberIsUsedTwice) {
   fs::remove_all(store_.VersionPath("a", 5));
   AddVersion("a", 3);
   EXPECT_EQ(store_.NextVersion("a"), 6);
+}
+
+TEST_F(ModelStoreTest, AFolderThatCannotBeReadToItsEndHasWhatWasRead) {
+  for (const int64_t version : {1, 2, 3}) AddVersion("a", version);
+  for (int n = 0; n < 4; ++n) {
+    n_until_error = n;
+    const std::vector<int64_t> versions = store_.Versions("a");
+    n_until_error = n;
+    EXPECT_NO_THROW(store_.Models());
+    n_until_error = n;
+    ExpectError(ErrorCode::kNotFound, "has no current version", [&] { store_.Current("c"); });
+    n_until_error = -1;
+    EXPECT_LE(versions.size(), static_cast<size_t>(n));
+  }
+  EXPECT_EQ(store_.Versions("a").size(), 3u);
 }
 
 TEST_F(ModelStoreTest, TheCurrentVersionIsNotRemoved) {
