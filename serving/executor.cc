@@ -1,13 +1,32 @@
 #include "serving/executor.h"
 
+#include <fmt/format.h>
+
+#include <string>
+#include <system_error>
+
+#include "kernels/error.h"
+
 namespace kindred {
 
 Executor::Executor(Backend& backend, int n_workers, int max_queue) : max_queue_(max_queue) {
   for (int i = 0; i < n_workers; ++i) contexts_.push_back(backend.NewContext(1));
-  for (auto& context : contexts_) workers_.emplace_back([this, &context] { Work(*context); });
+  workers_.reserve(contexts_.size());
+  try {
+    for (auto& context : contexts_) workers_.emplace_back([this, &context] { Work(*context); });
+  } catch (const std::system_error& error) {
+    const size_t n_started = workers_.size();
+    Stop();
+    throw Error(ErrorCode::kOutOfMemory,
+                fmt::format("{} of {} threads for calls were started: {}", n_started, n_workers, error.what()));
+  }
 }
 
 Executor::~Executor() {
+  Stop();
+}
+
+void Executor::Stop() {
   std::deque<Job> left;
   {
     std::lock_guard lock(mutex_);

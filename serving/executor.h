@@ -27,6 +27,7 @@ struct Job {
 class Executor {
  public:
   /// Each worker computes with one thread of the backend. At most `max_queue` jobs wait for a worker.
+  /// Throws kOutOfMemory where the system starts fewer threads.
   Executor(Backend& backend, int n_workers, int max_queue);
   /// Refuses what waits (kStopped) and joins the workers after the jobs they run.
   ~Executor();
@@ -43,6 +44,8 @@ class Executor {
 
  private:
   void Work(Context& context);
+  /// Refuses what waits and joins the workers.
+  void Stop();
 
   const int max_queue_;
   mutable std::mutex mutex_;

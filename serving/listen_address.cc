@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "kernels/error.h"
 
 namespace kindred {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kUnix = "unix:";
@@ -104,6 +107,24 @@ std::string WithPort(const std::string& address, int port) {
   return IsUnix(address) ? address : fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
 }
 
+namespace {
+
+/// What is wrong with the path of a socket that nobody answers at.
+std::string WhyNoSocket(const SocketAddress& to, int descriptor, const fs::path& path) {
+  std::error_code ignored;
+  const fs::file_status there = fs::status(path, ignored);
+  if (fs::is_socket(there)) return {};  // a dead server's, which gRPC replaces
+  if (fs::is_directory(there)) return "it is a folder";
+  if (fs::exists(there)) return "a file is there that is no socket";
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (!fs::is_directory(parent, ignored)) return fmt::format("there is no folder '{}'", parent.string());
+  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&to.storage), to.size) != 0) return std::strerror(errno);
+  unlink(path.c_str());
+  return {};
+}
+
+}  // namespace
+
 std::string WhyUnusable(const std::string& address) {
   const SocketAddress to = ToSocketAddress(address);
   const auto* where = reinterpret_cast<const sockaddr*>(&to.storage);
@@ -111,7 +132,8 @@ std::string WhyUnusable(const std::string& address) {
   if (descriptor < 0) return std::strerror(errno);
   std::string why;
   if (IsUnix(address)) {
-    if (connect(descriptor, where, to.size) == 0) why = std::strerror(EADDRINUSE);
+    why = connect(descriptor, where, to.size) == 0 ? std::strerror(EADDRINUSE)
+                                                   : WhyNoSocket(to, descriptor, UnixPath(address));
   } else {
     const int reuse = 1;
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));

@@ -12,7 +12,7 @@ std::string ParseListenAddress(const std::string& text);
 /// The same address with another port; a Unix socket stays as it is.
 std::string WithPort(const std::string& address, int port);
 
-/// Why nothing can listen there, in the system's words; empty where something can. For a Unix socket this
+/// Why nothing can listen there; empty where something can. For a Unix socket this
 /// must be asked first: gRPC would take the path away from a server that listens on it.
 std::string WhyUnusable(const std::string& address);
 

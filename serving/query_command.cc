@@ -187,9 +187,25 @@ int QueryHealth(const QueryOptions& options) {
   return name == "SERVING" ? 0 : 1;
 }
 
+void Check(const QueryOptions& options) {
+  if (options.server.empty()) throw Error(ErrorCode::kUsage, "--server is empty; expected HOST:PORT or unix:PATH");
+  const auto expect_utf8 = [](const char* flag, const std::string& id) {
+    if (!IsUtf8(id))
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("{} '{}' is not UTF-8, which ids in calls must be", flag, Printable(id)));
+  };
+  expect_utf8("--user", options.user);
+  for (const std::string& user : options.users) expect_utf8("--user", user);
+  for (const std::string& item : options.history) expect_utf8("--history", item);
+  expect_utf8("--item", options.item);
+}
+
 CLI::App* AddQuery(CommandLine& program, CLI::App* parent, const std::string& name, const std::string& description,
                    const std::shared_ptr<QueryOptions>& options, int (*run)(const QueryOptions&)) {
-  CLI::App* app = program.AddTo(parent, name, description, [options, run] { return run(*options); });
+  CLI::App* app = program.AddTo(parent, name, description, [options, run] {
+    Check(*options);
+    return run(*options);
+  });
   app->add_option("--server", options->server, "HOST:PORT or unix:PATH of a running `kindred serve`");
   app->add_option("--timeout-ms", options->timeout_ms, "how long to wait for the answer")->check(Within(1, 86'400'000));
   app->add_flag("--json", options->json, "print one JSON object, named as in the proto");

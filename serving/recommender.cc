@@ -63,11 +63,14 @@ void CheckHistory(const std::vector<HistoryEntry>& history) {
   }
 }
 
-std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool has_factors, size_t n_known) {
+std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool has_history, bool has_factors,
+                           size_t n_known) {
   if (!has_factors) return "the model ranks by popularity";
   const std::string who = query.user_id.empty() ? std::string("no user")
                           : user_known          ? "user " + Quoted(query.user_id)
                                                 : "unknown user " + Quoted(query.user_id);
+  if (n_known > 0 && has_history)
+    return fmt::format("{}, with its stored history and {} of {} given entries", who, n_known, query.history.size());
   if (n_known > 0)
     return fmt::format("{}, with {} of {} history entries known to the model", who, n_known, query.history.size());
   if (!query.history.empty()) return who + ", and no item of the history is known to the model";
@@ -107,7 +110,7 @@ Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
   else if (model.has_factors() && !stored.empty())
     plan.served_by = ServedBy::kPersonal;
   if (plan.served_by != ServedBy::kPersonal)
-    plan.why = WhyNotPersonal(query, plan.user >= 0, model.has_factors(), n_known);
+    plan.why = WhyNotPersonal(query, plan.user >= 0, !stored.empty(), model.has_factors(), n_known);
   return plan;
 }
 

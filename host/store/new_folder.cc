@@ -44,6 +44,30 @@ void RemoveLeftovers(const fs::path& parent, const std::string& prefix) {
   }
 }
 
+/// Locks the folder; false where it is no longer at its path.
+bool LockAt(const fs::path& path, Descriptor& folder) {
+  folder = Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0 && errno == ENOENT) return false;
+  if (folder.get() < 0) throw SystemError("open", path);
+  int result = 0;
+  while ((result = ::flock(folder.get(), LOCK_EX)) != 0 && errno == EINTR) continue;
+  // Where a file system locks no folders, nobody can take one for a leftover either.
+  if (result != 0 && errno != EBADF && errno != EOPNOTSUPP) throw SystemError("lock", path);
+  struct stat locked, there;
+  if (::fstat(folder.get(), &locked) != 0) throw SystemError("look at", path);
+  return ::stat(path.c_str(), &there) == 0 && there.st_dev == locked.st_dev && there.st_ino == locked.st_ino;
+}
+
+bool MakeLocked(const fs::path& path, Descriptor& folder) {
+  if (::mkdir(path.c_str(), 0777) != 0) throw SystemError("create the folder", path);
+  try {
+    return LockAt(path, folder);
+  } catch (const Error&) {
+    ::rmdir(path.c_str());
+    throw;
+  }
+}
+
 void Exchange(const fs::path& one, const fs::path& other) {
   if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return;
   if (errno == EINVAL || errno == ENOSYS)
@@ -67,9 +91,9 @@ NewFolder::NewFolder(fs::path place) : place_(Place(std::move(place))) {
   CreateFolders(ParentOf(place_));
   RemoveLeftovers(ParentOf(place_), prefix);
   temporary_ = place_.parent_path() / (prefix + std::to_string(::getpid()));
-  if (::mkdir(temporary_.c_str(), 0777) != 0) throw SystemError("create the folder", temporary_);
-  alive_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ::flock(alive_.get(), LOCK_EX | LOCK_NB);
+  // Another process may take the folder for a leftover before it is locked; the second one is no longer new to it.
+  if (!MakeLocked(temporary_, alive_) && !MakeLocked(temporary_, alive_))
+    throw Error(ErrorCode::kIo, fmt::format("the folder '{}' was removed while it was made", temporary_.string()));
 }
 
 NewFolder::~NewFolder() {

@@ -237,6 +237,16 @@ class Answers(Serving):
         self.assertEqual(query("recommend", "--n", "x", check=False).returncode, 2)
         self.assertEqual(run("query", check=False).returncode, 2)
 
+    def test_query_with_words_that_cannot_be_sent(self):
+        for call, flag in (("recommend", "--user"), ("recommend", "--history"), ("batch-recommend", "--user"),
+                           ("similar-items", "--item")):
+            refused = run("query", call, flag, "caf\udce9", check=False)
+            self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+            self.assertIn(f"{flag} 'caf\\xe9' is not UTF-8", refused.stderr)
+        refused = run("query", "health", "--server", "", check=False)
+        self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+        self.assertIn("--server is empty", refused.stderr)
+
     def test_query_without_a_server(self):
         with socket.socket() as held:  # bound and not listening: nobody answers there
             held.bind(("127.0.0.1", 0))

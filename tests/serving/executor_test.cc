@@ -1,8 +1,11 @@
 #include "serving/executor.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
+#include <cerrno>
 #include <future>
 #include <latch>
 #include <memory>
@@ -10,6 +13,21 @@
 #include <vector>
 
 #include "tests/support/backends.h"
+#include "tests/support/errors.h"
+
+namespace {
+
+std::atomic<int> n_until_no_thread = -1;  // threads that are started before none is; negative: all are
+
+}  // namespace
+
+/// In front of the system's, for the C++ library too.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* data) {
+  static const auto real = reinterpret_cast<decltype(&pthread_create)>(::dlsym(RTLD_NEXT, "pthread_create"));
+  if (n_until_no_thread == 0) return EAGAIN;
+  if (n_until_no_thread > 0) --n_until_no_thread;
+  return real(thread, attributes, start, data);
+}
 
 namespace kindred {
 namespace {
@@ -71,6 +89,15 @@ TEST_F(ExecutorTest, RunsEveryJobOnceWithAContextOfTheWorker) {
   done.wait();
   EXPECT_EQ(ran, 300);
   EXPECT_LE(contexts.size(), 3u);
+}
+
+TEST_F(ExecutorTest, TooFewThreadsAreAnError) {
+  for (int n_started = 0; n_started < 3; ++n_started) {
+    n_until_no_thread = n_started;
+    ExpectError(ErrorCode::kOutOfMemory, std::to_string(n_started) + " of 3 threads",
+                [&] { Executor(*backend_, 3, 1); });
+    n_until_no_thread = -1;
+  }
 }
 
 TEST_F(ExecutorTest, AFullQueueRefusesAtOnce) {

@@ -114,6 +114,7 @@ TEST_P(RecommenderTest, HistoryOfAKnownUserCountsTogetherWithTheStoredOne) {
   const std::string item = Ids(Ask({"u5", {}, 1}))[0];
   const Recommendation result = Ask({"u5", {{item, 2}}, 30});
   EXPECT_EQ(result.served_by, ServedBy::kFoldedIn);
+  EXPECT_EQ(result.why, "user 'u5', with its stored history and 1 of 1 given entries");
   EXPECT_THAT(Ids(result), Not(testing::Contains(item)));
   for (const std::string& id : Ids(result)) EXPECT_FALSE(Seen(5, id)) << id;
 

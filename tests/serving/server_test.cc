@@ -4,6 +4,8 @@
 #include <google/protobuf/wrappers.pb.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <fstream>
+
 #include "serving/json.h"
 #include "serving/listen_address.h"
 #include "tests/serving/grpc_server.h"
@@ -59,8 +61,17 @@ TEST_F(ServerTest, UnixSockets) {
   EXPECT_TRUE(Recommend(ForUser("u5"), &reply).ok());
   server_.reset();
   server_ = std::make_unique<Server>(*service_, address);  // the path may be used again
-  ExpectError(ErrorCode::kIo, "cannot listen on unix:/nowhere/socket",
+  ExpectError(ErrorCode::kIo, "cannot listen on unix:/nowhere/socket: there is no folder '/nowhere'",
               [&] { Server(*service_, "unix:/nowhere/socket"); });
+  const auto expect = [&](const std::filesystem::path& path, const std::string& why) {
+    ExpectError(ErrorCode::kIo, ": " + why, [&] { Server(*service_, "unix:" + path.string()); });
+  };
+  expect(folder_.path(), "it is a folder");
+  const auto file = folder_.path() / "file";
+  std::ofstream(file) << "mine";
+  expect(file, "a file is there that is no socket");
+  expect(file / "socket", "there is no folder");
+  EXPECT_EQ(Content(file), "mine");
 }
 
 TEST(ListenAddress, LoopbackAndUnixSocketsOnly) {
