@@ -82,10 +82,9 @@ std::vector<std::string> CommandLine::WithConfig(std::vector<std::string> argume
 }
 
 void CommandLine::BindEnvironment(CLI::App* app) {
-  for (const CLI::Option* option : ConfigurableOptions(*app))
-    if (app != &app_)
+  for (; app != &app_; app = app->get_parent())
+    for (const CLI::Option* option : ConfigurableOptions(*app))
       app->get_option("--" + option->get_lnames()[0])->envname(EnvironmentName(option->get_lnames()[0]));
-  for (CLI::App* sub : app->get_subcommands([](CLI::App*) { return true; })) BindEnvironment(sub);
 }
 
 int CommandLine::Run(int argc, const char* const* argv) {
@@ -101,7 +100,7 @@ int CommandLine::Run(int argc, const char* const* argv) {
 }
 
 int CommandLine::ParseAndRun(std::vector<std::string> arguments) {
-  BindEnvironment(&app_);
+  BindEnvironment(Named(arguments));
   try {
     if (std::find(arguments.begin(), arguments.end(), "--print-config") != arguments.end())
       for (CLI::Option* option : Named(arguments)->get_options([](const CLI::Option*) { return true; }))

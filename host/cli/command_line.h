@@ -34,6 +34,7 @@ class CommandLine {
   CLI::App* Named(const std::vector<std::string>& arguments);
   /// The arguments with what a --config among them adds.
   std::vector<std::string> WithConfig(std::vector<std::string> arguments);
+  /// Of a subcommand and its parents; what the environment says for others is not looked at.
   void BindEnvironment(CLI::App* app);
   int ParseAndRun(std::vector<std::string> arguments);
 

@@ -67,7 +67,7 @@ class Demo(unittest.TestCase):
         output, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(1, process.returncode)
         self.assertIn("$ kindred serve", output)
-        self.assertIn("'kindred query' failed with exit status 1", errors)
+        self.assertIn("'kindred query' failed with exit status 2", errors)
         self.assertEqual([], processes_of(self.folder))
 
     def test_stops_its_step_when_it_is_stopped(self):

@@ -202,6 +202,16 @@ TEST_F(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
   close(before);
 }
 
+TEST_F(CommandLineTest, TheEnvironmentOfOtherSubcommandsIsNotLookedAt) {
+  setenv("KINDRED_N_FACTORS", "many", 1);
+  EXPECT_EQ(Run({"train"}).status, 2);
+  EXPECT_EQ(Run({"query", "recommend"}).status, 0);
+  setenv("KINDRED_ITEMS", "7", 1);
+  EXPECT_EQ(Run({"query", "recommend"}).status, 0);
+  EXPECT_EQ(n_items_, 7);
+  unsetenv("KINDRED_ITEMS");
+}
+
 TEST_F(CommandLineTest, CheckConfigRunsNothing) {
   EXPECT_EQ(Run({"train", "--check-config"}).status, 0);
   EXPECT_EQ(Run({"train", "--check-config", "--n-factors", "many"}).status, 2);
