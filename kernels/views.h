@@ -17,7 +17,7 @@ struct View {
   int64_t size = 0;
 
   bool empty() const { return size == 0; }
-  operator View<const T>() const { return {data, size}; }
+  operator View<const T>() const requires(!std::is_const_v<T>) { return {data, size}; }
 };
 
 /// Memory of a backend: not to be read by the host. [n_rows x n_cols]
@@ -28,7 +28,7 @@ struct MatrixView {
   int64_t n_cols = 0;
 
   int64_t size() const { return n_rows * n_cols; }
-  operator MatrixView<const T>() const { return {data, n_rows, n_cols}; }
+  operator MatrixView<const T>() const requires(!std::is_const_v<T>) { return {data, n_rows, n_cols}; }
 };
 
 /// Memory of the host. [n_rows x n_cols]

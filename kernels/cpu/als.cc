@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/cpu/backend.h"
+#include "kernels/require.h"
 
 namespace kindred {
 namespace {
@@ -151,31 +152,14 @@ int64_t Workspace(int64_t f) {
 
 std::unique_ptr<SparseRows> CpuBackend::NewSparseRows(const CsrView& rows, std::span<const float> targets,
                                                       std::shared_ptr<const void> keep) {
-  const auto nnz = static_cast<size_t>(rows.nnz());
-  Require(static_cast<int64_t>(rows.indptr.size()) == rows.n_rows + 1 && rows.indptr[0] == 0,
-          "sparse rows: indptr must have n_rows + 1 offsets that start at 0");
-  Require(rows.indices.size() == nnz && rows.values.size() == nnz && (targets.empty() || targets.size() == nnz),
-          "sparse rows: not one index, weight and target an entry");
-  for (int64_t r = 0; r < rows.n_rows; ++r) Require(rows.indptr[r] <= rows.indptr[r + 1], "sparse rows: indptr falls");
-  for (int32_t index : rows.indices) Require(index >= 0 && index < rows.n_cols, "sparse rows: a column out of range");
-  for (float w : rows.values)
-    Require(w >= 0 && std::isfinite(w), "sparse rows: a weight that is negative or not finite");
-  for (float b : targets) Require(std::isfinite(b), "sparse rows: a target that is not finite");
+  RequireSparseRows(rows, targets);
   return std::make_unique<CpuSparseRows>(rows, targets, std::move(keep));
 }
 
 void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {
+  RequireAlsShapes(step);
   const CpuSparseRows& rows = static_cast<const CpuSparseRows&>(*step.observed);
   const int64_t f = step.fixed.n_cols;
-  Require(f > 0 && step.solved.n_cols == f && step.eigenvalues.size == f,
-          "ALS: the sides do not have the same n_factors");
-  Require(rows.n_cols() == step.fixed.n_rows && rows.n_rows() == step.solved.n_rows &&
-              step.regularization.size == rows.n_rows(),
-          "ALS: the observed rows do not fit the factors");
-  Require(step.loss.empty() || step.loss.size == rows.n_rows(), "ALS: not one loss a row");
-  Require(step.squared_norm.empty() || step.squared_norm.size == rows.n_rows(), "ALS: not one norm a row");
-  Require(step.unobserved_weight >= 0, "ALS: the unobserved weight is negative");
-
   CpuContext& cpu = static_cast<CpuContext&>(context);
   FirstFailure failure;
   cpu.Run(static_cast<int64_t>(rows.tasks.size()) - 1, [&](int64_t task, int worker) {

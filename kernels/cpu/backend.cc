@@ -8,6 +8,8 @@
 #include <fstream>
 #include <new>
 
+#include "kernels/require.h"
+
 namespace kindred {
 namespace {
 
@@ -21,10 +23,6 @@ std::string ProcessorName() {
 }
 
 }  // namespace
-
-void Require(bool holds, const char* message) {
-  if (!holds) throw Error(ErrorCode::kInvalidArgument, message);
-}
 
 void Scratch::Free::operator()(float* p) const {
   std::free(p);

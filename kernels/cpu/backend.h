@@ -69,7 +69,4 @@ class CpuBackend : public Backend {
   const SimdKernels& simd_;
 };
 
-/// Throws kInvalidArgument with `message` unless `holds`.
-void Require(bool holds, const char* message);
-
 }  // namespace kindred

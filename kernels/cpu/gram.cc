@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cpu/backend.h"
+#include "kernels/require.h"
 
 namespace kindred {
 namespace {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/cpu/backend.h"
+#include "kernels/require.h"
 
 namespace kindred {
 namespace {
@@ -179,15 +180,9 @@ std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView
 }
 
 void CpuBackend::TopN(Context& context, const ItemIndex& item_index, const TopNRequest& request) {
+  RequireTopNShapes(item_index, request);
   const CpuItemIndex& index = static_cast<const CpuItemIndex&>(item_index);
   const int64_t n_queries = request.queries.n_rows, n_items = index.n_items(), f = index.n_factors();
-  Require(request.queries.n_cols == f, "top-N: the queries do not have the items' n_factors");
-  Require(request.items.n_rows == n_queries && request.scores.n_rows == n_queries &&
-              request.items.n_cols == request.scores.n_cols,
-          "top-N: the outputs do not fit the queries");
-  Require(request.excluded_indptr.empty() || request.excluded_indptr.size == n_queries + 1,
-          "top-N: the exclusions do not fit the queries");
-
   CpuContext& cpu = static_cast<CpuContext&>(context);
   const int64_t n = std::min(request.items.n_cols, n_items);
   const Scan scan = {index, request, simd_};

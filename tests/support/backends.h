@@ -15,7 +15,8 @@
 
 namespace kindred {
 
-/// "cpu_avx512", "cpu_avx2" (where the processor has them), "cpu_baseline", "strict".
+/// "cpu_avx512", "cpu_avx2" (where the processor has them), "cpu_baseline", "strict"; with KINDRED_EMULATED also
+/// "emulated", the CUDA kernels on the emulator, and "emulated_float32", their other precision.
 std::vector<std::string> AllBackends();
 std::unique_ptr<Backend> NewTestBackend(const std::string& name, int n_threads);
 
@@ -25,6 +26,11 @@ class BackendTest : public ::testing::TestWithParam<std::string> {
 
   Backend& backend() { return *backend_; }
   Context& context() { return *context_; }
+
+  /// How much a test may do here: the emulator runs a thousand times slower than what it emulates.
+  int64_t Allowance(int64_t usual, int64_t emulated) const {
+    return GetParam().starts_with("emulated") ? emulated : usual;
+  }
 
   template <class T>
   Resident<T> ToBackend(const std::vector<T>& values, int64_t n_rows, int64_t n_cols = 1) {

@@ -1,0 +1,78 @@
+// The CUDA backend, mirroring kernels/cpu/ file by file. Compiled by nvcc for the plug-in, and by g++ for the
+// emulator: it sees devices and libraries through device.h and libs.h only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/libs.h"
+
+namespace kindred::cuda {
+
+/// How the Gram matrices of long rows are multiplied.
+enum class GramPrecision {
+  kBf16x3,   // tensor cores on bf16 parts, three products: relative error about 1e-5
+  kFloat32,  // plain float32
+};
+
+/// A stream, workspace, and what Wait has to look at.
+class CudaContext : public Context {
+ public:
+  CudaContext();
+  ~CudaContext() override;
+
+  void Wait() override;
+
+  Stream& stream() { return stream_; }
+  /// `bytes` of workspace, the same memory at every call; waits for the stream if it has to grow.
+  char* Reserve(int64_t bytes);
+  /// A flag on the device, all ones at first, that the stream's end is asked about: where a kernel has lowered it,
+  /// `report` makes the error of its value.
+  unsigned long long* NewFlag(std::function<Error(unsigned long long)> report);
+  /// Keeps host memory until Wait.
+  void Keep(std::shared_ptr<const void> memory) { kept_.push_back(std::move(memory)); }
+
+ private:
+  static constexpr int kMaxFlags = 64;
+
+  Stream stream_;
+  DeviceMemory workspace_;
+  int64_t workspace_bytes_ = 0;
+  DeviceMemory flags_;  // kMaxFlags values
+  std::vector<std::function<Error(unsigned long long)>> reports_;
+  std::vector<std::shared_ptr<const void>> kept_;
+};
+
+class CudaBackend : public Backend {
+ public:
+  CudaBackend(std::string name, GramPrecision precision);
+
+  DeviceInfo Describe() const override;
+  std::unique_ptr<Context> NewContext(int max_threads) override;
+  Buffer Allocate(int64_t bytes) override;
+  Buffer Import(std::span<const std::byte> data, std::shared_ptr<const void> keep) override;
+  void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override;
+  void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) override;
+  std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
+                                            std::shared_ptr<const void> keep) override;
+  void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override;
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override;
+  void SolveAls(Context& context, const AlsHalfStep& step) override;
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
+  void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
+
+ private:
+  std::string name_;
+  GramPrecision precision_;
+  DeviceFacts facts_;
+};
+
+/// The number of blocks of `size` that hold n.
+inline unsigned Blocks(int64_t n, int64_t size) {
+  return static_cast<unsigned>((n + size - 1) / size);
+}
+
+}  // namespace kindred::cuda

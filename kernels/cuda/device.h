@@ -1,0 +1,88 @@
+// The dialect of the .cu files: CUDA where nvcc compiles them, and the emulator of tests/simt/ where g++ does.
+//
+// Three rules keep a kernel in both worlds: dynamic shared memory by KINDRED_DYNAMIC_SHARED and static by
+// KINDRED_SHARED; launches by Launch; PTX only here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "kernels/error.h"
+
+#ifdef __CUDACC__
+
+#include <cuda_runtime.h>
+
+#define KINDRED_SHARED(T, name, n) __shared__ T name[n]
+#define KINDRED_DYNAMIC_SHARED(T, name)                                    \
+  extern __shared__ __align__(16) unsigned char kindred_dynamic_shared_[]; \
+  T* const name = reinterpret_cast<T*>(kindred_dynamic_shared_)
+
+namespace kindred::cuda {
+
+/// Where a launch is queued.
+using StreamHandle = cudaStream_t;
+
+/// Throws kDevice where the launch is refused.
+template <class... Parameters, class... Arguments>
+void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, StreamHandle stream,
+            Arguments&&... arguments) {
+  cudaError_t status = cudaSuccess;
+  if (shared_bytes > 48 * 1024)
+    status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shared_bytes));
+  if (status == cudaSuccess) {
+    kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
+    status = cudaGetLastError();
+  }
+  if (status != cudaSuccess)
+    throw Error(ErrorCode::kDevice, std::string("CUDA refused a launch: ") + cudaGetErrorString(status));
+}
+
+/// d += a b for a 16 x 16, b 16 x 8, bf16 pairs; fragments as in the PTX ISA, mma.m16n8k16.
+__device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};\n"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/// Two floats rounded to bf16, the first in the low half.
+__device__ __forceinline__ uint32_t PackBf16(float low, float high) {
+  uint32_t packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+
+/// Copies 16 bytes from global to shared memory behind the threads' back; bytes past `bytes` become 0.
+__device__ __forceinline__ void CopyAsync16(void* shared, const void* global, int bytes = 16) {
+  const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(global), "r"(bytes) : "memory");
+}
+__device__ __forceinline__ void CommitCopies() {
+  asm volatile("cp.async.commit_group;\n" ::: "memory");
+}
+/// Waits until at most kPending of this thread's groups are under way.
+template <int kPending>
+__device__ __forceinline__ void WaitForCopies() {
+  asm volatile("cp.async.wait_group %0;\n" ::"n"(kPending) : "memory");
+}
+
+}  // namespace kindred::cuda
+
+#else
+#include <simt.h>
+#endif
+
+namespace kindred::cuda {
+
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+/// The value of a bf16 that lies in the high half of a float.
+__device__ inline float Bf16Value(uint32_t bits) {
+  return __uint_as_float(bits << 16);
+}
+
+}  // namespace kindred::cuda

@@ -1,0 +1,129 @@
+// Gram matrix and its eigenbasis.
+//
+// Method: slabs of rows by the library's batched GEMM in float32, added up in double in slab order; the
+// eigendecomposition in double by the library; rotation by GEMM, tile by tile. Bytes: a is read once (Gram) and
+// twice and written once (Diagonalize); flops: 2 n f^2 each for product and rotation.
+#include <algorithm>
+
+#include "kernels/cuda/backend.h"
+#include "kernels/require.h"
+
+namespace kindred::cuda {
+namespace {
+
+constexpr int64_t kSlabRows = 4096;
+constexpr int64_t kSlabsAtOnce = 32;
+constexpr int64_t kRotateRows = 1 << 16;
+constexpr int kThreads = 256;
+
+__global__ void AddSlabs(const float* slabs, int64_t n_slabs, int64_t n_entries, bool first, double* sums) {
+  const int64_t e = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (e >= n_entries) return;
+  double sum = first ? 0 : sums[e];
+  for (int64_t s = 0; s < n_slabs; ++s) sum += slabs[s * n_entries + e];
+  sums[e] = sum;
+}
+
+__global__ void ToFloat(const double* from, int64_t n, float* to) {
+  const int64_t e = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (e < n) to[e] = static_cast<float>(from[e]);
+}
+
+// Lowers the flag and writes zeros where an entry is not finite, so that the library sees numbers only.
+__global__ void CheckFinite(double* values, int64_t n, unsigned long long* flag) {
+  const int64_t e = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (e >= n || values[e] * 0 == 0) return;
+  values[e] = 0;
+  atomicMin(flag, 0ULL);
+}
+
+// Column c of q is the eigenvector of the c-th largest eigenvalue, its largest entry positive. One warp a column.
+__global__ void MakeRotation(const double* vectors, const double* ascending, int n, float* q, float* eigenvalues) {
+  const int column = static_cast<int>(blockIdx.x), lane = static_cast<int>(threadIdx.x);
+  const double* vector = vectors + static_cast<int64_t>(n - 1 - column) * n;
+  double largest = -1;
+  int place = 0;
+  for (int k = lane; k < n; k += 32) {
+    const double size = vector[k] < 0 ? -vector[k] : vector[k];
+    if (size > largest) {
+      largest = size;
+      place = k;
+    }
+  }
+  for (int offset = 16; offset > 0; offset >>= 1) {
+    const double other = __shfl_xor_sync(kAllLanes, largest, offset);
+    const int other_place = __shfl_xor_sync(kAllLanes, place, offset);
+    if (other > largest || (other == largest && other_place < place)) {
+      largest = other;
+      place = other_place;
+    }
+  }
+  const double sign = vector[place] < 0 ? -1 : 1;
+  for (int k = lane; k < n; k += 32) q[static_cast<int64_t>(k) * n + column] = static_cast<float>(sign * vector[k]);
+  if (lane == 0)
+    eigenvalues[column] = ascending[n - 1 - column] > 0 ? static_cast<float>(ascending[n - 1 - column]) : 0.0f;
+}
+
+int64_t GramWorkspace(int64_t f) {
+  return kSlabsAtOnce * f * f * static_cast<int64_t>(sizeof(float));
+}
+
+void GramInDouble(CudaContext& context, MatrixView<const float> a, float* slabs, double* sums) {
+  const int64_t f = a.n_cols, n_entries = f * f;
+  Stream& stream = context.stream();
+  bool first = true;
+  const auto add = [&](int64_t row, int64_t n_slabs, int64_t slab_rows) {
+    stream.SlabGrams(n_slabs, slab_rows, f, a.data + row * f, slabs);
+    Launch(AddSlabs, dim3(Blocks(n_entries, kThreads)), dim3(kThreads), 0, stream.handle(), slabs, n_slabs, n_entries,
+           first, sums);
+    first = false;
+  };
+  int64_t row = 0;
+  while (a.n_rows - row >= kSlabRows) {
+    const int64_t n_slabs = std::min(kSlabsAtOnce, (a.n_rows - row) / kSlabRows);
+    add(row, n_slabs, kSlabRows);
+    row += n_slabs * kSlabRows;
+  }
+  if (row < a.n_rows) add(row, 1, a.n_rows - row);
+  if (first) stream.Zero(sums, n_entries * static_cast<int64_t>(sizeof(double)));
+}
+
+}  // namespace
+
+void CudaBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
+  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
+  auto& cuda = static_cast<CudaContext&>(context);
+  const int64_t n_entries = a.n_cols * a.n_cols;
+  auto* sums = reinterpret_cast<double*>(cuda.Reserve(n_entries * 8 + GramWorkspace(a.n_cols)));
+  GramInDouble(cuda, a, reinterpret_cast<float*>(sums + n_entries), sums);
+  Launch(ToFloat, dim3(Blocks(n_entries, kThreads)), dim3(kThreads), 0, cuda.stream().handle(), sums, n_entries,
+         gramian.data);
+}
+
+void CudaBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) {
+  Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
+  auto& cuda = static_cast<CudaContext&>(context);
+  Stream& stream = cuda.stream();
+  const int64_t f = a.n_cols, n_entries = f * f, tile_rows = std::min(kRotateRows, std::max<int64_t>(a.n_rows, 1));
+  const int64_t rest = std::max(GramWorkspace(f), tile_rows * f * static_cast<int64_t>(sizeof(float)));
+  char* memory = cuda.Reserve(n_entries * 8 + f * 8 + n_entries * 4 + 256 + rest);
+  auto* sums = reinterpret_cast<double*>(memory);
+  double* ascending = sums + n_entries;
+  auto* q = reinterpret_cast<float*>(ascending + f);
+  auto* buffer = reinterpret_cast<float*>(memory + (n_entries * 12 + f * 8 + 255) / 256 * 256);
+  unsigned long long* flag = cuda.NewFlag([](unsigned long long) {
+    return Error(ErrorCode::kNumeric, "Diagonalize: the matrix has values that are not finite, or too large to square");
+  });
+  GramInDouble(cuda, a, buffer, sums);
+  Launch(CheckFinite, dim3(Blocks(n_entries, kThreads)), dim3(kThreads), 0, stream.handle(), sums, n_entries, flag);
+  stream.Eigen(f, sums, ascending);
+  Launch(MakeRotation, dim3(static_cast<unsigned>(f)), dim3(32), 0, stream.handle(), sums, ascending,
+         static_cast<int>(f), q, eigenvalues.data);
+  for (int64_t row = 0; row < a.n_rows; row += tile_rows) {
+    const int64_t n_rows = std::min(tile_rows, a.n_rows - row);
+    stream.Multiply(n_rows, f, f, a.data + row * f, q, buffer);
+    stream.CopyOnDevice(a.data + row * f, buffer, n_rows * f * static_cast<int64_t>(sizeof(float)));
+  }
+}
+
+}  // namespace kindred::cuda

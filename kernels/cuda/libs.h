@@ -1,0 +1,90 @@
+// What the CUDA backend asks of the device's runtime and libraries, as plain C++ functions.
+//
+// kernels/cuda/libs.cu answers with the CUDA runtime, cuBLAS and cuSOLVER for the plug-in; tests/simt/libs.cc with
+// Eigen and std:: for the emulator. Matrices are row-major. Everything is queued on the stream unless said
+// otherwise; errors are kDevice, or kOutOfMemory, which leaves the device usable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "kernels/cuda/device.h"
+
+namespace kindred::cuda {
+
+struct DeviceFacts {
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  int n_multiprocessors = 0;
+  int64_t memory_bytes = 0;
+  int64_t shared_bytes = 0;  // the most a block may ask for
+};
+
+/// The newest CUDA the installed driver can run, as 13000 for 13.0; 0 where there is no driver.
+int DriverVersion();
+/// The device of this process. Throws kDevice with the driver's reason where there is none.
+DeviceFacts QueryDevice();
+/// Bytes that can be allocated now.
+int64_t FreeMemory();
+
+/// Device memory, aligned to 256 bytes. Not queued.
+void* Allocate(int64_t bytes);
+void Free(void* data) noexcept;
+
+/// Device memory with its owner.
+class DeviceMemory {
+ public:
+  DeviceMemory() = default;
+  explicit DeviceMemory(int64_t bytes) : data_(Allocate(bytes > 0 ? bytes : 1)) {}
+  DeviceMemory(DeviceMemory&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+  DeviceMemory& operator=(DeviceMemory&& other) noexcept {
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~DeviceMemory() { Free(data_); }
+
+  void* data() const { return data_; }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_ = nullptr;
+};
+
+/// An ordered queue of work with its library handles.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  StreamHandle handle() const;
+
+  void CopyToDevice(void* to, const void* from, int64_t bytes);
+  void CopyToHost(void* to, const void* from, int64_t bytes);
+  void CopyOnDevice(void* to, const void* from, int64_t bytes);
+  void Zero(void* data, int64_t bytes);
+  /// Blocks until the queue is empty. Throws what went wrong in it.
+  void Synchronize();
+
+  /// c = a b in float32: a [m x k], b [k x n], c [m x n], all dense.
+  void Multiply(int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c);
+  /// For each of n_slabs slabs s of slab_rows rows of a (dense, `width` columns): c[s] = at a, [width x width].
+  void SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const float* a, float* c);
+  /// Eigendecomposition of the symmetric a [n x n]: eigenvalues ascending; a's row r becomes the r-th eigenvector.
+  void Eigen(int64_t n, double* a, double* eigenvalues);
+  /// Cholesky of n_systems symmetric systems [n x n] of row stride ld, `stride` floats apart, in place: the lower
+  /// triangle becomes L. info[s] is 0, or 1 + the first pivot that is not positive.
+  void Cholesky(int64_t n, float* systems, int64_t ld, int64_t stride, int64_t n_systems, int32_t* info);
+
+ private:
+  struct Handles;
+  std::unique_ptr<Handles> handles_;
+};
+
+}  // namespace kindred::cuda

@@ -1,0 +1,17 @@
+// Checks of arguments at the seam, the same on every backend.
+#pragma once
+
+#include "kernels/backend.h"
+
+namespace kindred {
+
+/// Throws kInvalidArgument with `message` unless `holds`.
+void Require(bool holds, const char* message);
+
+/// What NewSparseRows promises: offsets that start at 0 and do not fall, indices in range, finite weights >= 0.
+void RequireSparseRows(const CsrView& weights, std::span<const float> targets);
+/// That the shapes of a step or a request fit each other.
+void RequireAlsShapes(const AlsHalfStep& step);
+void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
+
+}  // namespace kindred

@@ -1,0 +1,102 @@
+// libs.h by Eigen and std:: for the emulator. "Device memory" is host memory with NaN in it; every call is done at
+// once.
+#include "kernels/cuda/libs.h"
+
+#include <Eigen/Dense>
+#include <cstdlib>
+#include <cstring>
+
+namespace kindred::cuda {
+namespace {
+
+using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using MatrixMap = Eigen::Map<Matrix>;
+using ConstMatrixMap = Eigen::Map<const Matrix>;
+
+}  // namespace
+
+int DriverVersion() {
+  return 13000;
+}
+
+DeviceFacts QueryDevice() {
+  return {"SIMT emulator", 9, 0, 1, int64_t{1} << 34, 227 * 1024};
+}
+
+int64_t FreeMemory() {
+  return int64_t{1} << 34;
+}
+
+void* Allocate(int64_t bytes) {
+  const size_t rounded = (static_cast<size_t>(bytes) + 255) / 256 * 256;
+  void* data = std::aligned_alloc(256, rounded);
+  if (data == nullptr)
+    throw Error(ErrorCode::kOutOfMemory, "no " + std::to_string(bytes) + " bytes of emulated memory");
+  std::memset(data, 0xff, rounded);
+  return data;
+}
+
+void Free(void* data) noexcept {
+  std::free(data);
+}
+
+struct Stream::Handles {};
+
+Stream::Stream() = default;
+Stream::~Stream() = default;
+StreamHandle Stream::handle() const {
+  return {};
+}
+
+void Stream::CopyToDevice(void* to, const void* from, int64_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+void Stream::CopyToHost(void* to, const void* from, int64_t bytes) {
+  CopyToDevice(to, from, bytes);
+}
+void Stream::CopyOnDevice(void* to, const void* from, int64_t bytes) {
+  CopyToDevice(to, from, bytes);
+}
+void Stream::Zero(void* data, int64_t bytes) {
+  std::memset(data, 0, static_cast<size_t>(bytes));
+}
+void Stream::Synchronize() {}
+
+void Stream::Multiply(int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
+  MatrixMap(c, m, n).noalias() = ConstMatrixMap(a, m, k) * ConstMatrixMap(b, k, n);
+}
+
+void Stream::SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const float* a, float* c) {
+  for (int64_t s = 0; s < n_slabs; ++s) {
+    const ConstMatrixMap slab(a + s * slab_rows * width, slab_rows, width);
+    MatrixMap(c + s * width * width, width, width).noalias() = slab.transpose() * slab;
+  }
+}
+
+void Stream::Eigen(int64_t n, double* a, double* eigenvalues) {
+  Eigen::Map<Eigen::MatrixXd> matrix(a, n, n);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(matrix);
+  matrix = solver.eigenvectors();  // column r in column-major: row r of a
+  Eigen::Map<Eigen::VectorXd>(eigenvalues, n) = solver.eigenvalues();
+}
+
+void Stream::Cholesky(int64_t n, float* systems, int64_t ld, int64_t stride, int64_t n_systems, int32_t* info) {
+  for (int64_t s = 0; s < n_systems; ++s) {
+    float* a = systems + s * stride;
+    info[s] = 0;
+    for (int64_t j = 0; j < n && info[s] == 0; ++j) {
+      double pivot = a[j * ld + j];
+      for (int64_t k = 0; k < j; ++k) pivot -= static_cast<double>(a[j * ld + k]) * a[j * ld + k];
+      if (!(pivot > 0)) info[s] = static_cast<int32_t>(j) + 1;
+      const double root = std::sqrt(pivot);
+      a[j * ld + j] = static_cast<float>(root);
+      for (int64_t i = j + 1; i < n; ++i) {
+        double sum = a[i * ld + j];
+        for (int64_t k = 0; k < j; ++k) sum -= static_cast<double>(a[i * ld + k]) * a[j * ld + k];
+        a[i * ld + j] = static_cast<float>(sum / root);
+      }
+    }
+  }
+}
+
+}  // namespace kindred::cuda
