@@ -30,4 +30,9 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
+/// Whether it was the device that failed, so that the same work may succeed on another one.
+inline bool IsOfDevice(const Error& error) {
+  return error.code() == ErrorCode::kDevice || error.code() == ErrorCode::kOutOfMemory;
+}
+
 }  // namespace kindred
