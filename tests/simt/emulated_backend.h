@@ -7,7 +7,8 @@
 
 namespace kindred {
 
-/// `float32` multiplies Gram matrices in float32, else from bf16 parts as the plug-in does by default.
+/// `float32` multiplies Gram matrices in float32, else from bf16 parts as the plug-in does by default. The first call
+/// prints the schedule, so that a failure can be repeated.
 std::unique_ptr<Backend> NewEmulatedBackend(bool float32);
 
 }  // namespace kindred

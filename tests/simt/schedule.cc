@@ -52,6 +52,12 @@ void SetOrder(Order order, uint64_t seed) {
   CurrentChoice() = {order, seed};
 }
 
+std::string OrderName() {
+  const Choice choice = LockedChoice();
+  if (choice.order == Order::kRandom) return "random:" + std::to_string(choice.seed);
+  return choice.order == Order::kForward ? "forward" : "reverse";
+}
+
 Schedule::Schedule(uint64_t n_blocks) : n_blocks_(n_blocks) {
   const Choice choice = LockedChoice();
   order_ = choice.order;

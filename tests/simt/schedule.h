@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace kindred::simt {
 
@@ -31,5 +32,7 @@ class Schedule {
 
 /// The order of the grids launched from now on, on any thread.
 void SetOrder(Order order, uint64_t seed = 0);
+/// The order as KINDRED_SIMT_ORDER names it.
+std::string OrderName();
 
 }  // namespace kindred::simt

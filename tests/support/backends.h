@@ -15,8 +15,8 @@
 
 namespace kindred {
 
-/// "cpu_avx512", "cpu_avx2" (where the processor has them), "cpu_baseline", "strict"; with KINDRED_EMULATED also
-/// "emulated", the CUDA kernels on the emulator, and "emulated_float32", their other precision.
+/// "cpu_avx512", "cpu_avx2" (where the processor has them), "cpu_baseline", "strict", "emulated", the CUDA kernels on
+/// the emulator, and "emulated_float32", their other precision.
 std::vector<std::string> AllBackends();
 std::unique_ptr<Backend> NewTestBackend(const std::string& name, int n_threads);
 
