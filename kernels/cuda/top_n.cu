@@ -1,353 +1,279 @@
 // Top-N: a scan in bf16 on tensor cores whose error is bounded, then the defined score for what the bound leaves.
 //
-// Method: a block holds 64 queries against tiles of 64 items; the score matrix lives in registers. bf16 rounds with
-// u = 2^-9, so |scan - q.y| <= (2^-8 + 2^-18 + c f 2^-22) |q||y| (c covers accumulators that truncate). An item goes
-// to its query's list unless its upper bound is below the n-th largest lower bound seen; excluded items never enter.
-// A full list is cut down to what the bounds leave; a query whose list stays full (thousands of ties) is answered by
-// scoring every item by the definition. What is left is scored by the definition and sorted. Appending is in no
-// fixed order, but only items that are provably out are dropped, so the answer does not depend on it.
-// Bytes to move: the items' bf16 copy once for every 64 queries. Not measured on a GPU yet.
+// Method: an item goes to its query's list unless its upper bound is below the n-th largest lower bound seen; a list
+// that fills up is cut down to what the bounds leave (top_n_scan.cu); what is left in the end is scored by the
+// definition and sorted (top_n_merge.cu). Only items that are provably out are dropped, so that neither the order of
+// appending nor the cuts into splits, waves and ranges have any part in the answer. The score matrix is never written.
+// Bytes to move: the items' bf16 copy once for every 128 queries, 16 KiB a query of lists; flops: 2 f a score.
+// Not measured on a GPU yet.
+#include "kernels/cuda/top_n.h"
+
 #include <algorithm>
-#include <cmath>
+#include <bit>
 
 #include "kernels/cuda/backend.h"
-#include "kernels/cuda/block.h"
+#include "kernels/cuda/top_n_kernels.h"
 #include "kernels/require.h"
 
 namespace kindred::cuda {
 namespace {
 
-constexpr int kTile = 64, kPanelWords = 32, kStride = kPanelWords + 4, kScanThreads = 128;
-constexpr int64_t kWaveBlocks = 256;  // lists of so many blocks at once
+constexpr int64_t kAlignment = 256;
+constexpr int kPackThreads = 256;
 
-struct Candidate {
-  float lower, upper;
-  int32_t item;
-};
+int64_t RoundUp(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+int64_t PowerOfTwo(int64_t at_least) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(at_least)));
+}
+
+/// Rows packed to bf16 in pairs, zeros after their end, and at least the norm of each row, or the largest of each
+/// kTile rows. One block of kPackThreads for each kTile rows, a warp a row.
+__global__ void __launch_bounds__(kPackThreads)
+    Pack(const float* rows, int64_t first_row, int64_t n_rows, int64_t f, int64_t words, uint32_t* packed,
+         float* row_norms, float* tile_norms) {
+  KINDRED_SHARED(float, largest, kPackThreads / 32);
+  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+  float of_tile = 0;
+  for (int r = warp; r < kTile; r += kPackThreads / 32) {
+    const int64_t at = static_cast<int64_t>(blockIdx.x) * kTile + r, row = first_row + at;
+    double sum = 0;
+    for (int64_t w = lane; w < words; w += 32) {
+      const float low = row < n_rows && 2 * w < f ? rows[row * f + 2 * w] : 0.0f;
+      const float high = row < n_rows && 2 * w + 1 < f ? rows[row * f + 2 * w + 1] : 0.0f;
+      if (packed != nullptr) packed[at * words + w] = PackBf16(low, high);
+      sum += static_cast<double>(low) * low + static_cast<double>(high) * high;
+    }
+    for (int offset = 16; offset > 0; offset >>= 1) sum += __shfl_xor_sync(kAllLanes, sum, offset);
+    float norm = static_cast<float>(sqrt(sum)) * 1.000001f + 0x1p-126f;
+    if (!(norm < 0x1p126f)) norm = INFINITY;  // an entry may round to infinity; or one is not finite
+    if (lane == 0 && row_norms != nullptr) row_norms[at] = norm;
+    of_tile = max(of_tile, norm);
+  }
+  if (tile_norms == nullptr) return;
+  if (lane == 0) largest[warp] = of_tile;
+  __syncthreads();
+  if (threadIdx.x > 0) return;
+  for (int w = 1; w < kPackThreads / 32; ++w) of_tile = max(of_tile, largest[w]);
+  tile_norms[blockIdx.x] = of_tile;
+}
+
+void LaunchPack(StreamHandle stream, const float* rows, int64_t first_row, int64_t n_rows, int64_t n_tiles, int64_t f,
+                int64_t words, uint32_t* packed, float* row_norms, float* tile_norms) {
+  Launch(Pack, dim3(static_cast<unsigned>(n_tiles)), dim3(kPackThreads), 0, stream, rows, first_row, n_rows, f, words,
+         packed, row_norms, tile_norms);
+}
 
 class CudaItemIndex : public ItemIndex {
  public:
-  CudaItemIndex(MatrixView<const float> factors_in)
+  CudaItemIndex(MatrixView<const float> factors_in, const ItemIndexPlan& plan_in, int64_t first_item_in)
       : ItemIndex(factors_in.n_rows, factors_in.n_cols),
+        plan(plan_in),
         factors(factors_in.data),
-        words((factors_in.n_cols + 2 * kPanelWords - 1) / (2 * kPanelWords) * kPanelWords),
-        n_tiles((factors_in.n_rows + kTile - 1) / kTile),
-        bf16(n_tiles * kTile * words * 4),
-        norms(n_tiles * 4) {}
+        first_item(first_item_in),
+        norms(plan_in.norm_bytes) {}
 
+  ItemIndexPlan plan;
   const float* factors;
-  int64_t words;  // of a packed row: two factors each, padded with zeros
-  int64_t n_tiles;
-  DeviceMemory bf16;   // [n_tiles * kTile x words]
+  int64_t first_item;  // a multiple of kTile
   DeviceMemory norms;  // [n_tiles] at least the largest |y| of each tile
+  DeviceMemory copy;   // [n_tiles * kTile x words], or nothing
 };
 
-// Rows packed to bf16, and at least the largest |row| of each group of `group` rows. One block a group.
-__global__ void Pack(const float* rows, int64_t n_rows, int64_t f, int64_t words, int group, uint32_t* packed,
-                     float* norms) {
-  KINDRED_SHARED(float, largest, 32);
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * group;
-  for (int64_t e = threadIdx.x; e < group * words; e += blockDim.x) {
-    const int64_t row = first + e / words, k = e % words * 2;
-    const float low = row < n_rows && k < f ? rows[row * f + k] : 0.0f;
-    const float high = row < n_rows && k + 1 < f ? rows[row * f + k + 1] : 0.0f;
-    packed[row * words + e % words] = PackBf16(low, high);
-  }
-  float norm = 0;
-  for (int64_t row = first + threadIdx.x; row < first + group && row < n_rows; row += blockDim.x) {
-    double sum = 0;
-    for (int64_t k = 0; k < f; ++k) sum += static_cast<double>(rows[row * f + k]) * rows[row * f + k];
-    const float size = sum * 0 == 0 ? static_cast<float>(sqrt(sum)) * 1.000001f : INFINITY;
-    norm = size > norm ? size : norm;
-  }
-  for (int offset = 16; offset > 0; offset >>= 1) {
-    const float other = __shfl_xor_sync(kAllLanes, norm, offset);
-    norm = other > norm ? other : norm;
-  }
-  if ((threadIdx.x & 31) == 0) largest[threadIdx.x >> 5] = norm;
-  __syncthreads();
-  if (threadIdx.x > 0) return;
-  for (unsigned w = 1; w < blockDim.x / 32; ++w) norm = largest[w] > norm ? largest[w] : norm;
-  norms[blockIdx.x] = norm;
-}
-
-// The definition (kernels/backend.h).
-__device__ float DefinedScore(const float* query, const float* item, int64_t f) {
-  double sum = 0;
-  for (int64_t k = 0; k < f; ++k) sum += static_cast<double>(query[k]) * static_cast<double>(item[k]);
-  return static_cast<float>(sum) + 0.0f;
-}
-
-struct ScanArguments {
-  const float* queries;
-  const uint32_t* packed_queries;
-  const float* query_norms;
-  const float* items;
-  const uint32_t* packed_items;
-  const float* tile_norms;
-  const int64_t* excluded_indptr;  // or null
-  const int32_t* excluded_items;
-  int64_t n_queries, n_items, f, words, n_tiles, n_splits, first_query_tile;
-  int n, capacity;
-  Candidate* lists;          // [blocks, kTile, capacity]
-  unsigned long long* keys;  // out: [n_queries, n_splits, n]
-  int* overflowed;           // out: [n_queries]
+/// The parts of the workspace.
+struct Workspace {
+  int64_t packed_queries, query_norms, packed_items, thresholds, counts, lists, sort_keys, bytes;
 };
 
-__device__ bool IsExcluded(const ScanArguments& a, int64_t query, int32_t item) {
-  if (a.excluded_indptr == nullptr) return false;
-  int64_t low = a.excluded_indptr[query], high = a.excluded_indptr[query + 1];
-  const int64_t end = high;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (a.excluded_items[middle] < item) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
+Workspace LayOut(const TopNPlan& plan, int64_t words, bool index_keeps_copy) {
+  Workspace at{};
+  const auto take = [&at](int64_t bytes) {
+    const int64_t offset = at.bytes;
+    at.bytes += RoundUp(bytes, kAlignment);
+    return offset;
+  };
+  if (plan.sorts_everything) {
+    at.sort_keys = take(plan.wave_queries * plan.sort_size * 8);
+    return at;
   }
-  return low < end && a.excluded_items[low] == item;
+  const int64_t wave = plan.wave_queries, padded = RoundUp(wave, kTile);
+  at.packed_queries = take(padded * words * 4);
+  at.query_norms = take(padded * 4);
+  at.packed_items = take(index_keeps_copy ? 0 : plan.range_tiles * kTile * words * 4);
+  at.thresholds = take(wave * 4);
+  at.counts = take(wave * plan.n_splits * 4);
+  at.lists = take(wave * plan.n_splits * plan.capacity * static_cast<int64_t>(sizeof(Candidate)));
+  return at;
 }
 
-// The largest lower bounds of a list, sorted: raises the threshold to the n-th, and drops what is below it.
-// By the whole block; returns the new count.
-__device__ int Shrink(Candidate* list, int count, int n, int capacity, unsigned long long* keys, float* threshold,
-                      int* shared_count) {
-  for (int i = static_cast<int>(threadIdx.x); i < capacity; i += kScanThreads)
-    keys[i] = i < count ? RankKey(list[i].lower, 0) : 0;
-  __syncthreads();
-  BlockSortDescending(keys, capacity);
-  if (threadIdx.x < 32) {
-    const int lane = static_cast<int>(threadIdx.x);
-    float bound = *threshold;
-    if (count >= n && keys[n - 1] != 0) {
-      const float nth = KeyScore(keys[n - 1]);
-      bound = nth > bound ? nth : bound;
-    }
-    int kept = 0;
-    for (int base = 0; base < count; base += 32) {
-      Candidate candidate = {0, 0, 0};
-      if (base + lane < count) candidate = list[base + lane];
-      const bool keep = base + lane < count && !(candidate.upper < bound);
-      const unsigned ballot = __ballot_sync(kAllLanes, keep);
-      __syncwarp();  // every lane has read before one writes
-      if (keep) list[kept + __popc(ballot & ((1u << lane) - 1))] = candidate;
-      kept += __popc(ballot);
-      __syncwarp();
-    }
-    __syncwarp();
-    if (lane == 0) {
-      *threshold = bound;
-      *shared_count = kept;
-    }
-  }
-  __syncthreads();
-  return *shared_count;
+/// The wave's size where each query takes `per_query` bytes of `budget`: whole tiles, all waves about alike.
+int64_t Wave(int64_t n_queries, int64_t tile, int64_t per_query, int64_t budget) {
+  const int64_t most = std::max(budget / per_query / tile * tile, tile);
+  const int64_t n_waves = (n_queries + most - 1) / most;
+  return RoundUp((n_queries + n_waves - 1) / n_waves, tile);
 }
 
-// One panel of packed rows [kTile x kPanelWords] to shared memory.
-__device__ void LoadPanel(const uint32_t* packed, int64_t first_row, int64_t words, int64_t panel, uint32_t* to) {
-  for (int e = static_cast<int>(threadIdx.x); e < kTile * kPanelWords / 4; e += kScanThreads) {
-    const int row = e / (kPanelWords / 4), word = e % (kPanelWords / 4) * 4;
-    CopyAsync16(to + row * kStride + word, packed + (first_row + row) * words + panel + word);
-  }
-}
-
-// One block: 64 queries against one split of the item tiles.
-__global__ void __launch_bounds__(kScanThreads, 4) ScanTopN(ScanArguments a) {
-  KINDRED_DYNAMIC_SHARED(unsigned long long, keys);  // capacity
-  KINDRED_SHARED(uint32_t, query_panel, kTile * kStride);
-  KINDRED_SHARED(uint32_t, item_panel, kTile * kStride);
-  KINDRED_SHARED(float, thresholds, kTile);
-  KINDRED_SHARED(int, counts, kTile);
-  const int t = static_cast<int>(threadIdx.x), lane = t & 31, warp = t >> 5, group = lane >> 2, quad = lane & 3;
-  const int64_t split = blockIdx.y, first_query = (a.first_query_tile + blockIdx.x) * kTile;
-  Candidate* lists = a.lists + (static_cast<int64_t>(blockIdx.y) * gridDim.x + blockIdx.x) * kTile * a.capacity;
-  const float slack = 0x1.02p-8f + static_cast<float>(a.f) * 0x1p-21f;
-  if (t < kTile) {
-    thresholds[t] = -INFINITY;
-    counts[t] = 0;
-  }
-  __syncthreads();
-
-  for (int64_t tile = a.n_tiles * split / a.n_splits; tile < a.n_tiles * (split + 1) / a.n_splits; ++tile) {
-    float sums[8][4] = {};
-    for (int64_t panel = 0; panel < a.words; panel += kPanelWords) {
-      LoadPanel(a.packed_queries, first_query, a.words, panel, query_panel);
-      LoadPanel(a.packed_items, tile * kTile, a.words, panel, item_panel);
-      CommitCopies();
-      WaitForCopies<0>();
-      __syncthreads();
-      for (int k = 0; k < kPanelWords; k += 8) {
-        uint32_t left[4];
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          left[r] = query_panel[(warp * 16 + group + (r & 1) * 8) * kStride + k + quad + (r >> 1) * 4];
-#pragma unroll
-        for (int j = 0; j < 8; ++j) {
-          const uint32_t right[2] = {item_panel[(j * 8 + group) * kStride + k + quad],
-                                     item_panel[(j * 8 + group) * kStride + k + quad + 4]};
-          MmaBf16(sums[j], left, right);
-        }
-      }
-      __syncthreads();
-    }
-#pragma unroll
-    for (int r = 0; r < 4; ++r) {
-      const int q = warp * 16 + group + (r >> 1) * 8;
-      const int64_t query = first_query + q;
-      if (query >= a.n_queries) continue;
-      const float error = slack * a.query_norms[query] * a.tile_norms[tile] + static_cast<float>(a.f) * 0x1p-120f;
-#pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        const int64_t item = tile * kTile + j * 8 + quad * 2 + (r & 1);
-        const float upper = sums[j][r] + error;
-        if (item >= a.n_items || upper < thresholds[q] || IsExcluded(a, query, static_cast<int32_t>(item))) continue;
-        lists[q * a.capacity + atomicAdd(&counts[q], 1)] = {sums[j][r] - error, upper, static_cast<int32_t>(item)};
-      }
-    }
-    __syncthreads();
-    for (int q = 0; q < kTile; ++q) {
-      if (counts[q] <= a.capacity - kTile) continue;
-      const int left = Shrink(lists + q * a.capacity, counts[q], a.n, a.capacity, keys, &thresholds[q], &counts[q]);
-      if (left > a.capacity - kTile) {
-        __syncthreads();
-        if (t == 0) {
-          atomicExch(&a.overflowed[first_query + q], 1);
-          thresholds[q] = INFINITY;
-          counts[q] = 0;
-        }
-        __syncthreads();
-      }
-    }
-  }
-
-  for (int q = 0; q < kTile && first_query + q < a.n_queries; ++q) {
-    Candidate* list = lists + q * a.capacity;
-    const int count = Shrink(list, counts[q], a.n, a.capacity, keys, &thresholds[q], &counts[q]);
-    const float* query = a.queries + (first_query + q) * a.f;
-    for (int i = t; i < a.capacity; i += kScanThreads)
-      keys[i] = i < count ? RankKey(DefinedScore(query, a.items + list[i].item * a.f, a.f),
-                                    static_cast<unsigned>(list[i].item))
-                          : 0;
-    __syncthreads();
-    BlockSortDescending(keys, a.capacity);
-    for (int i = t; i < a.n; i += kScanThreads) a.keys[((first_query + q) * a.n_splits + split) * a.n + i] = keys[i];
-    __syncthreads();
-  }
-}
-
-// Keeps the n best of `keys` [capacity] in its first n places. By the whole block.
-__device__ void KeepBest(unsigned long long* keys, int capacity) {
-  __syncthreads();
-  BlockSortDescending(keys, capacity);
-}
-
-__device__ void WriteBest(const unsigned long long* keys, int n, int64_t query, int64_t width, int32_t* items,
-                          float* scores) {
-  for (int64_t place = threadIdx.x; place < width; place += blockDim.x) {
-    const bool filled = place < n && keys[place] != 0;
-    items[query * width + place] = filled ? KeyItem(keys[place]) : -1;
-    scores[query * width + place] = filled ? KeyScore(keys[place]) : 0.0f;
-  }
-}
-
-// The best of all splits; for a query whose list overflowed, of every item by the definition. One block a query.
-__global__ void MergeTopN(ScanArguments a, int64_t width, int32_t* items, float* scores) {
-  KINDRED_DYNAMIC_SHARED(unsigned long long, keys);  // capacity >= 2 n
-  const int64_t query = blockIdx.x;
-  const bool every_item = a.overflowed[query] != 0;
-  const int64_t n_keys = every_item ? a.n_items : a.n_splits * a.n;
-  for (int i = static_cast<int>(threadIdx.x); i < a.n; i += static_cast<int>(blockDim.x)) keys[i] = 0;
-  for (int64_t first = 0; first < n_keys; first += a.capacity - a.n) {
-    for (int64_t i = threadIdx.x; i < a.capacity - a.n; i += blockDim.x) {
-      const int64_t at = first + i;
-      unsigned long long key = 0;
-      if (at < n_keys && !every_item) key = a.keys[query * a.n_splits * a.n + at];
-      if (at < n_keys && every_item && !IsExcluded(a, query, static_cast<int32_t>(at)))
-        key = RankKey(DefinedScore(a.queries + query * a.f, a.items + at * a.f, a.f), static_cast<unsigned>(at));
-      keys[a.n + i] = key;
-    }
-    KeepBest(keys, a.capacity);
-  }
-  __syncthreads();
-  WriteBest(keys, a.n, query, width, items, scores);
-}
-
-int64_t Capacity(int64_t n) {
-  int64_t capacity = 256;
-  while (capacity < 2 * n + 2 * kTile) capacity *= 2;
-  return capacity;
+void PlanSort(TopNPlan& plan, int64_t n_queries, int64_t n_items, int64_t n, int64_t budget) {
+  const int64_t all = std::max<int64_t>(PowerOfTwo(n_items), kSortTile);
+  const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(budget / 8, 1))));
+  plan.sorts_everything = true;
+  plan.sort_size = std::clamp(fits, std::min(all, PowerOfTwo(2 * n)), all);
+  plan.wave_queries = std::min<int64_t>(Wave(n_queries, 1, plan.sort_size * 8, budget), 65535);
 }
 
 }  // namespace
 
-std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors) {
-  Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
-  auto index = std::make_unique<CudaItemIndex>(item_factors);
-  if (index->n_tiles > 0)
-    Launch(Pack, dim3(static_cast<unsigned>(index->n_tiles)), dim3(128), 0,
-           static_cast<CudaContext&>(context).stream().handle(), item_factors.data, item_factors.n_rows,
-           item_factors.n_cols, index->words, kTile, index->bf16.as<uint32_t>(), index->norms.as<float>());
+ItemIndexPlan PlanItemIndex(int64_t n_items, int64_t n_factors, const TopNDevice& device) {
+  Require(n_items <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  ItemIndexPlan plan;
+  plan.words = RoundUp(n_factors, 2 * kPanelWords) / 2;
+  plan.n_tiles = (n_items + kTile - 1) / kTile;
+  plan.copy_bytes = plan.n_tiles * kTile * plan.words * 4;
+  plan.norm_bytes = plan.n_tiles * 4;
+  plan.keeps_copy = plan.copy_bytes + plan.norm_bytes <= device.free_bytes / 4 * 3;
+  return plan;
+}
+
+TopNPlan PlanTopN(int64_t n_queries, int64_t n_items, int64_t n_factors, int64_t n, bool index_keeps_copy,
+                  const TopNDevice& device) {
+  const ItemIndexPlan index = PlanItemIndex(n_items, n_factors, device);
+  const int64_t budget = std::min(int64_t{1} << 30, device.free_bytes / 4);
+  TopNPlan plan;
+  if (n > kMaxScanN) {
+    PlanSort(plan, n_queries, n_items, n, budget);
+    plan.peak_bytes = LayOut(plan, index.words, index_keeps_copy).bytes;
+    return plan;
+  }
+  plan.query_tile = n_queries <= 16 ? 16 : 128;
+  plan.resident = ScanSharedBytes(plan.query_tile, true, index.words) <= device.shared_bytes;
+  plan.scan_shared_bytes = ScanSharedBytes(plan.query_tile, plan.resident, index.words);
+  plan.capacity = 4 * n + 4 * kTile;
+  plan.merge_capacity = PowerOfTwo(std::max(2 * n, n + kMergeThreads));
+
+  const int64_t tile_bytes = kTile * index.words * 4;
+  plan.range_tiles = index_keeps_copy
+                         ? index.n_tiles
+                         : std::clamp<int64_t>(budget / 2 / tile_bytes, 1, std::max<int64_t>(index.n_tiles, 1));
+  const int64_t left = budget - (index_keeps_copy ? 0 : plan.range_tiles * tile_bytes);
+  const int64_t list_bytes = plan.capacity * static_cast<int64_t>(sizeof(Candidate)) + 4;
+  const int64_t query_bytes = index.words * 4 + 8;
+  plan.wave_queries = Wave(n_queries, plan.query_tile, query_bytes + list_bytes, left);
+
+  // Enough blocks for every multiprocessor, but splits long enough that their lists are short against them.
+  const int64_t blocks_of_one =
+      std::clamp<int64_t>(device.shared_bytes / (plan.scan_shared_bytes + 1024), 1, plan.query_tile == 16 ? 8 : 3);
+  const int64_t blocks = device.n_multiprocessors * blocks_of_one;
+  const int64_t most = std::min(left / std::max<int64_t>(plan.wave_queries, 1) / (query_bytes + list_bytes),
+                                plan.range_tiles / std::max<int64_t>(16, n / 2));
+  plan.n_splits = std::clamp<int64_t>(blocks / (plan.wave_queries / plan.query_tile), 1, std::max<int64_t>(most, 1));
+  plan.peak_bytes = LayOut(plan, index.words, index_keeps_copy).bytes;
+  return plan;
+}
+
+std::unique_ptr<ItemIndex> NewItemIndexFor(Context& context, MatrixView<const float> item_factors,
+                                           const TopNDevice& device, int64_t first_item) {
+  const ItemIndexPlan plan = PlanItemIndex(item_factors.n_rows, item_factors.n_cols, device);
+  auto index = std::make_unique<CudaItemIndex>(item_factors, plan, first_item / kTile * kTile);
+  const int64_t first_tile = index->first_item / kTile;
+  if (plan.keeps_copy) index->copy = DeviceMemory(plan.copy_bytes);
+  if (first_tile < plan.n_tiles)
+    LaunchPack(static_cast<CudaContext&>(context).stream().handle(), item_factors.data, index->first_item,
+               item_factors.n_rows, plan.n_tiles - first_tile, item_factors.n_cols, plan.words,
+               plan.keeps_copy ? index->copy.as<uint32_t>() + index->first_item * plan.words : nullptr, nullptr,
+               index->norms.as<float>() + first_tile);
   return index;
 }
 
-void CudaBackend::TopN(Context& context, const ItemIndex& item_index, const TopNRequest& request) {
+namespace {
+
+/// The scan of one wave over all ranges, and its merge.
+void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& plan, TopNArguments a, char* memory,
+              MatrixView<int32_t> items, MatrixView<float> scores) {
+  Stream& stream = context.stream();
+  const Workspace at = LayOut(plan, a.words, index.plan.keeps_copy);
+  auto* packed_queries = reinterpret_cast<uint32_t*>(memory + at.packed_queries);
+  auto* query_norms = reinterpret_cast<float*>(memory + at.query_norms);
+  auto* packed_items = reinterpret_cast<uint32_t*>(memory + at.packed_items);
+  a.packed_queries = packed_queries;
+  a.query_norms = query_norms;
+  a.thresholds = reinterpret_cast<unsigned*>(memory + at.thresholds);
+  a.counts = reinterpret_cast<int*>(memory + at.counts);
+  a.lists = reinterpret_cast<Candidate*>(memory + at.lists);
+  stream.Zero(a.thresholds, a.n_queries * 4);
+  stream.Zero(a.counts, a.n_queries * a.n_splits * 4);
+  LaunchPack(stream.handle(), a.queries, 0, a.n_queries, RoundUp(RoundUp(a.n_queries, plan.query_tile), kTile) / kTile,
+             a.f, a.words, packed_queries, query_norms, nullptr);
+  for (int64_t tile = index.first_item / kTile; tile < index.plan.n_tiles; tile += plan.range_tiles) {
+    a.first_tile = tile;
+    a.n_tiles = std::min(plan.range_tiles, index.plan.n_tiles - tile);
+    a.packed_items = index.copy.as<uint32_t>() + tile * kTile * a.words;
+    if (!index.plan.keeps_copy) {
+      LaunchPack(stream.handle(), a.items, tile * kTile, a.n_items, a.n_tiles, a.f, a.words, packed_items, nullptr,
+                 nullptr);
+      a.packed_items = packed_items;
+    }
+    LaunchScan(stream.handle(), plan, a);
+  }
+  LaunchMerge(stream.handle(), plan, a, items.n_cols, items.data, scores.data);
+}
+
+__global__ void WriteUnfilled(int64_t n, int32_t* items, float* scores) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  items[i] = -1;
+  scores[i] = 0;
+}
+
+}  // namespace
+
+void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& request, const TopNDevice& device) {
   RequireTopNShapes(item_index, request);
   const auto& index = static_cast<const CudaItemIndex&>(item_index);
   auto& cuda = static_cast<CudaContext&>(context);
-  Stream& stream = cuda.stream();
+  const StreamHandle stream = cuda.stream().handle();
   const int64_t n_queries = request.queries.n_rows, width = request.items.n_cols;
   const int64_t n = std::min(width, index.n_items());
   if (n_queries == 0 || width == 0) return;
-  const int64_t capacity = Capacity(n);
-  Require(capacity * 8 + 24 * 1024 <= facts_.shared_bytes,
-          "top-N: n is larger than this device's shared memory allows");
-
-  const int64_t n_query_tiles = (n_queries + kTile - 1) / kTile;
-  const int64_t n_splits =
-      std::clamp<int64_t>(kWaveBlocks / n_query_tiles, 1, std::max<int64_t>(1, index.n_tiles / 16));
-  const int64_t wave = std::max<int64_t>(1, std::min(n_query_tiles, kWaveBlocks / n_splits));
-  char* memory = cuda.Reserve(n_queries * n_splits * n * 8 + n_query_tiles * kTile * (index.words * 4 + 8) +
-                              wave * n_splits * kTile * capacity * static_cast<int64_t>(sizeof(Candidate)) + 1024);
-  const auto take = [&](int64_t bytes) {
-    char* taken = memory;
-    memory += (bytes + 255) / 256 * 256;
-    return taken;
-  };
-  ScanArguments a;
-  a.queries = request.queries.data;
-  a.items = index.factors;
-  a.packed_items = index.bf16.as<uint32_t>();
-  a.tile_norms = index.norms.as<float>();
-  a.excluded_indptr = request.excluded_indptr.empty() ? nullptr : request.excluded_indptr.data;
-  a.excluded_items = request.excluded_items.data;
-  a.n_queries = n_queries;
-  a.n_items = index.n_items();
-  a.f = index.n_factors();
-  a.words = index.words;
-  a.n_tiles = index.n_tiles;
-  a.n_splits = n_splits;
-  a.n = static_cast<int>(n);
-  a.capacity = static_cast<int>(capacity);
-  auto* packed_queries = reinterpret_cast<uint32_t*>(take(n_query_tiles * kTile * index.words * 4));
-  a.packed_queries = packed_queries;
-  auto* query_norms = reinterpret_cast<float*>(take(n_query_tiles * kTile * 4));
-  a.query_norms = query_norms;
-  a.overflowed = reinterpret_cast<int*>(take(n_queries * 4));
-  a.keys = reinterpret_cast<unsigned long long*>(take(n_queries * n_splits * n * 8));
-  a.lists = reinterpret_cast<Candidate*>(take(0));
-  stream.Zero(a.overflowed, n_queries * 4);
-  Launch(Pack, dim3(static_cast<unsigned>(n_query_tiles * kTile)), dim3(32), 0, stream.handle(), a.queries, n_queries,
-         a.f, a.words, 1, packed_queries, query_norms);
-  const size_t shared = static_cast<size_t>(capacity) * 8;
-  for (int64_t tile = 0; n > 0 && tile < n_query_tiles; tile += wave) {
-    a.first_query_tile = tile;
-    const dim3 blocks(static_cast<unsigned>(std::min(wave, n_query_tiles - tile)), static_cast<unsigned>(n_splits));
-    Launch(ScanTopN, blocks, dim3(kScanThreads), shared, stream.handle(), a);
+  if (n == 0) {
+    Launch(WriteUnfilled, dim3(Blocks(request.items.size(), 256)), dim3(256), 0, stream, request.items.size(),
+           request.items.data, request.scores.data);
+    return;
   }
-  Launch(MergeTopN, dim3(static_cast<unsigned>(n_queries)), dim3(256), shared, stream.handle(), a, width,
-         request.items.data, request.scores.data);
+  const TopNPlan plan = PlanTopN(n_queries, index.n_items(), index.n_factors(), n, index.plan.keeps_copy, device);
+  char* memory = cuda.Reserve(plan.peak_bytes);
+  for (int64_t first = 0; first < n_queries; first += plan.wave_queries) {
+    TopNArguments a{};
+    a.queries = request.queries.data + first * index.n_factors();
+    a.items = index.factors;
+    a.tile_norms = index.norms.as<float>();
+    a.excluded_indptr = request.excluded_indptr.empty() ? nullptr : request.excluded_indptr.data + first;
+    a.excluded_items = request.excluded_items.data;
+    a.n_queries = std::min(plan.wave_queries, n_queries - first);
+    a.n_items = index.n_items();
+    a.f = index.n_factors();
+    a.words = index.plan.words;
+    a.n_splits = plan.n_splits;
+    a.n = n;
+    a.capacity = plan.capacity;
+    const MatrixView<int32_t> items = {request.items.data + first * width, a.n_queries, width};
+    const MatrixView<float> scores = {request.scores.data + first * width, a.n_queries, width};
+    if (plan.sorts_everything) {
+      LaunchSortEverything(stream, plan, a, index.first_item, reinterpret_cast<unsigned long long*>(memory), width,
+                           items.data, scores.data);
+    } else {
+      ScanWave(cuda, index, plan, a, memory, items, scores);
+    }
+  }
+}
+
+std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors) {
+  return NewItemIndexFor(context, item_factors, {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
+}
+
+void CudaBackend::TopN(Context& context, const ItemIndex& index, const TopNRequest& request) {
+  TopNFor(context, index, request, {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
 }
 
 }  // namespace kindred::cuda
