@@ -19,7 +19,7 @@ using cuda::TopNPlan;
 constexpr int64_t kGiB = int64_t{1} << 30;
 constexpr TopNDevice kH200 = {132, 227 * 1024, 120 * kGiB}, kSmallCard = {28, 99 * 1024, 6 * kGiB};
 
-class CudaTopNTest : public TopNTest {
+class TopNOnDevicesTest : public TopNTest {
  protected:
   std::unique_ptr<ItemIndex> NewIndex(MatrixView<const float> items) override {
     return cuda::NewItemIndexFor(context(), items, device_, first_item_);
@@ -32,7 +32,7 @@ class CudaTopNTest : public TopNTest {
   int64_t first_item_ = 0;
 };
 
-TEST_P(CudaTopNTest, SplitsOfTheCatalogue) {
+TEST_P(TopNOnDevicesTest, SplitsOfTheCatalogue) {
   device_.n_multiprocessors = 16;
   const int64_t n_items = 5000, f = 8;
   ASSERT_GT(PlanTopN(5, n_items, f, 10, true, device_).n_splits, 3);
@@ -42,7 +42,7 @@ TEST_P(CudaTopNTest, SplitsOfTheCatalogue) {
   ExpectExact(items, n_items, queries, 20, f, 10);
 }
 
-TEST_P(CudaTopNTest, MoreCandidatesThanAreSortedAtOnce) {
+TEST_P(TopNOnDevicesTest, MoreCandidatesThanAreSortedAtOnce) {
   device_.n_multiprocessors = 16;
   const int64_t n_items = 12 * 1024, f = 4, n = 10;
   const TopNPlan plan = PlanTopN(2, n_items, f, n, true, device_);
@@ -52,7 +52,7 @@ TEST_P(CudaTopNTest, MoreCandidatesThanAreSortedAtOnce) {
   ExpectExact(items, n_items, {1, 1, 1, 1, -1, -1, -1, -1}, 2, f, n);
 }
 
-TEST_P(CudaTopNTest, LittleMemoryMakesWavesAndRanges) {
+TEST_P(TopNOnDevicesTest, LittleMemoryMakesWavesAndRanges) {
   const int64_t n_items = 700, n_queries = 300, f = 66, n = 20;
   device_.free_bytes = 600 * 1024;
   ASSERT_FALSE(PlanItemIndex(n_items, f, {1, 227 * 1024, 40 * 1024}).keeps_copy);
@@ -70,7 +70,7 @@ TEST_P(CudaTopNTest, LittleMemoryMakesWavesAndRanges) {
   ExpectExact(items, n_items, queries, n_queries, f, n, excluded);
 }
 
-TEST_P(CudaTopNTest, LittleSharedMemoryReloadsTheQueries) {
+TEST_P(TopNOnDevicesTest, LittleSharedMemoryReloadsTheQueries) {
   device_.shared_bytes = 32 * 1024;
   for (int64_t n_queries : {5, 20}) {
     const int64_t f = n_queries == 5 ? 150 : 140;
@@ -79,7 +79,7 @@ TEST_P(CudaTopNTest, LittleSharedMemoryReloadsTheQueries) {
   }
 }
 
-TEST_P(CudaTopNTest, SortsEverythingInPasses) {
+TEST_P(TopNOnDevicesTest, SortsEverythingInPasses) {
   const int64_t n_items = 20000, f = 1, n = 4100;
   device_.free_bytes = 300 * 1024;
   const TopNPlan plan = PlanTopN(2, n_items, f, n, true, device_);
@@ -89,7 +89,7 @@ TEST_P(CudaTopNTest, SortsEverythingInPasses) {
   ExpectExact(RandomNormal(n_items, 36), n_items, {1.5f, -0.5f}, 2, f, n);
 }
 
-TEST_P(CudaTopNTest, ItemsNear2To31) {
+TEST_P(TopNOnDevicesTest, ItemsNear2To31) {
   // 32 GiB of addresses, of which only the last items are ever touched.
   const int64_t n_items = INT32_MAX, f = 4, n_last = 3 * 64 - 1;
   const auto bytes = static_cast<size_t>(n_items * f) * sizeof(float);
@@ -123,10 +123,10 @@ TEST_P(CudaTopNTest, ItemsNear2To31) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, CudaTopNTest, ::testing::Values("emulated"),
+INSTANTIATE_TEST_SUITE_P(Backends, TopNOnDevicesTest, ::testing::Values("emulated"),
                          [](const auto& param_info) { return param_info.param; });
 
-TEST(CudaTopNPlan, StaysWithinItsBudgetAtAnyShape) {
+TEST(TopNPlanTest, StaysWithinItsBudgetAtAnyShape) {
   for (const TopNDevice& device : {kH200, kSmallCard})
     for (int64_t n_queries : {int64_t{1}, int64_t{16}, int64_t{17}, int64_t{4096}, int64_t{10000000}})
       for (int64_t n_items : {int64_t{1}, int64_t{64}, int64_t{1000000}, int64_t{INT32_MAX}})
@@ -151,7 +151,7 @@ TEST(CudaTopNPlan, StaysWithinItsBudgetAtAnyShape) {
             }
 }
 
-TEST(CudaTopNPlan, FillsTheDevice) {
+TEST(TopNPlanTest, FillsTheDevice) {
   // A million items of 128 factors, 100 of them asked for.
   const TopNPlan one = PlanTopN(1, 1000000, 128, 100, true, kH200),
                  many = PlanTopN(4096, 1000000, 128, 100, true, kH200);
@@ -163,14 +163,14 @@ TEST(CudaTopNPlan, FillsTheDevice) {
   EXPECT_EQ(many.wave_queries, 4096);
 }
 
-TEST(CudaTopNPlan, QueriesStayInSharedMemoryWhereTheyFit) {
+TEST(TopNPlanTest, QueriesStayInSharedMemoryWhereTheyFit) {
   EXPECT_TRUE(PlanTopN(128, 1000, 256, 10, true, kSmallCard).resident);
   EXPECT_FALSE(PlanTopN(128, 1000, 512, 10, true, kSmallCard).resident);
   EXPECT_TRUE(PlanTopN(128, 1000, 512, 10, true, kH200).resident);
   EXPECT_TRUE(PlanTopN(16, 1000, 1024, 10, true, kSmallCard).resident);
 }
 
-TEST(CudaTopNPlan, LargeNIsSortedWhole) {
+TEST(TopNPlanTest, LargeNIsSortedWhole) {
   const TopNPlan whole = PlanTopN(2, 1000000, 128, 100000, true, kH200);
   EXPECT_EQ(whole.sort_size, 1 << 20);
   EXPECT_EQ(whole.peak_bytes, 2 * 8 << 20);
@@ -178,7 +178,7 @@ TEST(CudaTopNPlan, LargeNIsSortedWhole) {
   EXPECT_EQ(PlanTopN(1, INT32_MAX, 1, INT32_MAX, true, kH200).peak_bytes, int64_t{8} << 31);
 }
 
-TEST(CudaItemIndexPlan, KeepsACopyWhereItFits) {
+TEST(ItemIndexPlanTest, KeepsACopyWhereItFits) {
   EXPECT_TRUE(PlanItemIndex(1000000, 128, kH200).keeps_copy);
   EXPECT_EQ(PlanItemIndex(1000000, 128, kH200).copy_bytes, 256000000);
   EXPECT_FALSE(PlanItemIndex(INT32_MAX, 1024, kH200).keeps_copy);
