@@ -73,6 +73,12 @@ class Buffer {
   std::shared_ptr<const void> keep_;
 };
 
+/// How a device with tensor cores multiplies the Gram matrices of long rows.
+enum class GramPrecision {
+  kBf16x3,   // on tensor cores from bf16 parts, three products: relative error about 1e-5
+  kFloat32,  // plain float32
+};
+
 /// What a backend runs on, for people: doctor, logs, GetServerInfo.
 struct DeviceInfo {
   std::string backend;          // "cpu", "cuda", "emulated", "strict"

@@ -9,29 +9,40 @@
 namespace kindred {
 namespace {
 
+nlohmann::json BackendJson(const BackendReport& backend) {
+  nlohmann::json steps = nlohmann::json::array();
+  for (const BackendStep& step : backend.steps)
+    steps.push_back({{"name", step.name}, {"state", NameOf(step.state)}, {"detail", step.detail}});
+  return {{"name", backend.name}, {"available", backend.available}, {"reason", backend.reason}, {"steps", steps}};
+}
+
+void PrintBackend(const BackendReport& backend) {
+  std::cout << fmt::format("{:<9} {}: {}\n", backend.name, backend.available ? "yes" : "no", backend.reason);
+  for (const BackendStep& step : backend.steps)
+    std::cout << fmt::format("  {:<10} {}{}{}\n", step.name, NameOf(step.state), step.detail.empty() ? "" : ": ",
+                             step.detail);
+}
+
 int RunDoctor(bool json) {
   const ChosenBackend chosen = ChooseBackend("auto", 0);
-  const DeviceInfo device = chosen.backend->Describe();
-  nlohmann::json report = {{"kindred_version", KINDRED_VERSION},
-                           {"machine",
-                            {{"device", device.device},
-                             {"instruction_set", device.instruction_set},
-                             {"n_threads", device.n_threads},
-                             {"memory_bytes", device.memory_bytes}}},
-                           {"backends", nlohmann::json::array()},
-                           {"chosen", {{"backend", device.backend}, {"reason", chosen.reason}}}};
-  for (const BackendReport& backend : ListBackends())
-    report["backends"].push_back(
-        {{"name", backend.name}, {"available", backend.available}, {"reason", backend.reason}});
+  const DeviceInfo machine = ChooseBackend("cpu", 0).backend->Describe(), device = chosen.backend->Describe();
   if (json) {
+    nlohmann::json report = {{"kindred_version", KINDRED_VERSION},
+                             {"machine",
+                              {{"device", machine.device},
+                               {"instruction_set", machine.instruction_set},
+                               {"n_threads", machine.n_threads},
+                               {"memory_bytes", machine.memory_bytes}}},
+                             {"backends", nlohmann::json::array()},
+                             {"chosen", {{"backend", device.backend}, {"reason", chosen.reason}}}};
+    for (const BackendReport& backend : chosen.considered) report["backends"].push_back(BackendJson(backend));
     PrintJson(report);
     return 0;
   }
-  std::cout << fmt::format("kindred {}\nmachine   {}, {} threads, {:.1f} GiB, {}\n", KINDRED_VERSION, device.device,
-                           device.n_threads, static_cast<double>(device.memory_bytes) / (1 << 30),
-                           device.instruction_set);
-  for (const BackendReport& backend : ListBackends())
-    std::cout << fmt::format("{:<9} {}: {}\n", backend.name, backend.available ? "yes" : "no", backend.reason);
+  std::cout << fmt::format("kindred {}\nmachine   {}, {} threads, {:.1f} GiB, {}\n", KINDRED_VERSION, machine.device,
+                           machine.n_threads, static_cast<double>(machine.memory_bytes) / (1 << 30),
+                           machine.instruction_set);
+  for (const BackendReport& backend : chosen.considered) PrintBackend(backend);
   std::cout << fmt::format("chosen    {} ({})\n", device.backend, chosen.reason);
   return 0;
 }

@@ -1,14 +1,15 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <iostream>
 #include <memory>
 
 #include "host/evaluation/holdout_file.h"
 #include "host/models/model.h"
-#include "kernels/select.h"
 #include "training/commands.h"
 #include "training/metrics_text.h"
 #include "training/reader_options.h"
+#include "training/working_backend.h"
 
 namespace kindred {
 namespace {
@@ -27,13 +28,20 @@ struct EvaluateFlags {
 
 int RunEvaluate(const EvaluateFlags& flags) {
   const EventReaderOptions reader = flags.test.Options(flags.test_paths);
-  const ChosenBackend chosen = ChooseBackend(flags.backend, flags.n_threads);
+  WorkingBackend backend(flags.backend, flags.n_threads, GramPrecision::kBf16x3,
+                         [](const std::string& message) { spdlog::warn("{}", message); });
   const auto model = Model::Open(ModelStore(flags.store), flags.model, flags.version);
   const Holdout holdout = ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items);
-  const Evaluation evaluation = Evaluate(Ranker(*chosen.backend, model->view(), model), holdout, flags.k);
-  nlohmann::json report = {
-      {"model", model->name()}, {"version", model->version()},        {"algorithm", model->view().algorithm},
-      {"k", flags.k},           {"metrics", MetricsJson(evaluation)}, {"holdout", HoldoutJson(evaluation)}};
+  const Evaluation evaluation = backend.Run(
+      "evaluating", [&](Backend& on) { return Evaluate(Ranker(on, model->view(), model), holdout, flags.k); });
+  nlohmann::json report = {{"model", model->name()},
+                           {"version", model->version()},
+                           {"algorithm", model->view().algorithm},
+                           {"k", flags.k},
+                           {"metrics", MetricsJson(evaluation)},
+                           {"holdout", HoldoutJson(evaluation)},
+                           {"backend", backend.Describe()}};
+  if (!backend.fell_back().empty()) report["fell_back"] = backend.fell_back();
   report["holdout"]["files"] = flags.test_paths;
   if (flags.json) {
     PrintJson(report);

@@ -10,7 +10,7 @@
 #include "host/evaluation/holdout_file.h"
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
-#include "kernels/select.h"
+#include "training/working_backend.h"
 
 namespace kindred {
 namespace {
@@ -38,6 +38,7 @@ struct Fitted {
   AlsFactors factors;
   std::vector<float> popularity;
   std::vector<AlsEpoch> epochs;
+  json backend;  // what it was fitted on
 
   ModelView view(const Dataset& dataset, const TrainOptions& options) const {
     ModelView view;
@@ -59,7 +60,9 @@ struct Fitted {
 class Training {
  public:
   Training(const TrainOptions& options, const TrainEvents& events)
-      : options_(options), events_(events), chosen_(ChooseBackend(options.backend, options.n_threads)) {}
+      : options_(options),
+        events_(events),
+        backend_(options.backend, options.n_threads, options.gram_precision, events.warning) {}
 
   json Run() {
     const ModelStore store(options_.store);
@@ -71,8 +74,7 @@ class Training {
     const TrainingLock lock = store.Lock(options_.model);
     stopwatch_.Done("load");
 
-    Stage(fmt::format("{} on {}, {} threads ({})", options_.algorithm, chosen_.backend->Describe().device,
-                      chosen_.backend->Describe().n_threads, chosen_.reason));
+    Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
     Fitted fitted = Fit(SumEvents(dataset_->events(), dataset_->items().size(), split.keep));
     stopwatch_.Done("fit");
 
@@ -80,8 +82,9 @@ class Training {
     const bool has_holdout = options_.split.kind != SplitKind::kNone || !options_.test_paths.empty();
     if (has_holdout) {
       Stage("evaluating");
-      const Evaluation evaluation =
-          Evaluate(Ranker(*chosen_.backend, fitted.view(*dataset_, options_), nullptr), split.holdout, options_.k);
+      const Evaluation evaluation = backend_.Run("evaluating", [&](Backend& backend) {
+        return Evaluate(Ranker(backend, fitted.view(*dataset_, options_), nullptr), split.holdout, options_.k);
+      });
       report["metrics"] = MetricsJson(evaluation);
       report["holdout"].update(HoldoutJson(evaluation));
       if (options_.split.kind == SplitKind::kTime) report["holdout"]["from_time"] = split.moment;
@@ -99,6 +102,8 @@ class Training {
     for (const AlsEpoch& epoch : fitted.epochs)
       report["epochs"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}});
     if (options_.algorithm == "als") report["loss"] = fitted.factors.loss;
+    report["backend"] = fitted.backend;
+    if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
 
     Stage("publishing");
     json manifest = report;
@@ -132,22 +137,26 @@ class Training {
     return split;
   }
 
-  Fitted Fit(Csr interactions) const {
+  Fitted Fit(Csr interactions) {
     if (interactions.indices.empty())
       throw Error(ErrorCode::kInvalidArgument, options_.dataset + ": no interactions to train on");
     Fitted fitted;
     fitted.popularity = ItemPopularity(interactions.view());
     if (options_.algorithm == "als")
-      fitted.factors = FitAls(*chosen_.backend, interactions.view(), options_.als, [&](const AlsEpoch& epoch) {
-        fitted.epochs.push_back(epoch);
-        if (events_.epoch) events_.epoch(epoch);
+      fitted.factors = backend_.Run("fitting", [&](Backend& backend) {
+        fitted.epochs.clear();
+        return FitAls(backend, interactions.view(), options_.als, [&](const AlsEpoch& epoch) {
+          fitted.epochs.push_back(epoch);
+          if (events_.epoch) events_.epoch(epoch);
+        });
       });
+    fitted.backend = backend_.Describe();
+    if (options_.algorithm == "als") fitted.backend["gram_precision"] = backend_.gram_precision();
     fitted.history = std::move(interactions);
     return fitted;
   }
 
   json Describe() const {
-    const DeviceInfo device = chosen_.backend->Describe();
     json report = {{"model", options_.model},
                    {"kindred_version", KINDRED_VERSION},
                    {"created_at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
@@ -155,12 +164,6 @@ class Training {
                    {"dataset", {{"path", options_.dataset}, {"digest", dataset_->digest()}}},
                    {"n_users", dataset_->users().size()},
                    {"n_items", dataset_->items().size()},
-                   {"backend",
-                    {{"name", device.backend},
-                     {"device", device.device},
-                     {"instruction_set", device.instruction_set},
-                     {"n_threads", device.n_threads},
-                     {"reason", chosen_.reason}}},
                    {"holdout", DescribeHoldout()}};
     if (options_.algorithm == "als") {
       report["n_factors"] = options_.als.n_factors;
@@ -191,7 +194,7 @@ class Training {
 
   const TrainOptions& options_;
   const TrainEvents& events_;
-  ChosenBackend chosen_;
+  WorkingBackend backend_;
   std::shared_ptr<const Dataset> dataset_;
   Stopwatch stopwatch_;
 };

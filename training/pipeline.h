@@ -21,6 +21,7 @@ struct TrainOptions {
   std::string algorithm = "als";  // or "popularity"
   AlsOptions als;
   std::string backend = "auto";
+  GramPrecision gram_precision = GramPrecision::kBf16x3;
   int n_threads = 0;
 
   SplitOptions split;
@@ -36,10 +37,13 @@ struct TrainOptions {
 struct TrainEvents {
   std::function<void(const std::string& message)> stage;
   std::function<void(const AlsEpoch& epoch)> epoch;
+  std::function<void(const std::string& message)> warning;
 };
 
 /// Trains and publishes. Returns the report that `train --json` prints; the manifest holds the same. Nothing is
-/// held out without a split or test files. Throws before anything is written where the input does not do;
+/// held out without a split or test files. A fit or an evaluation whose device fails is done again on the CPU where the
+/// backend is "auto", with a warning, and fell_back in the report says so; else its error is thrown (kDevice,
+/// kOutOfMemory) and nothing is published. Throws before anything is written where the input does not do;
 /// kAlreadyExists where another training of the model runs.
 nlohmann::json Train(const TrainOptions& options, const TrainEvents& events);
 

@@ -6,6 +6,7 @@
 
 #include "host/cli/progress.h"
 #include "host/data/field_values.h"
+#include "kernels/select.h"
 #include "training/commands.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
@@ -21,6 +22,7 @@ struct TrainFlags {
   ReaderFlags test;
   std::string split = "none";
   std::string split_time;
+  std::string gram_precision = "bf16x3";
   bool no_refit = false;
   bool json = false;
 };
@@ -37,6 +39,7 @@ CLI::Validator IsTime() {
 TrainOptions Resolve(const TrainFlags& flags) {
   TrainOptions options = flags.options;
   options.test_reader = flags.test.Options(options.test_paths);
+  options.gram_precision = ParseGramPrecision(flags.gram_precision);
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
@@ -50,12 +53,14 @@ TrainOptions Resolve(const TrainFlags& flags) {
 int RunTrain(const TrainFlags& flags) {
   const TrainOptions options = Resolve(flags);
   std::unique_ptr<Progress> progress;
-  TrainEvents events;
-  events.stage = [&](const std::string& message) {
+  const auto log = [&](spdlog::level::level_enum level, const std::string& message) {
     progress.reset();
-    spdlog::info("{}", message);
+    spdlog::log(level, "{}", message);
     progress = std::make_unique<Progress>(options.algorithm, options.als.epochs, "epoch");
   };
+  TrainEvents events;
+  events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
+  events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
   events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss)); };
   const nlohmann::json report = Train(options, events);
   if (flags.json) {
@@ -67,6 +72,7 @@ int RunTrain(const TrainFlags& flags) {
                            report["n_items"].get<int64_t>(), report["n_entries"].get<int64_t>(),
                            report["trained_on"].get<std::string>());
   if (report.contains("metrics")) std::cout << MetricsText(report);
+  if (report.contains("fell_back")) std::cout << "on the CPU: " << report["fell_back"].get<std::string>() << "\n";
   std::cout << "published " << report["path"].get<std::string>() << "\n";
   return 0;
 }
@@ -96,6 +102,9 @@ void AddTrainCommand(CommandLine& program) {
       ->check(Within(0, kLargestSeed));
   app->add_option("--threads", options.n_threads, "threads to use; 0: one a core")->check(Within(0, 1024));
   app->add_option("--backend", options.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app->add_option("--gram-precision", flags->gram_precision,
+                  "of long rows on a GPU: bf16x3 (tensor cores, relative error about 1e-5) or float32")
+      ->check(CLI::IsMember({"bf16x3", "float32"}));
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);

@@ -103,7 +103,7 @@ class Train(unittest.TestCase):
 
     def train(self, action="none", at=0):
         return run_with_fault(self.store, action, at, "train", folder / "data", "--store", self.store, "--model", MODEL,
-                              "--n-factors", 4, "--epochs", 1, "--threads", 1)
+                              "--backend", "cpu", "--n-factors", 4, "--epochs", 1, "--threads", 1)
 
     def versions(self):
         return sorted(int(p.name) for p in (self.store / MODEL).glob("*") if p.name.isdigit())

@@ -16,7 +16,8 @@
 namespace kindred {
 
 /// "cpu_avx512", "cpu_avx2" (where the processor has them), "cpu_baseline", "strict", "emulated", the CUDA kernels on
-/// the emulator, and "emulated_float32", their other precision.
+/// the emulator, and "emulated_float32", their other precision; where the plug-in finds a card that passes its
+/// self-test also "cuda" and "cuda_float32".
 std::vector<std::string> AllBackends();
 std::unique_ptr<Backend> NewTestBackend(const std::string& name, int n_threads);
 

@@ -47,6 +47,7 @@ TEST(Options, BadValuesAreUsageErrors) {
       {train, "--seed", {"0", "18000000000000000000"}, seeds},
       {train, "--threads", {"0", "1024"}, threads},
       {train, "--backend", backends, {"gpu", ""}},
+      {train, "--gram-precision", {"bf16x3", "float32"}, {"bf16", ""}},
       {train, "--test-format", formats, {"xml"}},
       {train, "--split", {"none", "random", "leave-last-n", "time"}, {"last", ""}},
       {train, "--split-time", {"2020-01-01", "1577836800"}, {"yesterday"}},

@@ -1,0 +1,248 @@
+// Training, evaluating and the doctor with a device that is missing, or fails in the middle.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/models/model.h"
+#include "tests/support/plugins.h"
+#include "tests/support/temporary_folder.h"
+#include "training/commands.h"
+
+namespace kindred {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const char* const kFailedOver = "fell back from cuda (Fake Card): ";
+
+class FallBack : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    std::string list;
+    for (int user = 0; user < 40; ++user) {
+      list += "u" + std::to_string(user);
+      for (int i = 0; i < 6; ++i) list += " i" + std::to_string((user % 2) * 15 + (user * 7 + i * i) % 15);
+      list += "\n";
+    }
+    const std::string file = folder_->Write("a.txt", list);
+    ASSERT_EQ(RunProgram({"prepare", file, "--format", "adjacency", "--out", Dataset()}), 0) << err_;
+    ASSERT_EQ(RunProgram({"train", Dataset(), "--store", Path("reference"), "--model", "m", "--backend", "cpu",
+                          "--n-factors", "4", "--epochs", "2", "--split", "random", "--json"}),
+              0)
+        << err_;
+    reference_ = json::parse(out_);
+  }
+  static void TearDownTestSuite() { delete std::exchange(folder_, nullptr); }
+
+  static std::string Path(const std::string& name) { return (folder_->path() / name).string(); }
+  static std::string Dataset() { return Path("dataset"); }
+
+  static int RunProgram(std::vector<std::string> arguments) {
+    CommandLine program;
+    AddPrepareCommand(program);
+    AddTrainCommand(program);
+    AddEvaluateCommand(program);
+    AddDoctorCommand(program);
+    arguments.insert(arguments.begin(), "kindred");
+    std::vector<const char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int status = program.Run(static_cast<int>(argv.size()), argv.data());
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return status;
+  }
+
+  /// Trains as the reference was, into a store of this test.
+  int Train(const std::string& backend, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = {"train",   Dataset(),   "--store",     Store(),    "--model",
+                                      "m",       "--backend", backend,       "--epochs", "2",
+                                      "--split", "random",    "--n-factors", "4",        "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProgram(words);
+  }
+  int Evaluate(const std::string& backend) {
+    return RunProgram({"evaluate", "--store", Path("reference"), "--model", "m", "--test", Path("a.txt"),
+                       "--test-format", "adjacency", "--backend", backend, "--json"});
+  }
+  static std::string Store() {
+    return Path(testing::UnitTest::GetInstance()->current_test_info()->name() + std::string("-store"));
+  }
+  static std::vector<int64_t> Versions() { return ModelStore(Store()).Versions("m"); }
+
+  /// That what was published is what the CPU alone trains, bit by bit.
+  static void ExpectReferenceModel() {
+    const auto found = Model::Open(ModelStore(Store()), "m"),
+               expected = Model::Open(ModelStore(Path("reference")), "m");
+    const auto a = found->view().item_factors.all(), b = expected->view().item_factors.all();
+    EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+  }
+
+  static inline TemporaryFolder* folder_ = nullptr;
+  static inline json reference_;
+  static inline std::string out_, err_;
+};
+
+TEST_F(FallBack, AWorkingDeviceIsUsedAndReported) {
+  const FakePlugin fake;
+  ASSERT_EQ(Train("auto"), 0) << err_;
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["backend"]["name"], "cuda");
+  EXPECT_EQ(report["backend"]["device"], "Fake Card");
+  EXPECT_EQ(report["backend"]["reason"], "auto: Fake Card passed the self-test");
+  EXPECT_EQ(report["backend"]["gram_precision"], "bf16x3");
+  EXPECT_FALSE(report.contains("fell_back"));
+  ASSERT_EQ(Train("cuda", {"--gram-precision", "float32"}), 0) << err_;
+  EXPECT_EQ(json::parse(out_)["backend"]["gram_precision"], "float32");
+}
+
+TEST_F(FallBack, WithoutADeviceAutoSaysWhyAndCudaFails) {
+  const FakePlugin fake("old_card");
+  EXPECT_EQ(Train("cuda"), 1);
+  EXPECT_EQ(out_, "");
+  EXPECT_THAT(err_, AllOf(StartsWith("kindred: --backend cuda: Fake Card has compute capability 6.1"),
+                          HasSubstr("use --backend cpu or auto")));
+  EXPECT_FALSE(std::filesystem::exists(Store()));
+
+  ASSERT_EQ(Train("auto"), 0) << err_;
+  const std::string reason = "auto: Fake Card has compute capability 6.1; expected 8.0 or newer";
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["backend"]["name"], "cpu");
+  EXPECT_EQ(report["backend"]["reason"], reason);
+  EXPECT_EQ(report["backend"]["gram_precision"], "float32");
+  EXPECT_FALSE(report.contains("fell_back"));
+  EXPECT_THAT(err_, HasSubstr("(" + reason + ")"));
+  EXPECT_EQ(Model::Open(ModelStore(Store()), "m")->manifest()["backend"]["reason"], reason);
+}
+
+TEST_F(FallBack, AFitThatFailsStartsAgainOnTheCpu) {
+  // In the first and in the last half-step of a fit, in the refit, and out of memory.
+  const std::pair<const char*, const char*> cases[] = {
+      {"solve_als:1", "the fake device is lost"}, {"solve_als:5", "the fake device is lost"},
+      {"solve_als:7", "the fake device is lost"}, {"allocate:1", "no 640 bytes of GPU memory"},
+      {"allocate:6", "bytes of GPU memory"},
+  };
+  for (const auto& [fault, part] : cases) {
+    SCOPED_TRACE(fault);
+    const FakePlugin fake(fault);
+    ASSERT_EQ(Train("auto"), 0) << err_;
+    const json report = json::parse(out_);
+    EXPECT_EQ(report["backend"]["name"], "cpu");
+    const std::string reason = report["backend"]["reason"];
+    EXPECT_THAT(reason, AllOf(StartsWith(kFailedOver), HasSubstr(part)));
+    EXPECT_EQ(report["fell_back"], "while fitting, " + reason);
+    EXPECT_EQ(report["epochs"], reference_["epochs"]);
+    EXPECT_EQ(report["metrics"], reference_["metrics"]);
+    EXPECT_THAT(err_, AllOf(HasSubstr(" warn"), HasSubstr(reason), HasSubstr("starting that again on the CPU")));
+    const json manifest = Model::Open(ModelStore(Store()), "m")->manifest();
+    EXPECT_EQ(manifest["fell_back"], report["fell_back"]);
+    EXPECT_EQ(manifest["backend"], report["backend"]);
+    ExpectReferenceModel();
+  }
+}
+
+TEST_F(FallBack, EpochsOfTheFailedFitAreNotReported) {
+  const FakePlugin fake("solve_als:5");
+  ASSERT_EQ(Train("auto", {"--no-refit"}), 0) << err_;
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["backend"]["name"], "cpu");
+  ASSERT_EQ(report["epochs"].size(), 2u);
+  EXPECT_EQ(report["epochs"][1]["epoch"], 2);
+}
+
+TEST_F(FallBack, AnEvaluationThatFailsIsDoneAgainOnTheCpu) {
+  const FakePlugin fake("top_n:1");
+  ASSERT_EQ(Train("auto", {"--no-refit"}), 0) << err_;
+  json report = json::parse(out_);
+  EXPECT_EQ(report["backend"]["name"], "cuda") << "what the model was fitted on";
+  EXPECT_EQ(report["fell_back"], std::string("while evaluating, ") + kFailedOver + "CUDA: the fake device is lost");
+  EXPECT_EQ(report["metrics"], reference_["metrics"]);
+
+  ASSERT_EQ(Train("auto"), 0) << err_;
+  EXPECT_EQ(json::parse(out_)["backend"]["name"], "cpu") << "what the second fit was done on";
+}
+
+TEST_F(FallBack, WithCudaAFailureIsTheEndAndNothingIsPublished) {
+  for (const char* fault : {"solve_als:1", "solve_als:5", "solve_als:7", "top_n:1", "allocate:1", "allocate:6"}) {
+    SCOPED_TRACE(fault);
+    const FakePlugin fake(fault);
+    EXPECT_EQ(Train("cuda"), 1);
+    EXPECT_EQ(out_, "");
+    EXPECT_THAT(err_, HasSubstr(std::string(fault).starts_with("allocate") ? "bytes of GPU memory; 0 are free"
+                                                                           : "CUDA: the fake device is lost"));
+    EXPECT_EQ(Versions(), std::vector<int64_t>());
+  }
+}
+
+TEST_F(FallBack, ErrorsOfTheInputAreNotTheDevices) {
+  const FakePlugin fake;
+  EXPECT_EQ(Train("auto", {"--regularization", "0", "--unobserved-weight", "0"}), 1);
+  EXPECT_THAT(err_, AllOf(HasSubstr("singular"), testing::Not(HasSubstr("CPU"))));
+  EXPECT_EQ(Versions(), std::vector<int64_t>());
+}
+
+TEST_F(FallBack, Evaluate) {
+  ASSERT_EQ(Evaluate("cpu"), 0) << err_;
+  const json expected = json::parse(out_);
+  EXPECT_EQ(expected["backend"]["name"], "cpu");
+
+  for (const char* fault : {"top_n:1", "top_n:2", "allocate:1"}) {
+    SCOPED_TRACE(fault);
+    const FakePlugin fake(fault);
+    ASSERT_EQ(Evaluate("auto"), 0) << err_;
+    const json report = json::parse(out_);
+    EXPECT_EQ(report["metrics"], expected["metrics"]);
+    EXPECT_EQ(report["backend"]["name"], "cpu");
+    EXPECT_THAT(report["fell_back"].get<std::string>(), StartsWith(std::string("while evaluating, ") + kFailedOver));
+    EXPECT_THAT(err_, HasSubstr("starting that again on the CPU"));
+    EXPECT_EQ(Evaluate("cuda"), 1);
+    EXPECT_EQ(out_, "");
+    EXPECT_THAT(err_, testing::AnyOf(HasSubstr("the fake device is lost"), HasSubstr("bytes of GPU memory")));
+  }
+  const FakePlugin fake;
+  ASSERT_EQ(Evaluate("auto"), 0) << err_;
+  EXPECT_EQ(json::parse(out_)["backend"]["name"], "cuda");
+  EXPECT_EQ(json::parse(out_)["metrics"], expected["metrics"]);
+}
+
+TEST_F(FallBack, TheDoctorTellsEveryStep) {
+  const FakePlugin fake("old_driver");
+  ASSERT_EQ(RunProgram({"doctor", "--json"}), 0) << err_;
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["chosen"]["backend"], "cpu");
+  EXPECT_THAT(report["chosen"]["reason"].get<std::string>(), HasSubstr("runs CUDA up to 12.4; expected 13.0"));
+  EXPECT_GT(report["machine"]["n_threads"], 0);
+  const json& cuda = report["backends"].at(1);
+  EXPECT_EQ(cuda["name"], "cuda");
+  EXPECT_EQ(cuda["available"], false);
+  std::string states;
+  for (const json& step : cuda["steps"])
+    states += step["name"].get<std::string>() + " " + step["state"].get<std::string>() + "; ";
+  EXPECT_EQ(states,
+            "plug-in ok; libraries ok; build ok; driver failed; device not tried; memory not tried; self-test not "
+            "tried; ");
+
+  ASSERT_EQ(RunProgram({"doctor"}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("cuda      no: the NVIDIA driver runs CUDA up to 12.4"),
+                          HasSubstr("  plug-in    ok: "), HasSubstr("  driver     failed: the NVIDIA driver"),
+                          HasSubstr("  self-test  not tried\n"), HasSubstr("chosen    cpu (auto: the NVIDIA driver")));
+}
+
+TEST_F(FallBack, TheDoctorWithAWorkingDevice) {
+  const FakePlugin fake;
+  ASSERT_EQ(RunProgram({"doctor"}), 0) << err_;
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("cuda      yes: Fake Card passed the self-test"),
+                    HasSubstr("  memory     ok: 7.0 of 8.0 GiB free"), HasSubstr("  self-test  ok: an ALS half-step"),
+                    HasSubstr("chosen    cuda (auto: Fake Card passed the self-test)")));
+  EXPECT_THAT(out_, testing::Not(HasSubstr("machine   Fake Card"))) << "the machine is the processor";
+}
+
+}  // namespace
+}  // namespace kindred
