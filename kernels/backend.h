@@ -137,6 +137,22 @@ struct AlsHalfStep {
   View<double> squared_norm;             // out, n_rows: |x|^2; or empty
 };
 
+/// What an ALS fit is about to ask for: users x items with nnz entries, weights only.
+struct AlsShape {
+  int64_t n_users = 0;
+  int64_t n_items = 0;
+  int64_t nnz = 0;
+  int64_t n_factors = 0;
+};
+
+/// Memory of a fit, before any of it is taken.
+struct AlsPlan {
+  int64_t peak_bytes = 0;       // on the device: both sides' factors, rows and figures, and the workspace
+  int64_t available_bytes = 0;  // there now
+  int64_t max_entry_bytes = 0;  // of each side's entries: what to give NewSparseRows
+  bool streamed = false;        // the entries stay on the host, and every half-step copies them in tiles
+};
+
 /// The n best items of each query by the defined score: products of float32 entries taken in double,
 /// summed in increasing factor index, rounded once to float32. Score descending, then item index
 /// ascending; a score that is NaN is never selected. Unfilled places: item -1, score 0.
@@ -171,10 +187,17 @@ class Backend {
   virtual void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) = 0;
 
   /// Makes rows resident for AlsHalfStep. `weights` (w) and `targets` (b) have nnz entries; targets empty
-  /// means b = w. `keep` holds the spans where the backend uses them in place.
+  /// means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care.
+  /// Where a device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest,
+  /// tile by tile, at every half-step.
   /// Throws kInvalidArgument for offsets that fall, indices out of range, weights negative or not finite.
   virtual std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
-                                                    std::shared_ptr<const void> keep) = 0;
+                                                    std::shared_ptr<const void> keep,
+                                                    int64_t max_entry_bytes = INT64_MAX) = 0;
+
+  /// How a fit of this shape uses the device's memory; nothing is allocated. Throws kOutOfMemory, saying what is needed
+  /// and what is there, where factors and workspace alone do not fit.
+  virtual AlsPlan PlanAls(const AlsShape& shape) const = 0;
 
   /// gramian = at a, n_cols x n_cols. Partial sums are carried in double.
   virtual void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) = 0;

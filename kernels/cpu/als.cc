@@ -151,9 +151,16 @@ int64_t Workspace(int64_t f) {
 }  // namespace
 
 std::unique_ptr<SparseRows> CpuBackend::NewSparseRows(const CsrView& rows, std::span<const float> targets,
-                                                      std::shared_ptr<const void> keep) {
+                                                      std::shared_ptr<const void> keep, int64_t) {
   RequireSparseRows(rows, targets);
   return std::make_unique<CpuSparseRows>(rows, targets, std::move(keep));
+}
+
+AlsPlan CpuBackend::PlanAls(const AlsShape& shape) const {
+  const int64_t n_rows = shape.n_users + shape.n_items;
+  const int64_t each_row = shape.n_factors * 4 + 4 + 8 + 8 + static_cast<int64_t>(sizeof(int64_t));
+  return {n_rows * each_row + pool_.n_threads() * Workspace(shape.n_factors) * 4, Describe().memory_bytes, INT64_MAX,
+          false};
 }
 
 void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {

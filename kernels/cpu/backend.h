@@ -57,7 +57,8 @@ class CpuBackend : public Backend {
   void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override;
   void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) override;
   std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
-                                            std::shared_ptr<const void> keep) override;
+                                            std::shared_ptr<const void> keep, int64_t max_entry_bytes) override;
+  AlsPlan PlanAls(const AlsShape& shape) const override;
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override;
   void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override;
   void SolveAls(Context& context, const AlsHalfStep& step) override;

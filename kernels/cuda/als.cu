@@ -1,40 +1,20 @@
-// The ALS half-step: short rows in the dual, one block a row; long rows in the primal, in chunks.
+// The ALS half-step on the device: where its rows lie, which kernel solves which of them, and what that needs.
 //
-// Method: as kernels/cpu/als.cc, in the eigenbasis of the fixed side's Gram matrix. Dual (n <= min(f, 128)): panels of
-// 32 columns of the gathered, scaled rows pass through shared memory while each thread holds a tile of the n x n system
-// in registers; Cholesky in shared memory. Primal: a block multiplies a 64 x 64 tile of one chunk's Gram matrix, on
-// tensor cores from bf16 parts (high high + high rest + rest high) or in float32; chunks of a row are added in order;
-// Cholesky in shared memory up to n_factors 128, by the library above. No atomics but the lowering of a flag to the
-// least failing row: same input, same bits. Bytes to move: nnz f 4 gathered twice in the dual, once a tile row in the
-// primal. Not measured on a GPU yet.
+// Rows are sorted by length once. In each half-step the longest go to the primal, in chunks or whole, the short ones to
+// the dual; rows the dual must not take go to the primal, and what float32 could not solve is solved in double. Lists
+// of such rows stay on the device, so that a half-step never waits for the host. No atomics but places in these lists
+// and the lowering of a flag to the least failing row: same input, same bits.
+#include "kernels/cuda/als.h"
+
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
-#include "kernels/cuda/als.h"
-#include "kernels/cuda/backend.h"
-#include "kernels/cuda/block.h"
 #include "kernels/require.h"
 
 namespace kindred::cuda {
 namespace {
-
-constexpr float kTinyEigenvalue = 1e-6f;  // of min(D) against max(D): below it the dual loses its digits
-
-__device__ float Diagonal(const AlsArguments& a, int64_t row, int64_t k) {
-  return a.unobserved_weight * a.eigenvalues[k] + a.regularization[row];
-}
-
-// One thread a row of the order: which rows that are short enough for the dual must take the primal all the same.
-__global__ void FindIllConditioned(AlsArguments a, int64_t first, int64_t n_rows, uint8_t* ill, unsigned* n_ill) {
-  const int64_t place = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (place >= n_rows) return;
-  const int64_t row = a.order[first + place];
-  const bool found = !(Diagonal(a, row, a.n_factors - 1) > kTinyEigenvalue * Diagonal(a, row, 0));
-  ill[place] = found ? 1 : 0;
-  if (found) atomicAdd(n_ill, 1u);
-}
 
 __global__ void SolveEmpty(AlsArguments a, int64_t first) {
   const int64_t row = a.order[first + blockIdx.x];
@@ -44,482 +24,249 @@ __global__ void SolveEmpty(AlsArguments a, int64_t first) {
   if (a.squared_norm != nullptr) a.squared_norm[row] = 0;
 }
 
-// What every solver ends with, by the whole block: norm, loss, and the flag where a value is not finite.
-__device__ void Finish(const AlsArguments& a, int64_t row, const float* x, double loss, bool solved, double* scratch) {
-  double norm = 0;
-  for (int64_t k = threadIdx.x; k < a.n_factors; k += blockDim.x) norm += static_cast<double>(x[k]) * x[k];
-  norm = BlockSum(norm, scratch);
-  if (threadIdx.x > 0) return;
-  if (!solved || norm * 0 != 0) atomicMin(a.failure, static_cast<unsigned long long>(row));
-  if (a.loss != nullptr) a.loss[row] = loss;
-  if (a.squared_norm != nullptr) a.squared_norm[row] = norm;
+DeviceMemory ToDevice(Stream& stream, const auto& host) {
+  const auto bytes = static_cast<int64_t>(host.size() * sizeof(host[0]));
+  DeviceMemory memory(bytes);
+  stream.CopyToDevice(memory.data(), host.data(), bytes);
+  return memory;
 }
 
-// Rows of at most kMaxEntries entries; kSide^2 threads, each with a square of (kMaxEntries / kSide)^2 entries.
-template <int kMaxEntries, int kSide>
-__global__ void __launch_bounds__(kSide* kSide) SolveDual(AlsArguments a, int64_t first, const uint8_t* ill) {
-  constexpr int kThreads = kSide * kSide, kEach = kMaxEntries / kSide, kPanel = 32;
-  if (ill != nullptr && ill[blockIdx.x] != 0) return;
-  KINDRED_DYNAMIC_SHARED(float, memory);
-  KINDRED_SHARED(double, scratch, 32);
-  float* panel = memory;                                    // kMaxEntries x (kPanel + 1)
-  float* system = panel + kMaxEntries * (kPanel + 1);       // kMaxEntries x (kMaxEntries + 1)
-  float* right = system + kMaxEntries * (kMaxEntries + 1);  // g, then y
-  float* goal = right + kMaxEntries;                        // g
-  float* root = goal + kMaxEntries;                         // w^1/2
-  float* beside = root + kMaxEntries;                       // b where w = 0, else 0
-  int* index = reinterpret_cast<int*>(beside + kMaxEntries);
-  float* carried = reinterpret_cast<float*>(index + kMaxEntries);  // n_factors: D^-1/2 sum of beside y
-  const int t = static_cast<int>(threadIdx.x);
-  const int64_t row = a.order[first + blockIdx.x], begin = a.indptr[row], f = a.n_factors;
-  const int n = static_cast<int>(a.indptr[row + 1] - begin);
+// Where in a tile's order each kernel's rows begin: rows get shorter.
+struct Shares {
+  Shares(const CudaSparseRows& rows, const CudaSparseRows::Tile& tile, int64_t n_factors, int64_t shared_bytes)
+      : n_rows(tile.end_row - tile.first_row),
+        dual(rows.FirstOfAtMost(tile, MaxDualEntries(n_factors, shared_bytes))),
+        fused(n_factors > kFusedFactors ? dual : std::min(dual, rows.FirstOfAtMost(tile, kFusedEntries))),
+        dual_64(std::max(dual, rows.FirstOfAtMost(tile, 64))),
+        dual_32(std::max(dual, rows.FirstOfAtMost(tile, 32))),
+        empty(rows.FirstOfAtMost(tile, 0)) {}
 
-  int carries = 0;
-  for (int i = t; i < kMaxEntries; i += kThreads) {
-    const float w = i < n ? a.weights[begin + i] : 0.0f, b = i < n ? a.targets[begin + i] : 0.0f;
-    root[i] = sqrtf(w);
-    goal[i] = right[i] = w > 0 ? b / root[i] : 0.0f;
-    beside[i] = w > 0 ? 0.0f : b;
-    index[i] = i < n ? a.indices[begin + i] : 0;
-    if (beside[i] != 0) carries = 1;
-  }
-  carries = __syncthreads_or(carries);
-
-  float sums[kEach][kEach] = {};
-  const int tr = t / kSide, tc = t % kSide;
-  for (int64_t p = 0; p < f; p += kPanel) {
-    const int64_t column = p + t % kPanel;
-    const float scale = column < f ? 1.0f / sqrtf(Diagonal(a, row, column)) : 0.0f;
-    for (int i = t / kPanel; i < kMaxEntries; i += kThreads / kPanel)
-      panel[i * (kPanel + 1) + t % kPanel] =
-          root[i] > 0 && column < f ? root[i] * scale * a.fixed[index[i] * f + column] : 0.0f;
-    __syncthreads();
-    for (int c = 0; c < kPanel; ++c) {
-      float left[kEach], top[kEach];
-#pragma unroll
-      for (int e = 0; e < kEach; ++e) {
-        left[e] = panel[(tr + kSide * e) * (kPanel + 1) + c];
-        top[e] = panel[(tc + kSide * e) * (kPanel + 1) + c];
-      }
-#pragma unroll
-      for (int r = 0; r < kEach; ++r)
-#pragma unroll
-        for (int q = 0; q < kEach; ++q) sums[r][q] = fmaf(left[r], top[q], sums[r][q]);
-    }
-    __syncthreads();
-  }
-#pragma unroll
-  for (int r = 0; r < kEach; ++r)
-#pragma unroll
-    for (int q = 0; q < kEach; ++q) {
-      const int i = tr + kSide * r, j = tc + kSide * q;
-      if (j <= i) system[i * (kMaxEntries + 1) + j] = sums[r][q] + (i == j ? 1.0f : 0.0f);
-    }
-
-  if (carries != 0) {
-    for (int64_t k = t; k < f; k += kThreads) {
-      float sum = 0;
-      for (int i = 0; i < n; ++i)
-        if (beside[i] != 0) sum = fmaf(beside[i], a.fixed[index[i] * f + k], sum);
-      carried[k] = sum / sqrtf(Diagonal(a, row, k));
-    }
-    __syncthreads();
-    for (int i = t; i < n; i += kThreads) {
-      double dot = 0;
-      if (root[i] > 0)
-        for (int64_t k = 0; k < f; ++k)
-          dot += static_cast<double>(root[i] * a.fixed[index[i] * f + k] / sqrtf(Diagonal(a, row, k))) * carried[k];
-      right[i] = static_cast<float>(goal[i] - dot);
-    }
-  }
-  KeepDiagonal(system, n, kMaxEntries + 1);
-  const bool solved = BlockCholesky(system, n, kMaxEntries + 1, 0.0f);
-  if (solved) BlockSolve(system, n, kMaxEntries + 1, right, nullptr);
-
-  float* x = a.solved + row * f;
-  double gain = 0;  // x . sum b y, needed where something is carried
-  for (int64_t k = t; k < f; k += kThreads) {
-    const float scale = 1.0f / sqrtf(Diagonal(a, row, k));
-    float sum = 0, pull = 0;
-    for (int i = 0; i < n; ++i) {
-      const float y = a.fixed[index[i] * f + k];
-      if (root[i] > 0) sum = fmaf(right[i] * root[i], y, sum);
-      if (carries != 0) pull = fmaf(goal[i] * root[i] + beside[i], y, pull);
-    }
-    x[k] = scale * (scale * sum + (carries != 0 ? carried[k] : 0.0f));
-    gain += static_cast<double>(x[k]) * pull;
-  }
-  gain = BlockSum(gain, scratch);
-  double plain = 0, squared = 0;
-  for (int i = t; i < n; i += kThreads) {
-    plain += static_cast<double>(goal[i]) * right[i];
-    squared += static_cast<double>(goal[i]) * goal[i];
-  }
-  plain = BlockSum(plain, scratch);
-  squared = BlockSum(squared, scratch);
-  Finish(a, row, x, carries != 0 ? squared - gain : plain, solved, scratch);
-}
-
-// One 64 x 64 tile of a chunk's sum of w y yt; 128 threads. Tiles below the diagonal only.
-constexpr int kTile = 64, kStep = 16, kTileStride = kTile + 4, kGramThreads = 128;
-
-__device__ void LoadStep(const AlsArguments& a, const PrimalChunk& chunk, int64_t entry, int64_t column, float* to) {
-  for (int e = static_cast<int>(threadIdx.x); e < kStep * kTile; e += kGramThreads) {
-    const int64_t at = entry + e / kTile, k = column + e % kTile;
-    const bool inside = at < chunk.end && k < a.n_factors;
-    to[e / kTile * kTileStride + e % kTile] =
-        inside ? sqrtf(a.weights[at]) * a.fixed[a.indices[at] * a.n_factors + k] : 0.0f;
-  }
-}
-
-// The bf16 parts of the pair (x, y): what rounding keeps, and the rounded rest.
-__device__ void Split(float x, float y, uint32_t& high, uint32_t& rest) {
-  high = PackBf16(x, y);
-  rest = PackBf16(x - Bf16Value(high & 0xffffu), y - Bf16Value(high >> 16));
-}
-
-template <bool kBf16x3>
-__global__ void __launch_bounds__(kGramThreads, 4)
-    ChunkGram(AlsArguments a, const PrimalChunk* chunks, int64_t width, float* grams) {
-  KINDRED_SHARED(float, left, kStep* kTileStride);
-  KINDRED_SHARED(float, top, kStep* kTileStride);
-  const PrimalChunk chunk = chunks[blockIdx.x];
-  int tile_row = 0, tile_column = static_cast<int>(blockIdx.y);
-  while (tile_column > tile_row) tile_column -= ++tile_row;
-  const int t = static_cast<int>(threadIdx.x), lane = t & 31, warp = t >> 5, group = lane >> 2, quad = lane & 3;
-  const int64_t first_row = static_cast<int64_t>(tile_row) * kTile,
-                first_column = static_cast<int64_t>(tile_column) * kTile;
-  float sums[8][4] = {};  // rows 16 warp + group (+ 8), columns 8 j + 2 quad (+ 1)
-  for (int64_t entry = chunk.begin; entry < chunk.end; entry += kStep) {
-    LoadStep(a, chunk, entry, first_row, left);
-    LoadStep(a, chunk, entry, first_column, top);
-    __syncthreads();
-    if constexpr (kBf16x3) {
-      uint32_t high[4], rest[4];
-#pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int m = warp * 16 + group + (r & 1) * 8, k = quad * 2 + (r >> 1) * 8;
-        Split(left[k * kTileStride + m], left[(k + 1) * kTileStride + m], high[r], rest[r]);
-      }
-#pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        uint32_t top_high[2], top_rest[2];
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const int k = quad * 2 + r * 8, m = j * 8 + group;
-          Split(top[k * kTileStride + m], top[(k + 1) * kTileStride + m], top_high[r], top_rest[r]);
-        }
-        MmaBf16(sums[j], rest, top_high);
-        MmaBf16(sums[j], high, top_rest);
-        MmaBf16(sums[j], high, top_high);
-      }
-    } else {
-      for (int k = 0; k < kStep; ++k)
-#pragma unroll
-        for (int j = 0; j < 8; ++j)
-#pragma unroll
-          for (int r = 0; r < 4; ++r)
-            sums[j][r] = fmaf(left[k * kTileStride + warp * 16 + group + (r >> 1) * 8],
-                              top[k * kTileStride + j * 8 + quad * 2 + (r & 1)], sums[j][r]);
-    }
-    __syncthreads();
-  }
-  float* gram = grams + static_cast<int64_t>(blockIdx.x) * width * width;
-#pragma unroll
-  for (int j = 0; j < 8; ++j)
-#pragma unroll
-    for (int r = 0; r < 4; ++r)
-      gram[(first_row + warp * 16 + group + (r >> 1) * 8) * width + first_column + j * 8 + quad * 2 + (r & 1)] =
-          sums[j][r];
-}
-
-// right[chunk] = sum b y, and in place n_factors: sum b^2/w over w > 0. One block a chunk.
-__global__ void ChunkRight(AlsArguments a, const PrimalChunk* chunks, float* rights, double* constants) {
-  KINDRED_SHARED(double, scratch, 32);
-  const PrimalChunk chunk = chunks[blockIdx.x];
-  for (int64_t k = threadIdx.x; k < a.n_factors; k += blockDim.x) {
-    float sum = 0;
-    for (int64_t e = chunk.begin; e < chunk.end; ++e)
-      sum = fmaf(a.targets[e], a.fixed[a.indices[e] * a.n_factors + k], sum);
-    rights[static_cast<int64_t>(blockIdx.x) * a.n_factors + k] = sum;
-  }
-  double constant = 0;
-  for (int64_t e = chunk.begin + threadIdx.x; e < chunk.end; e += blockDim.x)
-    if (a.weights[e] > 0) constant += static_cast<double>(a.targets[e]) * a.targets[e] / a.weights[e];
-  constant = BlockSum(constant, scratch);
-  if (threadIdx.x == 0) constants[blockIdx.x] = constant;
-}
-
-// The system of each row: its chunks added in order, and its diagonal.
-__global__ void AddChunks(AlsArguments a, const PrimalRow* rows, int64_t width, const float* grams, const float* rights,
-                          const double* constants, PrimalSystems systems) {
-  const PrimalRow row = rows[blockIdx.y];
-  const int64_t f = a.n_factors, place = blockIdx.y;
-  const int64_t e = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x, r = e / width, c = e % width;
-  if (r < f && c <= r) {
-    float sum = 0;
-    for (int64_t chunk = row.first_chunk; chunk < row.end_chunk; ++chunk) sum += grams[chunk * width * width + e];
-    if (r == c) {
-      sum += Diagonal(a, row.row, r);
-      systems.diagonals[place * f + r] = sum;
-    }
-    systems.matrices[place * width * width + e] = sum;
-  }
-  if (e < f) {
-    float sum = 0;
-    for (int64_t chunk = row.first_chunk; chunk < row.end_chunk; ++chunk) sum += rights[chunk * f + e];
-    systems.rights[place * f + e] = sum;
-  }
-  if (e > 0) return;
-  double sum = 0;
-  for (int64_t chunk = row.first_chunk; chunk < row.end_chunk; ++chunk) sum += constants[chunk];
-  systems.constants[place] = sum;
-}
-
-constexpr float kRounding = 0x1p-15f;  // as on the CPU (kernels/cpu/simd.cc)
-
-// One block a row, the system in shared memory: n_factors up to kSharedFactors.
-__global__ void SolveInShared(AlsArguments a, const PrimalRow* rows, int64_t width, PrimalSystems systems) {
-  KINDRED_DYNAMIC_SHARED(float, memory);
-  KINDRED_SHARED(double, scratch, 32);
-  KINDRED_SHARED(double, gain, 1);
-  const int64_t row = rows[blockIdx.x].row, place = blockIdx.x;
-  const int f = static_cast<int>(a.n_factors), ld = f + 1;
-  const int t = static_cast<int>(threadIdx.x), n_threads = static_cast<int>(blockDim.x);
-  float* system = memory;
-  float* x = system + f * ld;
-  const float* matrix = systems.matrices + place * width * width;
-  for (int e = t; e < f * f; e += n_threads)
-    if (e % f <= e / f) system[e / f * ld + e % f] = matrix[e / f * width + e % f];
-  for (int k = t; k < f; k += n_threads) x[k] = systems.rights[place * f + k];
-  if (t == 0) gain[0] = 0;
-  KeepDiagonal(system, f, ld);
-  const bool solved = BlockCholesky(system, f, ld, sqrtf(static_cast<float>(f)) * kRounding);
-  if (solved) BlockSolve(system, f, ld, x, gain);
-  for (int k = t; k < f; k += n_threads) a.solved[row * f + k] = x[k];
-  Finish(a, row, x, systems.constants[place] - gain[0], solved, scratch);
-}
-
-// One block a row, the factor left by the library in global memory.
-__global__ void SolveFactored(AlsArguments a, const PrimalRow* rows, int64_t width, PrimalSystems systems) {
-  KINDRED_DYNAMIC_SHARED(float, x);
-  KINDRED_SHARED(double, scratch, 32);
-  KINDRED_SHARED(double, gain, 1);
-  const int64_t row = rows[blockIdx.x].row, place = blockIdx.x;
-  const int f = static_cast<int>(a.n_factors);
-  const float* l = systems.matrices + place * width * width;
-  int lost = systems.info[place] != 0 ? 1 : 0;
-  for (int k = static_cast<int>(threadIdx.x); k < f; k += static_cast<int>(blockDim.x)) {
-    x[k] = systems.rights[place * f + k];
-    const float pivot = l[k * width + k] * l[k * width + k];
-    if (!(pivot > sqrtf(static_cast<float>(f)) * kRounding * systems.diagonals[place * f + k])) lost = 1;
-  }
-  if (threadIdx.x == 0) gain[0] = 0;
-  lost = __syncthreads_or(lost);
-  if (lost == 0) BlockSolve(l, f, static_cast<int>(width), x, gain);
-  for (int k = static_cast<int>(threadIdx.x); k < f; k += static_cast<int>(blockDim.x)) a.solved[row * f + k] = x[k];
-  Finish(a, row, x, systems.constants[place] - gain[0], lost == 0, scratch);
-}
-
-template <int kMaxEntries, int kSide>
-void LaunchDual(const AlsArguments& a, int64_t first, int64_t count, const uint8_t* ill, StreamHandle stream) {
-  if (count == 0) return;
-  const size_t floats =
-      kMaxEntries * 33 + kMaxEntries * (kMaxEntries + 1) + kMaxEntries * 5 + static_cast<size_t>(a.n_factors);
-  Launch(SolveDual<kMaxEntries, kSide>, dim3(static_cast<unsigned>(count)), dim3(kSide * kSide), floats * sizeof(float),
-         stream, a, first, ill);
-}
-
-// Solves rows of the primal, as many at once as the workspace holds.
-class PrimalSolver {
- public:
-  PrimalSolver(CudaContext& context, const AlsArguments& a, const CudaSparseRows& rows, GramPrecision precision)
-      : context_(context), a_(a), rows_(rows), precision_(precision) {
-    width_ = (a.n_factors + kTile - 1) / kTile * kTile;
-    const int64_t matrix = width_ * width_ * 4;
-    chunk_bytes_ = matrix + a.n_factors * 4 + 8 + static_cast<int64_t>(sizeof(PrimalChunk));
-    row_bytes_ = matrix + a.n_factors * 8 + 8 + 4 + static_cast<int64_t>(sizeof(PrimalRow));
-  }
-
-  void Solve(const std::vector<int64_t>& list) {
-    for (int64_t row : list) {
-      const int64_t n_chunks = (rows_.Degree(row) + kChunkEntries - 1) / kChunkEntries;
-      if (!batch_.empty() && Bytes() + n_chunks * chunk_bytes_ + row_bytes_ > kBatchBytes) Flush();
-      const auto first = static_cast<int64_t>(chunks_.size());
-      for (int64_t c = 0; c < n_chunks; ++c) {
-        const int64_t begin = rows_.host_indptr[static_cast<size_t>(row)] + c * kChunkEntries;
-        chunks_.push_back({begin, std::min(begin + kChunkEntries, rows_.host_indptr[static_cast<size_t>(row) + 1])});
-      }
-      batch_.push_back({row, first, static_cast<int64_t>(chunks_.size())});
-    }
-    if (!batch_.empty()) Flush();
-  }
-
- private:
-  static constexpr int64_t kChunkEntries = 2048;
-  static constexpr int64_t kBatchBytes = int64_t{1} << 30;
-  static constexpr int64_t kSharedFactors = 128;
-
-  int64_t Bytes() const {
-    return static_cast<int64_t>(chunks_.size()) * chunk_bytes_ + static_cast<int64_t>(batch_.size()) * row_bytes_;
-  }
-
-  void Flush() {
-    const auto n_chunks = static_cast<int64_t>(chunks_.size()), n_rows = static_cast<int64_t>(batch_.size());
-    const int64_t f = a_.n_factors, matrix = width_ * width_;
-    Stream& stream = context_.stream();
-    // The largest alignment first.
-    char* memory = context_.Reserve(Bytes());
-    const auto take = [&](int64_t bytes) {
-      char* taken = memory;
-      memory += bytes;
-      return taken;
-    };
-    auto* chunks = reinterpret_cast<PrimalChunk*>(take(n_chunks * static_cast<int64_t>(sizeof(PrimalChunk))));
-    auto* rows = reinterpret_cast<PrimalRow*>(take(n_rows * static_cast<int64_t>(sizeof(PrimalRow))));
-    auto* constants = reinterpret_cast<double*>(take(n_chunks * 8));
-    PrimalSystems systems;
-    systems.constants = reinterpret_cast<double*>(take(n_rows * 8));
-    auto* grams = reinterpret_cast<float*>(take(n_chunks * matrix * 4));
-    auto* rights = reinterpret_cast<float*>(take(n_chunks * f * 4));
-    systems.matrices = reinterpret_cast<float*>(take(n_rows * matrix * 4));
-    systems.rights = reinterpret_cast<float*>(take(n_rows * f * 4));
-    systems.diagonals = reinterpret_cast<float*>(take(n_rows * f * 4));
-    systems.info = reinterpret_cast<int32_t*>(take(n_rows * 4));
-
-    const auto host_chunks = std::make_shared<std::vector<PrimalChunk>>(std::move(chunks_));
-    const auto host_rows = std::make_shared<std::vector<PrimalRow>>(std::move(batch_));
-    chunks_.clear();
-    batch_.clear();
-    stream.CopyToDevice(chunks, host_chunks->data(), n_chunks * static_cast<int64_t>(sizeof(PrimalChunk)));
-    stream.CopyToDevice(rows, host_rows->data(), n_rows * static_cast<int64_t>(sizeof(PrimalRow)));
-    context_.Keep(host_chunks);
-    context_.Keep(host_rows);
-
-    const int64_t n_tiles = width_ / kTile;
-    const dim3 tiles(static_cast<unsigned>(n_chunks), static_cast<unsigned>(n_tiles * (n_tiles + 1) / 2));
-    Launch(precision_ == GramPrecision::kBf16x3 ? ChunkGram<true> : ChunkGram<false>, tiles, dim3(kGramThreads), 0,
-           stream.handle(), a_, chunks, width_, grams);
-    Launch(ChunkRight, dim3(static_cast<unsigned>(n_chunks)), dim3(128), 0, stream.handle(), a_, chunks, rights,
-           constants);
-    Launch(AddChunks, dim3(Blocks(matrix, 256), static_cast<unsigned>(n_rows)), dim3(256), 0, stream.handle(), a_, rows,
-           width_, grams, rights, constants, systems);
-    if (f <= kSharedFactors) {
-      Launch(SolveInShared, dim3(static_cast<unsigned>(n_rows)), dim3(256), static_cast<size_t>(f * (f + 2)) * 4,
-             stream.handle(), a_, rows, width_, systems);
-    } else {
-      stream.Cholesky(f, systems.matrices, width_, matrix, n_rows, systems.info);
-      Launch(SolveFactored, dim3(static_cast<unsigned>(n_rows)), dim3(256), static_cast<size_t>(f) * 4, stream.handle(),
-             a_, rows, width_, systems);
-    }
-  }
-
-  CudaContext& context_;
-  const AlsArguments& a_;
-  const CudaSparseRows& rows_;
-  GramPrecision precision_;
-  int64_t width_ = 0, chunk_bytes_ = 0, row_bytes_ = 0;
-  std::vector<PrimalChunk> chunks_;
-  std::vector<PrimalRow> batch_;
+  int64_t n_rows, dual, fused, dual_64, dual_32, empty;
 };
 
-}  // namespace
+// The workspace of a half-step.
+struct Workspace {
+  static int64_t Bytes(int64_t n_rows, int64_t n_factors, int n_multiprocessors, int64_t chunked_bytes,
+                       int64_t slot_bytes) {
+    return Arena::Bytes<unsigned>(2) + 2 * Arena::Bytes<int64_t>(n_rows) +
+           Arena::Bytes<char>(DoubleWorkspaceBytes(n_factors, n_multiprocessors)) + Arena::Bytes<char>(chunked_bytes) +
+           2 * Arena::Bytes<char>(slot_bytes);
+  }
+  Workspace(char* memory, int64_t n_rows, int64_t n_factors, int n_multiprocessors, int64_t chunked_bytes,
+            int64_t slot_bytes) {
+    Arena arena(memory);
+    counts = arena.Take<unsigned>(2);
+    ill_conditioned = arena.Take<int64_t>(n_rows);
+    unsolved = arena.Take<int64_t>(n_rows);
+    in_double = arena.Take<char>(DoubleWorkspaceBytes(n_factors, n_multiprocessors));
+    chunked = arena.Take<char>(chunked_bytes);
+    for (char*& slot : slots) slot = arena.Take<char>(slot_bytes);
+  }
 
-CudaSparseRows::CudaSparseRows(const CsrView& rows, std::span<const float> targets_in)
-    : SparseRows(rows.n_rows, rows.n_cols, rows.nnz()), host_indptr(rows.indptr.begin(), rows.indptr.end()) {
-  order_host.resize(static_cast<size_t>(rows.n_rows));
-  std::iota(order_host.begin(), order_host.end(), int64_t{0});
-  std::stable_sort(order_host.begin(), order_host.end(), [&](int64_t a, int64_t b) { return Degree(a) > Degree(b); });
-  Stream stream;
-  const auto upload = [&](const auto& host) {
-    const auto bytes = static_cast<int64_t>(host.size() * sizeof(host[0]));
-    DeviceMemory memory(bytes);
-    stream.CopyToDevice(memory.data(), host.data(), bytes);
-    return memory;
-  };
-  indptr = upload(rows.indptr);
-  indices = upload(rows.indices);
-  weights = upload(rows.values);
-  if (!targets_in.empty()) targets = upload(targets_in);
-  order = upload(order_host);
-  stream.Synchronize();
+  unsigned* counts;
+  int64_t *ill_conditioned, *unsolved;
+  char *in_double, *chunked;
+  std::array<char*, 2> slots;
+};
+
+int64_t MaxRows(const CudaSparseRows& rows) {
+  int64_t most = 0;
+  for (const auto& tile : rows.tiles()) most = std::max(most, tile.end_row - tile.first_row);
+  return most;
 }
 
-int64_t CudaSparseRows::FirstOfAtMost(int64_t n_entries) const {
-  return std::partition_point(order_host.begin(), order_host.end(),
-                              [&](int64_t row) { return Degree(row) > n_entries; }) -
-         order_host.begin();
-}
-
-std::unique_ptr<SparseRows> CudaBackend::NewSparseRows(const CsrView& weights, std::span<const float> targets,
-                                                       std::shared_ptr<const void>) {
-  RequireSparseRows(weights, targets);
-  return std::make_unique<CudaSparseRows>(weights, targets);
-}
-
-void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
-  RequireAlsShapes(step);
-  auto& cuda = static_cast<CudaContext&>(context);
-  Stream& stream = cuda.stream();
-  const auto& rows = static_cast<const CudaSparseRows&>(*step.observed);
-  const int64_t f = step.fixed.n_cols;
-  if (rows.n_rows() == 0) return;
+AlsArguments Arguments(const AlsHalfStep& step) {
   AlsArguments a;
   a.fixed = step.fixed.data;
   a.eigenvalues = step.eigenvalues.data;
   a.regularization = step.regularization.data;
-  a.indptr = rows.indptr.as<int64_t>();
-  a.indices = rows.indices.as<int32_t>();
-  a.weights = rows.weights.as<float>();
-  a.targets = rows.targets.data() != nullptr ? rows.targets.as<float>() : a.weights;
-  a.order = rows.order.as<int64_t>();
-  a.n_factors = f;
+  a.n_factors = step.fixed.n_cols;
   a.unobserved_weight = step.unobserved_weight;
   a.solved = step.solved.data;
   a.loss = step.loss.data;
   a.squared_norm = step.squared_norm.data;
+  return a;
+}
+
+std::string Gibibytes(int64_t bytes) {
+  const int64_t tenths = (bytes * 10 + (int64_t{1} << 29)) >> 30;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+}  // namespace
+
+CudaSparseRows::CudaSparseRows(const CsrView& rows, std::span<const float> targets, std::shared_ptr<const void> keep,
+                               int64_t max_bytes)
+    : SparseRows(rows.n_rows, rows.n_cols, rows.nnz()), host_(rows), host_targets_(targets), keep_(std::move(keep)) {
+  const int64_t each = BytesPerEntry(!targets.empty());
+  streamed_ = nnz() * each > max_bytes;
+  CutTiles(streamed_ ? max_bytes / 2 / each : nnz());
+  host_order_.resize(static_cast<size_t>(n_rows()));
+  std::iota(host_order_.begin(), host_order_.end(), int64_t{0});
+  for (const Tile& tile : tiles_)
+    std::stable_sort(host_order_.begin() + tile.first_row, host_order_.begin() + tile.end_row,
+                     [&](int64_t a, int64_t b) { return Degree(a) > Degree(b); });
+  Stream stream;
+  indptr_ = ToDevice(stream, host_.indptr);
+  order_ = ToDevice(stream, host_order_);
+  if (streamed_) {
+    int64_t most = 0;
+    for (const Tile& tile : tiles_) most = std::max(most, Offset(tile.end_row) - Offset(tile.first_row));
+    slot_bytes_ = 2 * Arena::Bytes<float>(most) + (targets.empty() ? 0 : Arena::Bytes<float>(most));
+    pinned_indices_ = PinnedHost(host_.indices.data(), nnz() * 4);
+    pinned_weights_ = PinnedHost(host_.values.data(), nnz() * 4);
+    if (!targets.empty()) pinned_targets_ = PinnedHost(targets.data(), nnz() * 4);
+  } else {
+    indices_ = ToDevice(stream, host_.indices);
+    weights_ = ToDevice(stream, host_.values);
+    if (!targets.empty()) targets_ = ToDevice(stream, targets);
+  }
+  stream.Synchronize();
+}
+
+void CudaSparseRows::CutTiles(int64_t max_entries) {
+  for (int64_t row = 0; row < n_rows();) {
+    const auto begin = host_.indptr.begin() + row + 1;
+    const auto end = std::upper_bound(begin, host_.indptr.end(), Offset(row) + max_entries);
+    const int64_t end_row = std::max(row + 1, static_cast<int64_t>(end - host_.indptr.begin()) - 1);
+    tiles_.push_back({row, end_row});
+    row = end_row;
+  }
+}
+
+int64_t CudaSparseRows::FirstOfAtMost(const Tile& tile, int64_t n_entries) const {
+  const auto order = Order(tile);
+  return std::partition_point(order.begin(), order.end(), [&](int64_t row) { return Degree(row) > n_entries; }) -
+         order.begin();
+}
+
+void CudaSparseRows::Point(AlsArguments& a) const {
+  a.indptr = indptr_.as<int64_t>();
+  a.indices = indices_.as<int32_t>();
+  a.weights = weights_.as<float>();
+  a.targets = host_targets_.empty() ? a.weights : targets_.as<float>();
+  a.order = order_.as<int64_t>();
+}
+
+void CudaSparseRows::Copy(const Tile& tile, Stream& stream, char* slot, AlsArguments& a) const {
+  const auto first = static_cast<size_t>(Offset(tile.first_row));
+  const int64_t n = Offset(tile.end_row) - Offset(tile.first_row);
+  Arena arena(slot);
+  const auto copy = [&](const auto* from) {
+    auto* to = arena.Take<std::remove_cvref_t<decltype(*from)>>(n);
+    stream.CopyToDevice(to, from + first, n * 4);
+    return to;
+  };
+  a.indptr = indptr_.as<int64_t>();
+  a.order = order_.as<int64_t>() + tile.first_row;
+  a.first_entry = static_cast<int64_t>(first);
+  a.indices = copy(host_.indices.data());
+  a.weights = copy(host_.values.data());
+  a.targets = host_targets_.empty() ? a.weights : copy(host_targets_.data());
+}
+
+std::unique_ptr<SparseRows> CudaBackend::NewSparseRows(const CsrView& weights, std::span<const float> targets,
+                                                       std::shared_ptr<const void> keep, int64_t max_entry_bytes) {
+  RequireSparseRows(weights, targets);
+  return std::make_unique<CudaSparseRows>(weights, targets, std::move(keep), max_entry_bytes);
+}
+
+void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
+  RequireAlsShapes(step);
+  const auto& rows = static_cast<const CudaSparseRows&>(*step.observed);
+  if (rows.n_rows() == 0) return;
+  auto& cuda = static_cast<CudaContext&>(context);
+  Stream& stream = cuda.stream();
+  const int64_t f = step.fixed.n_cols;
+
+  std::vector<ChunkedPrimal> chunked;
+  int64_t chunked_bytes = 0;
+  for (const auto& tile : rows.tiles()) {
+    chunked.emplace_back(f);
+    const int64_t n_chunked = Shares(rows, tile, f, facts_.shared_bytes).fused;
+    for (int64_t row : rows.Order(tile).first(static_cast<size_t>(n_chunked)))
+      chunked.back().Add(row, rows.Offset(row), rows.Offset(row + 1));
+    chunked_bytes = std::max(chunked_bytes, chunked.back().workspace_bytes());
+  }
+  const int64_t n_rows = MaxRows(rows);
+  const int n_multiprocessors = facts_.n_multiprocessors;
+  const Workspace workspace(
+      cuda.Reserve(Workspace::Bytes(n_rows, f, n_multiprocessors, chunked_bytes, rows.slot_bytes())), n_rows, f,
+      n_multiprocessors, chunked_bytes, rows.slot_bytes());
+
+  AlsArguments a = Arguments(step);
+  a.unsolved = {workspace.unsolved, workspace.counts};
+  // A system of more factors than a block holds goes straight to double.
+  a.ill_conditioned = f > kFusedFactors ? a.unsolved : RowList{workspace.ill_conditioned, workspace.counts + 1};
   a.failure = cuda.NewFlag([&rows, f](unsigned long long row) {
     return Error(ErrorCode::kNumeric, "ALS: the system of row " + std::to_string(row) + " (" +
                                           std::to_string(rows.Degree(static_cast<int64_t>(row))) +
                                           " entries, n_factors " + std::to_string(f) +
                                           ") is singular; a larger regularization helps");
   });
+  if (!rows.streamed()) rows.Point(a);
 
-  constexpr int64_t kMaxDual = 128;
-  const int64_t first_short = rows.FirstOfAtMost(std::min(f, kMaxDual)), first_empty = rows.FirstOfAtMost(0);
-  const int64_t n_short = first_empty - first_short;
-  std::vector<int64_t> primal(rows.order_host.begin(), rows.order_host.begin() + first_short);
-  DeviceMemory ill(std::max<int64_t>(n_short, 1)), n_ill(8);
-  std::vector<uint8_t> ill_host;
-  if (n_short > 0) {
-    stream.Zero(n_ill.data(), 8);
-    Launch(FindIllConditioned, dim3(Blocks(n_short, 256)), dim3(256), 0, stream.handle(), a, first_short, n_short,
-           ill.as<uint8_t>(), n_ill.as<unsigned>());
-    unsigned found = 0;
-    stream.CopyToHost(&found, n_ill.data(), sizeof found);
-    stream.Synchronize();
-    if (found > 0) {
-      ill_host.resize(static_cast<size_t>(n_short));
-      stream.CopyToHost(ill_host.data(), ill.data(), n_short);
-      stream.Synchronize();
-      for (int64_t place = 0; place < n_short; ++place)
-        if (ill_host[static_cast<size_t>(place)] != 0)
-          primal.push_back(rows.order_host[static_cast<size_t>(first_short + place)]);
+  Stream& copies = cuda.copy_stream();
+  std::array<Event, 2> copied, used;
+  if (rows.streamed())
+    for (Event& event : used) event.Record(stream);
+  for (size_t i = 0; i < rows.tiles().size(); ++i) {
+    const auto& tile = rows.tiles()[i];
+    if (rows.streamed()) {
+      copies.WaitFor(used[i % 2]);
+      rows.Copy(tile, copies, workspace.slots[i % 2], a);
+      copied[i % 2].Record(copies);
+      stream.WaitFor(copied[i % 2]);
     }
+    stream.Zero(workspace.counts, 2 * static_cast<int64_t>(sizeof(unsigned)));
+    const Shares at(rows, tile, f, facts_.shared_bytes);
+    chunked[i].Launch(cuda, a, precision_, facts_.shared_bytes, workspace.chunked);
+    LaunchPrimal(a, precision_, at.fused, at.dual - at.fused, stream.handle());
+    LaunchDual(a, 128, at.dual, at.dual_64 - at.dual, stream.handle());
+    LaunchDual(a, 64, at.dual_64, at.dual_32 - at.dual_64, stream.handle());
+    LaunchDual(a, 32, at.dual_32, at.empty - at.dual_32, stream.handle());
+    if (f <= kFusedFactors && at.empty > at.dual)
+      LaunchPrimal(a, precision_, a.ill_conditioned,
+                   static_cast<int>(std::min<int64_t>(at.empty - at.dual, 2 * n_multiprocessors)), stream.handle());
+    if (at.empty > 0)
+      LaunchDouble(a, static_cast<int>(std::min<int64_t>(at.empty, DoubleBlocks(f, n_multiprocessors))),
+                   workspace.in_double, stream.handle());
+    if (at.n_rows > at.empty)
+      Launch(SolveEmpty, dim3(static_cast<unsigned>(at.n_rows - at.empty)), dim3(128), 0, stream.handle(), a, at.empty);
+    if (rows.streamed()) used[i % 2].Record(stream);
   }
-  const auto dual = [&](int64_t most) { return std::max(first_short, rows.FirstOfAtMost(most)); };
-  const auto flags = [&](int64_t first) {
-    return ill_host.empty() ? nullptr : ill.as<uint8_t>() + (first - first_short);
-  };
-  const int64_t up_to_64 = dual(64), up_to_32 = dual(32);
-  LaunchDual<128, 16>(a, first_short, up_to_64 - first_short, flags(first_short), stream.handle());
-  LaunchDual<64, 16>(a, up_to_64, up_to_32 - up_to_64, flags(up_to_64), stream.handle());
-  LaunchDual<32, 8>(a, up_to_32, first_empty - up_to_32, flags(up_to_32), stream.handle());
-  PrimalSolver(cuda, a, rows, precision_).Solve(primal);
-  if (rows.n_rows() > first_empty)
-    Launch(SolveEmpty, dim3(static_cast<unsigned>(rows.n_rows() - first_empty)), dim3(128), 0, stream.handle(), a,
-           first_empty);
-  if (!ill_host.empty()) stream.Synchronize();  // the flags are freed here
+}
+
+AlsPlan CudaBackend::PlanAls(const AlsShape& shape) const {
+  const int64_t n_rows = shape.n_users + shape.n_items, longer = std::max(shape.n_users, shape.n_items);
+  const int64_t f = shape.n_factors, entry_bytes = shape.nnz * CudaSparseRows::BytesPerEntry(false);
+  constexpr int64_t kFigures = 4 + 8 + 8;  // regularization, loss and squared norm of a row
+  const int64_t resident = n_rows * (f * 4 + kFigures + CudaSparseRows::BytesPerRow()) + f * 4;
+  const int64_t shortest_primal = MaxDualEntries(f, facts_.shared_bytes) + 1;
+  const int64_t n_chunked = std::min(longer, shape.nnz / (f > kFusedFactors ? shortest_primal : kFusedEntries + 1));
+  const int64_t solve = Workspace::Bytes(longer, f, facts_.n_multiprocessors,
+                                         ChunkedPrimal::MaxWorkspaceBytes(f, n_chunked, shape.nnz), 0);
+  const int64_t libraries = LibraryBytes(f) + (int64_t{1} << 20);
+  const int64_t base = resident + libraries;
+  AlsPlan plan;
+  plan.available_bytes = FreeMemory();
+  plan.max_entry_bytes = entry_bytes;
+  plan.peak_bytes = base + 2 * entry_bytes + std::max(solve, DiagonalizeWorkspaceBytes(longer, f));
+  if (plan.peak_bytes <= plan.available_bytes) return plan;
+
+  constexpr int64_t kLeastTiles = int64_t{16} << 20, kMostTiles = int64_t{2} << 30;
+  const int64_t least = std::min(entry_bytes, kLeastTiles);
+  const int64_t needed = base + std::max(solve + least, DiagonalizeWorkspaceBytes(longer, f));
+  if (needed > plan.available_bytes)
+    throw Error(ErrorCode::kOutOfMemory,
+                "ALS of " + std::to_string(shape.n_users) + " users x " + std::to_string(shape.n_items) +
+                    " items with n_factors " + std::to_string(f) + " needs " + Gibibytes(needed) + " of GPU memory, " +
+                    Gibibytes(resident) + " of it for the factors and their rows, even with its entries on the host; " +
+                    Gibibytes(plan.available_bytes) + " are free");
+  plan.streamed = true;
+  plan.max_entry_bytes = std::min({entry_bytes - 1, plan.available_bytes - base - solve, kMostTiles});
+  plan.peak_bytes = std::max(needed, base + solve + plan.max_entry_bytes);
+  return plan;
 }
 
 }  // namespace kindred::cuda

@@ -18,6 +18,25 @@ enum class GramPrecision {
   kFloat32,  // plain float32
 };
 
+/// Cuts one piece of memory into arrays that start at multiples of 256 bytes.
+class Arena {
+ public:
+  explicit Arena(char* memory) : memory_(memory) {}
+  template <class T>
+  T* Take(int64_t n) {
+    char* taken = memory_;
+    memory_ += Bytes<T>(n);
+    return reinterpret_cast<T*>(taken);
+  }
+  template <class T>
+  static int64_t Bytes(int64_t n) {
+    return (n * static_cast<int64_t>(sizeof(T)) + 255) / 256 * 256;
+  }
+
+ private:
+  char* memory_;
+};
+
 /// A stream, workspace, and what Wait has to look at.
 class CudaContext : public Context {
  public:
@@ -27,6 +46,8 @@ class CudaContext : public Context {
   void Wait() override;
 
   Stream& stream() { return stream_; }
+  /// For copies beside what the other stream does.
+  Stream& copy_stream() { return copy_stream_; }
   /// `bytes` of workspace, the same memory at every call; waits for the stream if it has to grow.
   char* Reserve(int64_t bytes);
   /// A flag on the device, all ones at first, that the stream's end is asked about: where a kernel has lowered it,
@@ -38,7 +59,7 @@ class CudaContext : public Context {
  private:
   static constexpr int kMaxFlags = 64;
 
-  Stream stream_;
+  Stream stream_, copy_stream_;
   DeviceMemory workspace_;
   int64_t workspace_bytes_ = 0;
   DeviceMemory flags_;  // kMaxFlags values
@@ -57,7 +78,8 @@ class CudaBackend : public Backend {
   void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override;
   void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) override;
   std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
-                                            std::shared_ptr<const void> keep) override;
+                                            std::shared_ptr<const void> keep, int64_t max_entry_bytes) override;
+  AlsPlan PlanAls(const AlsShape& shape) const override;
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override;
   void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override;
   void SolveAls(Context& context, const AlsHalfStep& step) override;
@@ -69,6 +91,9 @@ class CudaBackend : public Backend {
   GramPrecision precision_;
   DeviceFacts facts_;
 };
+
+/// Workspace of Diagonalize.
+int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t n_factors);
 
 /// The number of blocks of `size` that hold n.
 inline unsigned Blocks(int64_t n, int64_t size) {

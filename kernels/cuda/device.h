@@ -25,14 +25,23 @@ namespace kindred::cuda {
 /// Where a launch is queued.
 using StreamHandle = cudaStream_t;
 
-/// Throws kDevice where the launch is refused.
+/// Throws kDevice where the launch is refused. Every launch opens all the shared memory the device has for the kernel:
+/// threads that launch it with different amounts would otherwise take it from each other.
 template <class... Parameters, class... Arguments>
 void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, StreamHandle stream,
             Arguments&&... arguments) {
+  const void* entry = reinterpret_cast<const void*>(kernel);
   cudaError_t status = cudaSuccess;
-  if (shared_bytes > 48 * 1024)
-    status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes));
+  if (shared_bytes > 0) {
+    int device = 0, most = 0;
+    cudaFuncAttributes attributes{};
+    status = cudaGetDevice(&device);
+    if (status == cudaSuccess) status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    if (status == cudaSuccess) status = cudaFuncGetAttributes(&attributes, entry);
+    if (status == cudaSuccess)
+      status = cudaFuncSetAttribute(entry, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    most - static_cast<int>(attributes.sharedSizeBytes));
+  }
   if (status == cudaSuccess) {
     kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
     status = cudaGetLastError();

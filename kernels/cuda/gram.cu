@@ -68,6 +68,10 @@ int64_t GramWorkspace(int64_t f) {
   return kSlabsAtOnce * f * f * static_cast<int64_t>(sizeof(float));
 }
 
+int64_t RotationRows(int64_t n_rows) {
+  return std::min(kRotateRows, std::max<int64_t>(n_rows, 1));
+}
+
 void GramInDouble(CudaContext& context, MatrixView<const float> a, float* slabs, double* sums) {
   const int64_t f = a.n_cols, n_entries = f * f;
   Stream& stream = context.stream();
@@ -100,17 +104,22 @@ void CudaBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<f
          gramian.data);
 }
 
+int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t f) {
+  const int64_t tile = RotationRows(n_rows) * f * static_cast<int64_t>(sizeof(float));
+  return Arena::Bytes<double>(f * f) + Arena::Bytes<double>(f) + Arena::Bytes<float>(f * f) +
+         std::max(GramWorkspace(f), tile);
+}
+
 void CudaBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) {
   Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
   auto& cuda = static_cast<CudaContext&>(context);
   Stream& stream = cuda.stream();
-  const int64_t f = a.n_cols, n_entries = f * f, tile_rows = std::min(kRotateRows, std::max<int64_t>(a.n_rows, 1));
-  const int64_t rest = std::max(GramWorkspace(f), tile_rows * f * static_cast<int64_t>(sizeof(float)));
-  char* memory = cuda.Reserve(n_entries * 8 + f * 8 + n_entries * 4 + 256 + rest);
-  auto* sums = reinterpret_cast<double*>(memory);
-  double* ascending = sums + n_entries;
-  auto* q = reinterpret_cast<float*>(ascending + f);
-  auto* buffer = reinterpret_cast<float*>(memory + (n_entries * 12 + f * 8 + 255) / 256 * 256);
+  const int64_t f = a.n_cols, n_entries = f * f, tile_rows = RotationRows(a.n_rows);
+  Arena arena(cuda.Reserve(DiagonalizeWorkspaceBytes(a.n_rows, f)));
+  auto* sums = arena.Take<double>(n_entries);
+  auto* ascending = arena.Take<double>(f);
+  auto* q = arena.Take<float>(n_entries);
+  auto* buffer = arena.Take<float>(0);
   unsigned long long* flag = cuda.NewFlag([](unsigned long long) {
     return Error(ErrorCode::kNumeric, "Diagonalize: the matrix has values that are not finite, or too large to square");
   });

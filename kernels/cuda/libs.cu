@@ -10,6 +10,8 @@
 namespace kindred::cuda {
 namespace {
 
+constexpr size_t kBlasWorkspace = size_t{32} << 20;  // fixed, so that cuBLAS chooses the same way every time
+
 void Check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   const ErrorCode code = status == cudaErrorMemoryAllocation ? ErrorCode::kOutOfMemory : ErrorCode::kDevice;
@@ -25,11 +27,6 @@ void Check(cublasStatus_t status, const char* what) {
 void Check(cusolverStatus_t status, const char* what) {
   if (status != CUSOLVER_STATUS_SUCCESS)
     throw Error(ErrorCode::kDevice, std::string(what) + ": cuSOLVER status " + std::to_string(status));
-}
-
-__global__ void Addresses(float* first, int64_t stride, int64_t n, float** addresses) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < n) addresses[i] = first + i * stride;
 }
 
 }  // namespace
@@ -76,32 +73,77 @@ void Free(void* data) noexcept {
   cudaFree(data);
 }
 
+PinnedHost::PinnedHost(const void* data, int64_t bytes) {
+  if (bytes == 0) return;
+  auto* at = const_cast<void*>(data);
+  if (cudaHostRegister(at, static_cast<size_t>(bytes), cudaHostRegisterDefault) == cudaSuccess)
+    data_ = at;
+  else
+    cudaGetLastError();
+}
+
+PinnedHost::~PinnedHost() {
+  if (data_ != nullptr) cudaHostUnregister(data_);
+}
+
 struct Stream::Handles {
+  ~Handles() {
+    if (solver != nullptr) cusolverDnDestroy(solver);
+    if (blas != nullptr) cublasDestroy(blas);
+    if (stream != nullptr) cudaStreamDestroy(stream);
+  }
+
+  cublasHandle_t Blas() {
+    if (blas != nullptr) return blas;
+    Check(cublasCreate(&blas), "cuBLAS");
+    Check(cublasSetStream(blas, stream), "cuBLAS");
+    blas_workspace = DeviceMemory(kBlasWorkspace);
+    Check(cublasSetWorkspace(blas, blas_workspace.data(), kBlasWorkspace), "cuBLAS");
+    Check(cublasSetMathMode(blas, CUBLAS_PEDANTIC_MATH), "cuBLAS");
+    return blas;
+  }
+  cusolverDnHandle_t Solver() {
+    if (solver != nullptr) return solver;
+    Check(cusolverDnCreate(&solver), "cuSOLVER");
+    Check(cusolverDnSetStream(solver, stream), "cuSOLVER");
+    Check(cusolverDnSetDeterministicMode(solver, CUSOLVER_DETERMINISTIC_RESULTS), "cuSOLVER");
+    return solver;
+  }
+
   cudaStream_t stream = nullptr;
   cublasHandle_t blas = nullptr;
   cusolverDnHandle_t solver = nullptr;
   DeviceMemory blas_workspace;
-  DeviceMemory memory;  // of the last Eigen or Cholesky
+  DeviceMemory solver_memory;  // of the last Eigen
   std::vector<char> host_memory;
 };
 
-Stream::Stream() : handles_(std::make_unique<Handles>()) {
-  constexpr size_t kBlasWorkspace = size_t{32} << 20;  // fixed, so that cuBLAS chooses the same way every time
-  Check(cudaStreamCreateWithFlags(&handles_->stream, cudaStreamNonBlocking), "CUDA stream");
-  Check(cublasCreate(&handles_->blas), "cuBLAS");
-  Check(cublasSetStream(handles_->blas, handles_->stream), "cuBLAS");
-  handles_->blas_workspace = DeviceMemory(kBlasWorkspace);
-  Check(cublasSetWorkspace(handles_->blas, handles_->blas_workspace.data(), kBlasWorkspace), "cuBLAS");
-  Check(cublasSetMathMode(handles_->blas, CUBLAS_PEDANTIC_MATH), "cuBLAS");
-  Check(cusolverDnCreate(&handles_->solver), "cuSOLVER");
-  Check(cusolverDnSetStream(handles_->solver, handles_->stream), "cuSOLVER");
-  Check(cusolverDnSetDeterministicMode(handles_->solver, CUSOLVER_DETERMINISTIC_RESULTS), "cuSOLVER");
+Event::Event() {
+  cudaEvent_t event = nullptr;
+  Check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "CUDA event");
+  handle_ = event;
 }
 
-Stream::~Stream() {
-  if (handles_->solver != nullptr) cusolverDnDestroy(handles_->solver);
-  if (handles_->blas != nullptr) cublasDestroy(handles_->blas);
-  if (handles_->stream != nullptr) cudaStreamDestroy(handles_->stream);
+Event::~Event() {
+  cudaEventDestroy(static_cast<cudaEvent_t>(handle_));
+}
+
+void Event::Record(Stream& stream) {
+  Check(cudaEventRecord(static_cast<cudaEvent_t>(handle_), stream.handle()), "CUDA event");
+}
+
+void Stream::WaitFor(const Event& event) {
+  Check(cudaStreamWaitEvent(handles_->stream, static_cast<cudaEvent_t>(event.handle_), 0), "CUDA event");
+}
+
+Stream::Stream() : handles_(std::make_unique<Handles>()) {
+  Check(cudaStreamCreateWithFlags(&handles_->stream, cudaStreamNonBlocking), "CUDA stream");
+}
+
+Stream::~Stream() = default;
+
+int64_t LibraryBytes(int64_t n) {
+  return static_cast<int64_t>(kBlasWorkspace) + (int64_t{64} << 20) + 4 * n * n * 8;
 }
 
 StreamHandle Stream::handle() const {
@@ -131,15 +173,15 @@ void Stream::Synchronize() {
 // Row-major c = a b is column-major ct = bt at.
 void Stream::Multiply(int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
   const float one = 1, zero = 0;
-  Check(cublasSgemm_64(handles_->blas, CUBLAS_OP_N, CUBLAS_OP_N, n, m, k, &one, b, n, a, k, &zero, c, n),
+  Check(cublasSgemm_64(handles_->Blas(), CUBLAS_OP_N, CUBLAS_OP_N, n, m, k, &one, b, n, a, k, &zero, c, n),
         "cuBLAS GEMM");
 }
 
 void Stream::SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const float* a, float* c) {
   const float one = 1, zero = 0;
-  Check(cublasSgemmStridedBatched_64(handles_->blas, CUBLAS_OP_N, CUBLAS_OP_T, width, width, slab_rows, &one, a, width,
-                                     slab_rows * width, a, width, slab_rows * width, &zero, c, width, width * width,
-                                     n_slabs),
+  Check(cublasSgemmStridedBatched_64(handles_->Blas(), CUBLAS_OP_N, CUBLAS_OP_T, width, width, slab_rows, &one, a,
+                                     width, slab_rows * width, a, width, slab_rows * width, &zero, c, width,
+                                     width * width, n_slabs),
         "cuBLAS GEMM");
 }
 
@@ -147,30 +189,19 @@ void Stream::Eigen(int64_t n, double* a, double* eigenvalues) {
   cusolverDnParams_t parameters = nullptr;
   Check(cusolverDnCreateParams(&parameters), "cuSOLVER");
   size_t device_bytes = 0, host_bytes = 0;
-  Check(cusolverDnXsyevd_bufferSize(handles_->solver, parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n,
+  Check(cusolverDnXsyevd_bufferSize(handles_->Solver(), parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n,
                                     CUDA_R_64F, a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, &device_bytes, &host_bytes),
         "cuSOLVER eigendecomposition");
   Synchronize();  // the last call's memory may still be in use
-  handles_->memory = DeviceMemory(static_cast<int64_t>(device_bytes) + 256);
+  handles_->solver_memory = DeviceMemory(static_cast<int64_t>(device_bytes) + 256);
   handles_->host_memory.resize(host_bytes + 1);
-  int* info = handles_->memory.as<int>();
-  Check(cusolverDnXsyevd(handles_->solver, parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, CUDA_R_64F,
-                         a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, handles_->memory.as<char>() + 256, device_bytes,
-                         handles_->host_memory.data(), host_bytes, info),
-        "cuSOLVER eigendecomposition");
+  int* info = handles_->solver_memory.as<int>();
+  Check(
+      cusolverDnXsyevd(handles_->Solver(), parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, CUDA_R_64F,
+                       a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, handles_->solver_memory.as<char>() + 256,
+                       device_bytes, handles_->host_memory.data(), host_bytes, info),
+      "cuSOLVER eigendecomposition");
   cusolverDnDestroyParams(parameters);
-}
-
-void Stream::Cholesky(int64_t n, float* systems, int64_t ld, int64_t stride, int64_t n_systems, int32_t* info) {
-  Synchronize();
-  handles_->memory = DeviceMemory(n_systems * static_cast<int64_t>(sizeof(float*)));
-  float** addresses = handles_->memory.as<float*>();
-  Launch(Addresses, dim3(static_cast<unsigned>((n_systems + 255) / 256)), dim3(256), 0, handles_->stream, systems,
-         stride, n_systems, addresses);
-  // The row-major lower triangle is the column-major upper one.
-  Check(cusolverDnSpotrfBatched(handles_->solver, CUBLAS_FILL_MODE_UPPER, static_cast<int>(n), addresses,
-                                static_cast<int>(ld), info, static_cast<int>(n_systems)),
-        "cuSOLVER Cholesky");
 }
 
 }  // namespace kindred::cuda

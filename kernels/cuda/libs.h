@@ -55,7 +55,41 @@ class DeviceMemory {
   void* data_ = nullptr;
 };
 
-/// An ordered queue of work with its library handles.
+/// Host memory that copies may run from beside kernels, for as long as this lives; where the system refuses to pin it,
+/// copies are only slower.
+class PinnedHost {
+ public:
+  PinnedHost() = default;
+  PinnedHost(const void* data, int64_t bytes);
+  PinnedHost(PinnedHost&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+  PinnedHost& operator=(PinnedHost&& other) noexcept {
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~PinnedHost();
+
+ private:
+  void* data_ = nullptr;
+};
+
+class Stream;
+
+/// A place in a stream that another stream can wait for.
+class Event {
+ public:
+  Event();
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void Record(Stream& stream);
+
+ private:
+  friend class Stream;
+  void* handle_ = nullptr;
+};
+
+/// An ordered queue of work, with the libraries' handles from their first use on.
 class Stream {
  public:
   Stream();
@@ -69,6 +103,8 @@ class Stream {
   void CopyToHost(void* to, const void* from, int64_t bytes);
   void CopyOnDevice(void* to, const void* from, int64_t bytes);
   void Zero(void* data, int64_t bytes);
+  /// What is queued from here on starts after what the event stands for.
+  void WaitFor(const Event& event);
   /// Blocks until the queue is empty. Throws what went wrong in it.
   void Synchronize();
 
@@ -78,13 +114,13 @@ class Stream {
   void SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const float* a, float* c);
   /// Eigendecomposition of the symmetric a [n x n]: eigenvalues ascending; a's row r becomes the r-th eigenvector.
   void Eigen(int64_t n, double* a, double* eigenvalues);
-  /// Cholesky of n_systems symmetric systems [n x n] of row stride ld, `stride` floats apart, in place: the lower
-  /// triangle becomes L. info[s] is 0, or 1 + the first pivot that is not positive.
-  void Cholesky(int64_t n, float* systems, int64_t ld, int64_t stride, int64_t n_systems, int32_t* info);
 
  private:
   struct Handles;
   std::unique_ptr<Handles> handles_;
 };
+
+/// Device memory a stream's libraries take for themselves, at most, for Eigen of n and any product.
+int64_t LibraryBytes(int64_t n);
 
 }  // namespace kindred::cuda

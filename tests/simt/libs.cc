@@ -40,6 +40,14 @@ void Free(void* data) noexcept {
   std::free(data);
 }
 
+PinnedHost::PinnedHost(const void*, int64_t) {}
+PinnedHost::~PinnedHost() = default;
+
+Event::Event() = default;
+Event::~Event() = default;
+void Event::Record(Stream&) {}
+void Stream::WaitFor(const Event&) {}
+
 struct Stream::Handles {};
 
 Stream::Stream() = default;
@@ -80,23 +88,8 @@ void Stream::Eigen(int64_t n, double* a, double* eigenvalues) {
   Eigen::Map<Eigen::VectorXd>(eigenvalues, n) = solver.eigenvalues();
 }
 
-void Stream::Cholesky(int64_t n, float* systems, int64_t ld, int64_t stride, int64_t n_systems, int32_t* info) {
-  for (int64_t s = 0; s < n_systems; ++s) {
-    float* a = systems + s * stride;
-    info[s] = 0;
-    for (int64_t j = 0; j < n && info[s] == 0; ++j) {
-      double pivot = a[j * ld + j];
-      for (int64_t k = 0; k < j; ++k) pivot -= static_cast<double>(a[j * ld + k]) * a[j * ld + k];
-      if (!(pivot > 0)) info[s] = static_cast<int32_t>(j) + 1;
-      const double root = std::sqrt(pivot);
-      a[j * ld + j] = static_cast<float>(root);
-      for (int64_t i = j + 1; i < n; ++i) {
-        double sum = a[i * ld + j];
-        for (int64_t k = 0; k < j; ++k) sum -= static_cast<double>(a[i * ld + k]) * a[j * ld + k];
-        a[i * ld + j] = static_cast<float>(sum / root);
-      }
-    }
-  }
+int64_t LibraryBytes(int64_t) {
+  return 0;
 }
 
 }  // namespace kindred::cuda

@@ -115,15 +115,17 @@ class StrictBackend : public Backend {
   }
 
   std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
-                                            std::shared_ptr<const void>) override {
+                                            std::shared_ptr<const void>, int64_t) override {
     auto copy = std::make_shared<RowsCopy>();
     copy->indptr.assign(weights.indptr.begin(), weights.indptr.end());
     copy->indices.assign(weights.indices.begin(), weights.indices.end());
     copy->weights.assign(weights.values.begin(), weights.values.end());
     copy->targets.assign(targets.begin(), targets.end());
     const CsrView view = {weights.n_rows, weights.n_cols, copy->indptr, copy->indices, copy->weights};
-    return std::make_unique<StrictRows>(cpu_.NewSparseRows(view, copy->targets, copy));
+    return std::make_unique<StrictRows>(cpu_.NewSparseRows(view, copy->targets, copy, INT64_MAX));
   }
+
+  AlsPlan PlanAls(const AlsShape& shape) const override { return cpu_.PlanAls(shape); }
 
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override {
     Check(a, "Gram's matrix");
