@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD := $(if $(filter debug,$(PRESET)),build-debug,build)
 JOBS ?= $(shell nproc)
 
-.PHONY: build demo test deps bench fuzz format clean
+.PHONY: build demo test mutate deps bench fuzz format clean
 
 build: deps
 	@cmake --preset $(PRESET) $(if $(VERBOSE),,--log-level=WARNING)
@@ -14,6 +14,9 @@ demo: build
 
 test: deps
 	@PRESET=$(PRESET) BUILD=$(BUILD) JOBS=$(JOBS) scripts/test.sh
+
+mutate: deps
+	@scripts/mutate.py --preset $(PRESET) --build $(BUILD) --jobs $(JOBS) --some $(or $(SOME),0)
 
 deps:
 	@scripts/install_deps.sh
