@@ -4,7 +4,8 @@
 // that fills up is cut down to what the bounds leave (top_n_scan.cu); what is left in the end is scored by the
 // definition and sorted (top_n_merge.cu). Only items that are provably out are dropped, so that neither the order of
 // appending nor the cuts into splits, waves and ranges have any part in the answer. The score matrix is never written.
-// Bytes to move: the items' bf16 copy once for every 128 queries, 16 KiB a query of lists; flops: 2 f a score.
+// Bytes to move: the items' bf16 copy once for every 128 queries; of lists, 8 for each candidate, of which a query has
+// about n ln(n_items / n), and a few times that at a time in each split; flops: 2 f a score.
 // Not measured on a GPU yet.
 #include "kernels/cuda/top_n.h"
 
@@ -140,6 +141,7 @@ TopNPlan PlanTopN(int64_t n_queries, int64_t n_items, int64_t n_factors, int64_t
                   const TopNDevice& device) {
   const ItemIndexPlan index = PlanItemIndex(n_items, n_factors, device);
   const int64_t budget = std::min(int64_t{1} << 30, device.free_bytes / 4);
+  n_queries = std::max<int64_t>(n_queries, 1);
   TopNPlan plan;
   if (n > kMaxScanN) {
     PlanSort(plan, n_queries, n_items, n, budget);
@@ -201,8 +203,7 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
   a.thresholds = reinterpret_cast<unsigned*>(memory + at.thresholds);
   a.counts = reinterpret_cast<int*>(memory + at.counts);
   a.lists = reinterpret_cast<Candidate*>(memory + at.lists);
-  stream.Zero(a.thresholds, a.n_queries * 4);
-  stream.Zero(a.counts, a.n_queries * a.n_splits * 4);
+  stream.Zero(a.thresholds, at.lists - at.thresholds);  // and the counts
   LaunchPack(stream.handle(), a.queries, 0, a.n_queries, RoundUp(RoundUp(a.n_queries, plan.query_tile), kTile) / kTile,
              a.f, a.words, packed_queries, query_norms, nullptr);
   for (int64_t tile = index.first_item / kTile; tile < index.plan.n_tiles; tile += plan.range_tiles) {
@@ -273,7 +274,14 @@ std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixVie
 }
 
 void CudaBackend::TopN(Context& context, const ItemIndex& index, const TopNRequest& request) {
-  TopNFor(context, index, request, {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
+  constexpr int64_t kSmall = int64_t{16} << 20;
+  TopNDevice device = {facts_.n_multiprocessors, facts_.shared_bytes, facts_.memory_bytes};
+  const int64_t n = std::min(request.items.n_cols, index.n_items());
+  // To ask the driver what is free takes as long as a small call.
+  const bool keeps_copy = static_cast<const CudaItemIndex&>(index).plan.keeps_copy;
+  if (PlanTopN(request.queries.n_rows, index.n_items(), index.n_factors(), n, keeps_copy, device).peak_bytes > kSmall)
+    device.free_bytes = FreeMemory();
+  TopNFor(context, index, request, device);
 }
 
 }  // namespace kindred::cuda

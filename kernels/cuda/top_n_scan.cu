@@ -112,9 +112,8 @@ __device__ int Compact(Candidate* list, int from, int count, const Keep& keep) {
 __device__ int KeepExact(const TopNArguments& a, int64_t query, Candidate* list, int count, float* threshold,
                          int* histogram) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
-  for (int i = lane; i < count; i += 32)
+  for (int i = lane; i < count; i += 32)  // the lane that Compact has read it
     if ((list[i].item & kExact) == 0) list[i] = {DefinedScore(a, query, list[i].item), list[i].item | kExact};
-  __syncwarp();
   count = Compact(list, 0, count, [](const Candidate& candidate) { return KeyOf(candidate) != 0; });
   if (count < a.n) return count;
   const auto visit = [=](const auto& call) {
@@ -256,7 +255,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
   if (first_tile == end) return;
   StartQueries<S>(a, state, first_query);
 
-  const int64_t n_panels = a.words / kPanelWords, n_steps = (end - first_tile) * n_panels;
+  const int64_t n_panels = a.words / kPanelWords;
   int64_t load_tile = first_tile, load_panel = 0;
   int load_stage = 0;
   const auto load = [&] {
@@ -278,44 +277,39 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
                              resident + panel * S::kQueryWords);
   for (int s = 0; s < S::kStages - 1; ++s) load();
 
-  float sums[S::kRowBlocks][8][4];
   float reach = -INFINITY;
   bool skips = false;
-  int64_t tile = a.first_tile + first_tile, panel = 0;
   int stage = 0, until_refresh = 0;
-  for (int64_t step = 0; step < n_steps; ++step) {
-    WaitForCopies<S::kStages - 2>();
-    __syncthreads();  // this step's panel is whole, and the last step's is free
-    load();
-    const uint32_t* const items = ring + stage * S::kStageWords;
-    const uint32_t* const queries = S::kResident ? resident + panel * S::kQueryWords : items + S::kItemWords;
-    stage = stage + 1 == S::kStages ? 0 : stage + 1;
-    if (panel == 0) {
-      if (until_refresh-- == 0) {
-        Refresh(a, state, warp, n_rows);
-        reach = Reach(state, warp, n_rows);
-        until_refresh = kRefresh - 1;
+  for (int64_t tile = first_tile; tile < end; ++tile) {
+    float sums[S::kRowBlocks][8][4] = {};
+    for (int64_t panel = 0; panel < n_panels; ++panel) {
+      WaitForCopies<S::kStages - 2>();
+      __syncthreads();  // this panel is whole, and the one before is free
+      load();
+      const uint32_t* const items = ring + stage * S::kStageWords;
+      const uint32_t* const queries = S::kResident ? resident + panel * S::kQueryWords : items + S::kItemWords;
+      stage = stage + 1 == S::kStages ? 0 : stage + 1;
+      if (panel == 0) {
+        if (until_refresh-- == 0) {
+          Refresh(a, state, warp, n_rows);
+          reach = Reach(state, warp, n_rows);
+          until_refresh = kRefresh - 1;
+        }
+        skips = n_rows == 0 || a.tile_norms[a.first_tile + tile] < reach;
       }
-      skips = n_rows == 0 || a.tile_norms[tile] < reach;
-#pragma unroll
-      for (int e = 0; e < S::kRowBlocks * 32; ++e) sums[e >> 5][(e >> 2) & 7][e & 3] = 0;
+      if (!skips) MultiplyPanel<S::kRowBlocks>(queries + warp.row * kPanelWords, items, sums);
     }
-    if (!skips) MultiplyPanel<S::kRowBlocks>(queries + warp.row * kPanelWords, items, sums);
-    if (++panel < n_panels) continue;
-    if (!skips && Append<S::kRowBlocks>(a, state, warp, tile, sums)) {
-      unsigned full = __ballot_sync(kAllLanes, lane < n_rows && state.counts[warp.row + lane] > a.capacity - kTile);
-      const bool shrinks = full != 0;
-      for (; full != 0; full &= full - 1) Shrink(a, state, warp, __ffs(static_cast<int>(full)) - 1);
-      if (shrinks) reach = Reach(state, warp, n_rows);
-    }
-    panel = 0;
-    ++tile;
+    if (skips || !Append<S::kRowBlocks>(a, state, warp, a.first_tile + tile, sums)) continue;
+    unsigned full = __ballot_sync(kAllLanes, lane < n_rows && state.counts[warp.row + lane] > a.capacity - kTile);
+    if (full == 0) continue;
+    for (; full != 0; full &= full - 1) Shrink(a, state, warp, __ffs(static_cast<int>(full)) - 1);
+    reach = Reach(state, warp, n_rows);
   }
   FinishQueries(a, state, warp, n_rows);
 }
 
 template <class S>
-void Launch(StreamHandle stream, const TopNPlan& plan, const TopNArguments& a) {
+void LaunchShape(StreamHandle stream, const TopNPlan& plan, const TopNArguments& a) {
   const dim3 blocks(static_cast<unsigned>((a.n_queries + S::kQueries - 1) / S::kQueries),
                     static_cast<unsigned>(a.n_splits));
   Launch(ScanTopN<S>, blocks, dim3(S::kThreads), static_cast<size_t>(plan.scan_shared_bytes), stream, a);
@@ -331,9 +325,9 @@ int64_t ScanSharedBytes(int64_t query_tile, bool resident, int64_t words) {
 
 void LaunchScan(StreamHandle stream, const TopNPlan& plan, const TopNArguments& a) {
   if (plan.query_tile == 16) {
-    plan.resident ? Launch<Shape<1, 1, true>>(stream, plan, a) : Launch<Shape<1, 1, false>>(stream, plan, a);
+    plan.resident ? LaunchShape<Shape<1, 1, true>>(stream, plan, a) : LaunchShape<Shape<1, 1, false>>(stream, plan, a);
   } else {
-    plan.resident ? Launch<Shape<4, 2, true>>(stream, plan, a) : Launch<Shape<4, 2, false>>(stream, plan, a);
+    plan.resident ? LaunchShape<Shape<4, 2, true>>(stream, plan, a) : LaunchShape<Shape<4, 2, false>>(stream, plan, a);
   }
 }
 
