@@ -86,6 +86,17 @@ TEST_P(TopNTest, EveryOperandMayRoundTheSameWay) {
   ExpectExact(items, n_items, query, 1, f, 2);
 }
 
+TEST_P(TopNTest, ScoresThatOverflowOnlyInTheScan) {
+  // 3.4e38 is infinite in bf16; its score is not, and not the best.
+  const int64_t n_items = 400, f = 2;
+  std::vector<float> items(static_cast<size_t>(n_items * f));
+  for (int64_t i = 0; i < n_items; ++i) {
+    items[static_cast<size_t>(i * f)] = i % 3 == 0 ? 3e38f : 3.4e38f;
+    items[static_cast<size_t>(i * f + 1)] = i % 3 == 0 ? 0 : -1e38f;
+  }
+  ExpectExact(items, n_items, {0.5f, 0.5f}, 1, f, 5);
+}
+
 TEST_P(TopNTest, SmallItemsWinWhereScoresAreNegative) {
   const int64_t n_items = 2000, f = 6;
   std::vector<float> items = RandomNormal(n_items * f, 24), queries = RandomNormal(20 * f, 25);
