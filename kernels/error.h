@@ -1,6 +1,8 @@
 // The one exception type of Kindred.
 #pragma once
 
+#include <cstdint>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -33,6 +35,13 @@ class Error : public std::runtime_error {
 /// Whether it was the device that failed, so that the same work may succeed on another one.
 inline bool IsOfDevice(const Error& error) {
   return error.code() == ErrorCode::kDevice || error.code() == ErrorCode::kOutOfMemory;
+}
+
+/// Bytes in GiB with one digit after the point, for messages.
+inline std::string GiB(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", static_cast<double>(bytes) / (1 << 30));
+  return text;
 }
 
 }  // namespace kindred

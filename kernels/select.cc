@@ -42,12 +42,6 @@ std::string CudaVersion(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-std::string GiB(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", static_cast<double>(bytes) / (1 << 30));
-  return text;
-}
-
 template <class Value>
 Value Ask(bool (*function)(Value*, PluginError*)) {
   Value value{};

@@ -39,6 +39,7 @@ struct Fitted {
   std::vector<float> popularity;
   std::vector<AlsEpoch> epochs;
   json backend;  // what it was fitted on
+  AlsPlan plan;
 
   ModelView view(const Dataset& dataset, const TrainOptions& options) const {
     ModelView view;
@@ -145,13 +146,23 @@ class Training {
     if (options_.algorithm == "als")
       fitted.factors = backend_.Run("fitting", [&](Backend& backend) {
         fitted.epochs.clear();
+        const CsrView view = interactions.view();
+        fitted.plan = backend.PlanAls({view.n_rows, view.n_cols, view.nnz(), options_.als.n_factors});
+        Stage(fmt::format("memory: at most {} GiB, of {} there{}", GiB(fitted.plan.peak_bytes),
+                          GiB(fitted.plan.available_bytes),
+                          fitted.plan.streamed ? "; the interactions stay on the host" : ""));
         return FitAls(backend, interactions.view(), options_.als, [&](const AlsEpoch& epoch) {
           fitted.epochs.push_back(epoch);
           if (events_.epoch) events_.epoch(epoch);
         });
       });
     fitted.backend = backend_.Describe();
-    if (options_.algorithm == "als") fitted.backend["gram_precision"] = backend_.gram_precision();
+    if (options_.algorithm == "als") {
+      fitted.backend["gram_precision"] = backend_.gram_precision();
+      fitted.backend["memory"] = {{"planned_bytes", fitted.plan.peak_bytes},
+                                  {"available_bytes", fitted.plan.available_bytes},
+                                  {"streamed", fitted.plan.streamed}};
+    }
     fitted.history = std::move(interactions);
     return fitted;
   }

@@ -27,8 +27,8 @@ void CheckOptions(const AlsOptions& options) {
 
 // One side of the factorization with what its half-step needs.
 struct Side {
-  Side(Backend& backend, const CsrView& rows, const AlsOptions& options)
-      : observed(backend.NewSparseRows(rows, {}, nullptr)),
+  Side(Backend& backend, const CsrView& rows, const AlsOptions& options, int64_t max_entry_bytes)
+      : observed(backend.NewSparseRows(rows, {}, nullptr, max_entry_bytes)),
         factors(backend, rows.n_rows, options.n_factors),
         resident_regularization(backend, rows.n_rows),
         loss(backend, rows.n_rows),
@@ -47,12 +47,13 @@ struct Side {
 
 class AlsFit {
  public:
-  AlsFit(Backend& backend, const CsrView& interactions, const CsrView& transpose, const AlsOptions& options)
+  AlsFit(Backend& backend, const CsrView& interactions, const CsrView& transpose, const AlsOptions& options,
+         int64_t max_entry_bytes)
       : backend_(backend),
         context_(backend.NewContext()),
         options_(options),
-        users_(backend, interactions, options),
-        items_(backend, transpose, options),
+        users_(backend, interactions, options, max_entry_bytes),
+        items_(backend, transpose, options, max_entry_bytes),
         eigenvalues_(backend, options.n_factors) {
     users_.resident_regularization.Upload(backend_, *context_, users_.regularization);
     items_.resident_regularization.Upload(backend_, *context_, items_.regularization);
@@ -130,8 +131,10 @@ class AlsFit {
 AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOptions& options,
                   const std::function<void(const AlsEpoch&)>& on_epoch) {
   CheckOptions(options);
+  const AlsPlan plan =
+      backend.PlanAls({interactions.n_rows, interactions.n_cols, interactions.nnz(), options.n_factors});
   const Csr transpose = Transpose(interactions);
-  return AlsFit(backend, interactions, transpose.view(), options).Run(on_epoch);
+  return AlsFit(backend, interactions, transpose.view(), options, plan.max_entry_bytes).Run(on_epoch);
 }
 
 std::vector<float> ItemPopularity(const CsrView& interactions) {

@@ -39,7 +39,8 @@ struct AlsFactors {
 /// Trains on users x items confidences (> 0). An epoch solves the users, then the items; at the end the users
 /// are solved once more, so that the stored factors are what folding in their history gives.
 /// Throws kInvalidArgument for options out of range and kNumeric (naming the row) for a singular system or a
-/// loss that is not finite. Deterministic. Memory: both factor matrices, and the interactions twice.
+/// loss that is not finite, and kOutOfMemory before it starts where Backend::PlanAls does. Deterministic. Memory: both
+/// factor matrices, and the interactions twice.
 AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOptions& options,
                   const std::function<void(const AlsEpoch&)>& on_epoch = {});
 

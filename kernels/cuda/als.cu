@@ -88,11 +88,6 @@ AlsArguments Arguments(const AlsHalfStep& step) {
   return a;
 }
 
-std::string Gibibytes(int64_t bytes) {
-  const int64_t tenths = (bytes * 10 + (int64_t{1} << 29)) >> 30;
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
-}
-
 }  // namespace
 
 CudaSparseRows::CudaSparseRows(const CsrView& rows, std::span<const float> targets, std::shared_ptr<const void> keep,
@@ -260,9 +255,9 @@ AlsPlan CudaBackend::PlanAls(const AlsShape& shape) const {
   if (needed > plan.available_bytes)
     throw Error(ErrorCode::kOutOfMemory,
                 "ALS of " + std::to_string(shape.n_users) + " users x " + std::to_string(shape.n_items) +
-                    " items with n_factors " + std::to_string(f) + " needs " + Gibibytes(needed) + " of GPU memory, " +
-                    Gibibytes(resident) + " of it for the factors and their rows, even with its entries on the host; " +
-                    Gibibytes(plan.available_bytes) + " are free");
+                    " items with n_factors " + std::to_string(f) + " needs " + GiB(needed) + " GiB of GPU memory, " +
+                    GiB(resident) + " of it for the factors and their rows, even with its entries on the host; " +
+                    GiB(plan.available_bytes) + " GiB are free");
   plan.streamed = true;
   plan.max_entry_bytes = std::min({entry_bytes - 1, plan.available_bytes - base - solve, kMostTiles});
   plan.peak_bytes = std::max(needed, base + solve + plan.max_entry_bytes);

@@ -12,12 +12,6 @@
 
 namespace kindred::cuda {
 
-/// How the Gram matrices of long rows are multiplied.
-enum class GramPrecision {
-  kBf16x3,   // tensor cores on bf16 parts, three products: relative error about 1e-5
-  kFloat32,  // plain float32
-};
-
 /// Cuts one piece of memory into arrays that start at multiples of 256 bytes.
 class Arena {
  public:

@@ -28,10 +28,7 @@ bool FreeMemory(int64_t* bytes, PluginError* error) {
 
 Backend* NewBackend(GramPrecision precision, PluginError* error) {
   Backend* backend = nullptr;
-  WithoutThrowing(error, [&] {
-    backend = new cuda::CudaBackend(
-        "cuda", precision == GramPrecision::kFloat32 ? cuda::GramPrecision::kFloat32 : cuda::GramPrecision::kBf16x3);
-  });
+  WithoutThrowing(error, [&] { backend = new cuda::CudaBackend("cuda", precision); });
   return backend;
 }
 

@@ -1,70 +1,21 @@
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <random>
 
+#include "tests/kernels/als_fixture.h"
 #include "tests/reference/reference.h"
-#include "tests/support/backends.h"
 #include "tests/support/random.h"
 
 namespace kindred {
 namespace {
 
-struct Rows {
-  int64_t n_cols = 0;
-  std::vector<int64_t> indptr = {0};
-  std::vector<int32_t> indices;
-  std::vector<float> weights, targets;
-
-  int64_t n_rows() const { return static_cast<int64_t>(indptr.size()) - 1; }
-  CsrView view() const { return {n_rows(), n_cols, indptr, indices, weights}; }
-
-  /// Adds a row of `count` random columns; weights below 0.2 become 0.
-  void Add(int64_t count, std::mt19937_64& engine) {
-    std::vector<int32_t> all(static_cast<size_t>(n_cols));
-    std::iota(all.begin(), all.end(), 0);
-    std::shuffle(all.begin(), all.end(), engine);
-    all.resize(static_cast<size_t>(std::min(count, n_cols)));
-    std::sort(all.begin(), all.end());
-    for (int32_t column : all) {
-      const float w = std::uniform_real_distribution<float>(0, 4)(engine);
-      indices.push_back(column);
-      weights.push_back(w < 0.2f ? 0 : w);
-      targets.push_back(std::normal_distribution<float>(1, 1)(engine));
-    }
-    indptr.push_back(static_cast<int64_t>(indices.size()));
-  }
-};
-
-class AlsTest : public BackendTest {
+class AlsTest : public AlsFixture {
  protected:
-  struct Solution {
-    std::vector<float> fixed, solved;
-    std::vector<double> loss, squared_norm;
-  };
-
-  Solution Solve(const Rows& rows, bool use_targets, const std::vector<float>& fixed, int64_t f, float a0,
-                 const std::vector<float>& regularization, int64_t max_entry_bytes = INT64_MAX) {
-    const Resident<float> y = ToBackend(fixed, rows.n_cols, f);
-    const Resident<float> eigenvalues(backend(), f), x(backend(), rows.n_rows(), f);
-    const Resident<double> loss(backend(), rows.n_rows()), squared_norm(backend(), rows.n_rows());
-    const Resident<float> l = ToBackend(regularization, rows.n_rows());
-    const auto observed = backend().NewSparseRows(
-        rows.view(), use_targets ? std::span<const float>(rows.targets) : std::span<const float>(), nullptr,
-        max_entry_bytes);
-    backend().Diagonalize(context(), y.matrix(), eigenvalues.view());
-    backend().SolveAls(context(), {observed.get(), y.matrix(), eigenvalues.view(), a0, l.view(), x.matrix(),
-                                   loss.view(), squared_norm.view()});
-    context().Wait();
-    return {ToHost(y), ToHost(x), ToHost(loss), ToHost(squared_norm)};
-  }
-
   // Every row of random rows of these lengths against the reference.
   void CompareWithReference(int64_t f, int64_t n_cols, bool use_targets, const std::vector<int64_t>& lengths) {
     const uint64_t seed = static_cast<uint64_t>(f);
     SCOPED_TRACE(testing::Message() << "f " << f << ", targets " << use_targets << ", seed " << seed);
     std::mt19937_64 engine(seed);
-    Rows rows;
+    AlsRows rows;
     rows.n_cols = n_cols;
     for (int64_t count : lengths) rows.Add(count, engine);
     std::vector<float> regularization;
@@ -121,7 +72,7 @@ TEST_P(AlsTest, HugeRowsEqualTheReference) {
 
 TEST_P(AlsTest, BitsDoNotDependOnWhereTheEntriesLie) {
   std::mt19937_64 engine(9);
-  Rows rows;
+  AlsRows rows;
   rows.n_cols = 300;
   for (int64_t r = 0; r < 40; ++r) rows.Add(r % 9 == 0 ? 0 : r * 7 % 90, engine);
   rows.Add(300, engine);
@@ -140,7 +91,7 @@ TEST_P(AlsTest, BitsDoNotDependOnWhereTheEntriesLie) {
 
 TEST_P(AlsTest, RegularizationWithoutUnobservedWeight) {
   std::mt19937_64 engine(5);
-  Rows rows;
+  AlsRows rows;
   rows.n_cols = 60;
   for (int64_t count : {1, 10, 40}) rows.Add(count, engine);
   const std::vector<float> fixed = RandomNormal(60 * 24, 5);
@@ -157,7 +108,7 @@ TEST_P(AlsTest, RegularizationWithoutUnobservedWeight) {
 
 TEST_P(AlsTest, ASingularSystemIsAnErrorThatNamesTheFirstSuchRow) {
   std::mt19937_64 engine(6);
-  Rows rows;
+  AlsRows rows;
   rows.n_cols = 50;
   rows.Add(50, engine);
   rows.Add(3, engine);
@@ -175,7 +126,7 @@ TEST_P(AlsTest, ASingularSystemIsAnErrorThatNamesTheFirstSuchRow) {
 TEST_P(AlsTest, ASystemSingularButForRoundingIsAnError) {
   for (uint64_t seed = 100; seed < 140; ++seed) {
     std::mt19937_64 engine(seed);
-    Rows rows;
+    AlsRows rows;
     rows.n_cols = 50;
     rows.Add(7, engine);  // one short of n_factors: only the last pivot is lost
     for (float& w : rows.weights) w += 0.5f;
@@ -187,7 +138,7 @@ TEST_P(AlsTest, ASystemSingularButForRoundingIsAnError) {
 TEST_P(AlsTest, TinyEigenvaluesAreTakenInThePrimal) {
   // Two equal items alone in their direction: the dual's matrix, 1e9 everywhere, would lose its identity.
   for (int64_t f : {2, 40, 140}) {
-    Rows rows;
+    AlsRows rows;
     rows.n_cols = f + 2;
     rows.indptr = {0, 2};
     rows.indices = {static_cast<int32_t>(f), static_cast<int32_t>(f + 1)};
@@ -202,7 +153,7 @@ TEST_P(AlsTest, TinyEigenvaluesAreTakenInThePrimal) {
 }
 
 TEST_P(AlsTest, HugeWeightsStayFinite) {
-  Rows rows;
+  AlsRows rows;
   rows.n_cols = 3;
   rows.indptr = {0, 2, 4};
   rows.indices = {0, 1, 1, 2};
@@ -213,7 +164,7 @@ TEST_P(AlsTest, HugeWeightsStayFinite) {
 
 TEST_P(AlsTest, BitsDoNotDependOnThreads) {
   std::mt19937_64 engine(8);
-  Rows rows;
+  AlsRows rows;
   rows.n_cols = 400;
   const int64_t n_rows = Allowance(300, 30);
   for (int64_t r = 0; r < n_rows; ++r) rows.Add(r % 7 == 0 ? 150 : r % 40, engine);
@@ -237,25 +188,25 @@ TEST_P(AlsTest, BitsDoNotDependOnThreads) {
 }
 
 TEST_P(AlsTest, RowsThatDoNotFitAreRefused) {
-  Rows good;
+  AlsRows good;
   good.n_cols = 3;
   good.indptr = {0, 1, 2};
   good.indices = {0, 2};
   good.weights = {1, 1};
   const auto refused = [&](auto change) {
-    Rows rows = good;
+    AlsRows rows = good;
     change(rows);
     EXPECT_THROW(backend().NewSparseRows(rows.view(), rows.targets, nullptr), Error);
   };
   EXPECT_NO_THROW(backend().NewSparseRows(good.view(), {}, nullptr));
-  refused([](Rows& r) { r.indices[1] = 3; });
-  refused([](Rows& r) { r.indices[0] = -1; });
-  refused([](Rows& r) { r.indptr = {0, 3, 2}; });
-  refused([](Rows& r) { r.indptr[0] = 1; });
-  refused([](Rows& r) { r.weights[0] = -1; });
-  refused([](Rows& r) { r.weights[0] = NAN; });
-  refused([](Rows& r) { r.weights.pop_back(); });
-  refused([](Rows& r) { r.targets = {1, INFINITY}; });
+  refused([](AlsRows& r) { r.indices[1] = 3; });
+  refused([](AlsRows& r) { r.indices[0] = -1; });
+  refused([](AlsRows& r) { r.indptr = {0, 3, 2}; });
+  refused([](AlsRows& r) { r.indptr[0] = 1; });
+  refused([](AlsRows& r) { r.weights[0] = -1; });
+  refused([](AlsRows& r) { r.weights[0] = NAN; });
+  refused([](AlsRows& r) { r.weights.pop_back(); });
+  refused([](AlsRows& r) { r.targets = {1, INFINITY}; });
 }
 
 TEST_P(AlsTest, RegularizedSystemsThatFloat32CannotTellFromSingularOnesAreSolved) {
@@ -265,7 +216,7 @@ TEST_P(AlsTest, RegularizedSystemsThatFloat32CannotTellFromSingularOnesAreSolved
   for (int64_t i = 0; i < n_items; i += 2)
     std::copy_n(fixed.begin() + (i % 8) * f, f, fixed.begin() + i * f),
         std::copy_n(fixed.begin() + (i % 8) * f, f, fixed.begin() + (i + 1) * f);
-  Rows rows;
+  AlsRows rows;
   rows.n_cols = n_items;
   rows.indptr = {0, n_items};
   for (int32_t i = 0; i < n_items; ++i) rows.indices.push_back(i);

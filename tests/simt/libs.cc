@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/simt/emulated_memory.h"
+
 namespace kindred::cuda {
 namespace {
 
@@ -20,24 +22,30 @@ int DriverVersion() {
 }
 
 DeviceFacts QueryDevice() {
-  return {"SIMT emulator", 9, 0, 1, int64_t{1} << 34, 227 * 1024};
+  return {"SIMT emulator", 9, 0, 1, EmulatedMemory::Get().bytes, 227 * 1024};
 }
 
 int64_t FreeMemory() {
-  return int64_t{1} << 34;
+  return EmulatedMemory::Get().bytes - EmulatedMemory::Get().allocated;
 }
 
 void* Allocate(int64_t bytes) {
-  const size_t rounded = (static_cast<size_t>(bytes) + 255) / 256 * 256;
-  void* data = std::aligned_alloc(256, rounded);
+  const int64_t rounded = (bytes + 255) / 256 * 256;
+  void* data =
+      EmulatedMemory::Get().Take(rounded) ? std::aligned_alloc(256, static_cast<size_t>(rounded + 256)) : nullptr;
   if (data == nullptr)
     throw Error(ErrorCode::kOutOfMemory, "no " + std::to_string(bytes) + " bytes of emulated memory");
-  std::memset(data, 0xff, rounded);
+  *static_cast<int64_t*>(data) = rounded;
+  data = static_cast<char*>(data) + 256;
+  std::memset(data, 0xff, static_cast<size_t>(rounded));
   return data;
 }
 
 void Free(void* data) noexcept {
-  std::free(data);
+  if (data == nullptr) return;
+  void* taken = static_cast<char*>(data) - 256;
+  EmulatedMemory::Get().allocated -= *static_cast<int64_t*>(taken);
+  std::free(taken);
 }
 
 PinnedHost::PinnedHost(const void*, int64_t) {}
