@@ -51,17 +51,70 @@ DeviceFacts QueryDevice() {
           static_cast<int64_t>(found.sharedMemPerBlockOptin)};
 }
 
+namespace {
+
+// The device's memory in the order of a stream of its own, so that freeing does not stop every other stream, as
+// cudaFree does; what was freed is kept for the next call. Where the device has no pools, cudaMalloc.
+class Pool {
+ public:
+  static Pool& Get() {
+    static Pool pool;
+    return pool;
+  }
+
+  cudaError_t Take(void** data, size_t bytes) {
+    if (pool_ == nullptr) return cudaMalloc(data, bytes);
+    const cudaError_t status = cudaMallocFromPoolAsync(data, bytes, pool_, stream_);
+    return status == cudaSuccess ? cudaStreamSynchronize(stream_) : status;
+  }
+  void Give(void* data) noexcept {
+    if (pool_ == nullptr)
+      cudaFree(data);
+    else
+      cudaFreeAsync(data, stream_);
+  }
+  /// Bytes freed and kept.
+  int64_t Kept() const {
+    uint64_t reserved = 0, used = 0;
+    if (pool_ == nullptr ||
+        cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved) != cudaSuccess ||
+        cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used) != cudaSuccess)
+      return 0;
+    return static_cast<int64_t>(reserved - used);
+  }
+
+ private:
+  Pool() {
+    int device = 0, has_pools = 0;
+    Check(cudaGetDevice(&device), "CUDA device");
+    Check(cudaDeviceGetAttribute(&has_pools, cudaDevAttrMemoryPoolsSupported, device), "CUDA device");
+    if (has_pools == 0) return;
+    uint64_t kept = uint64_t{1} << 30;
+    cudaMemPool_t pool = nullptr;
+    Check(cudaDeviceGetDefaultMemPool(&pool, device), "CUDA memory pool");
+    Check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept), "CUDA memory pool");
+    Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "CUDA stream");
+    pool_ = pool;
+  }
+
+  cudaMemPool_t pool_ = nullptr;
+  cudaStream_t stream_ = nullptr;  // the process's own: never destroyed, as the plug-in is never unloaded
+};
+
+}  // namespace
+
 int64_t FreeMemory() {
   size_t free = 0, total = 0;
   Check(cudaMemGetInfo(&free, &total), "CUDA memory");
-  return static_cast<int64_t>(free);
+  return static_cast<int64_t>(free) + Pool::Get().Kept();
 }
 
 void* Allocate(int64_t bytes) {
   void* data = nullptr;
-  const cudaError_t status = cudaMalloc(&data, static_cast<size_t>(bytes));
+  const cudaError_t status = Pool::Get().Take(&data, static_cast<size_t>(bytes));
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
+    cudaDeviceSynchronize();  // the caller unwinds now, and frees what may still be in use
     throw Error(ErrorCode::kOutOfMemory,
                 "no " + std::to_string(bytes) + " bytes of GPU memory; " + std::to_string(FreeMemory()) + " are free");
   }
@@ -70,7 +123,7 @@ void* Allocate(int64_t bytes) {
 }
 
 void Free(void* data) noexcept {
-  cudaFree(data);
+  if (data != nullptr) Pool::Get().Give(data);
 }
 
 PinnedHost::PinnedHost(const void* data, int64_t bytes) {
