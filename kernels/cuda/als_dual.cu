@@ -93,7 +93,8 @@ __device__ void Multiply(const float* panel, int stride, const float* inverse, i
   }
 }
 
-// What the entries of weight 0 pull: carried[k] = sum b y, and answer = g - R Y D^-1 carried. Ends with a barrier.
+// What the entries of weight 0 pull: carried[k] = sum b y, and answer = g - R Y D^-1 carried; answer[i] is thread
+// i % kThreads's until the next barrier.
 template <int kThreads>
 __device__ void CarryBeside(const AlsArguments& a, const int* index, int n, const float* root, const float* beside,
                             const float* goal, const float* inverse, float* carried, float* answer) {
@@ -111,7 +112,6 @@ __device__ void CarryBeside(const AlsArguments& a, const int* index, int n, cons
       for (int64_t k = 0; k < f; ++k) dot += static_cast<double>(a.fixed[index[i] * f + k] * inverse[k]) * carried[k];
     answer[i] = static_cast<float>(goal[i] - root[i] * dot);
   }
-  __syncthreads();
 }
 
 // Rows of at most kMaxEntries entries; kSide^2 threads, each with a square of (kMaxEntries / kSide)^2 entries of K.

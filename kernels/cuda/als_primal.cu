@@ -43,8 +43,8 @@ __global__ void __launch_bounds__(kWidth * 2, 256 / kWidth)
     });
     partial[t] = tile.right();
     __syncthreads();
+    // BlockCholesky reads this row, which is none of its matrix, only after a barrier of its own.
     for (int k = t; k < f; k += kWidth * 2) memory[f * Layout::kLd + k] = partial[k] + partial[kWidth + k];
-    __syncthreads();
     SolveSystem(a, row, memory, Layout::kLd, floors, memory + Layout::kX, nullptr, tile.constant(), scratch);
   }
 }

@@ -95,7 +95,7 @@ __device__ void UpdateTrailing(T* a, int n_rows, int n_columns, int ld, const T*
 /// The leading n x n of a (row stride ld, lower triangle) becomes L with a = L Lt; rows n to n_rows - 1 become L^-1
 /// row. False, for every thread, at a pivot that is not above its entry of `floors` (null: 0). `panel`, if not null, is
 /// shared memory for (n_rows - 32) x kCholeskyPanelStride values, for a matrix that lies elsewhere. Offsets within a
-/// matrix are 32-bit: n_rows ld < 2^31. Call after a barrier; ends with one.
+/// matrix are 32-bit: n_rows ld < 2^31. Call after a barrier, which rows n and on need not have seen; ends with one.
 template <class T>
 __device__ bool BlockCholesky(T* a, int n, int n_rows, int ld, const T* floors, T* panel) {
   const int t = static_cast<int>(threadIdx.x), n_threads = static_cast<int>(blockDim.x);
