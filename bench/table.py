@@ -5,17 +5,22 @@ import statistics
 import subprocess
 
 
-def heading(title, command, versions):
+def heading(title, command, versions, commit=None, extra=()):
+    """`commit` where it is not that of this folder; `extra`: further lines about the machine."""
     with open("/proc/cpuinfo") as lines:
         processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "?")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True).stdout
+    if commit is None:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+        status = ["git", "status", "--porcelain", "--untracked-files=no"]
+        if subprocess.run(status, capture_output=True, text=True).stdout:
+            commit += " with changes"
     return "\n".join(
         [
             f"# {title}",
             "",
             f"- machine: {processor}, {os.cpu_count()} cores, Linux {platform.release()}",
-            f"- commit: {commit}{' with changes' if dirty else ''}",
+            *(f"- {line}" for line in extra),
+            f"- commit: {commit}",
             f"- command: `{command}`",
             f"- versions: {versions}",
             f"- load of the machine when the bench ended (1 and 15 minutes): {os.getloadavg()[0]:.1f}, {os.getloadavg()[2]:.1f}",

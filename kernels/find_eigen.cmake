@@ -1,0 +1,12 @@
+# Eigen3::Eigen, headers only: as it is installed, or those in the folder EIGEN3_INCLUDE_DIR.
+if(NOT EIGEN3_INCLUDE_DIR)
+  find_package(Eigen3 QUIET)
+  if(NOT TARGET Eigen3::Eigen)
+    message(FATAL_ERROR "Eigen 3 is not installed; expected its package, or its headers' folder in EIGEN3_INCLUDE_DIR")
+  endif()
+elseif(NOT EXISTS "${EIGEN3_INCLUDE_DIR}/Eigen/Core")
+  message(FATAL_ERROR "EIGEN3_INCLUDE_DIR is '${EIGEN3_INCLUDE_DIR}', which has no Eigen/Core; expected Eigen's headers")
+else()
+  add_library(Eigen3::Eigen INTERFACE IMPORTED)
+  set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${EIGEN3_INCLUDE_DIR}")
+endif()

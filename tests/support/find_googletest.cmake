@@ -1,0 +1,11 @@
+# GoogleTest, static: as it is installed, or built from the sources in GTEST_SOURCE_DIR.
+find_package(GTest QUIET)
+if(NOT TARGET GTest::gmock)
+  set(GTEST_SOURCE_DIR /usr/src/googletest CACHE PATH "GoogleTest's sources, where it is not installed")
+  if(NOT EXISTS "${GTEST_SOURCE_DIR}/CMakeLists.txt")
+    message(FATAL_ERROR "GoogleTest is not installed, and GTEST_SOURCE_DIR, '${GTEST_SOURCE_DIR}', has no sources of it")
+  endif()
+  set(INSTALL_GTEST OFF)
+  set(BUILD_SHARED_LIBS OFF)
+  add_subdirectory("${GTEST_SOURCE_DIR}" ${PROJECT_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
+endif()
