@@ -48,8 +48,8 @@ class AlsEpochCase : public KernelCase {
     const std::vector<float> start = NewFactors(bench.pool(), entries.n_cols * f_, scale, /*seed=*/4);
     items_.factors.Upload(backend_, *context_, start);
     context_->Wait();
-    Count(users_);
-    Count(items_);
+    Count(users_, bench.bf16x3());
+    Count(items_, bench.bf16x3());
   }
 
   void Run() override {
@@ -111,12 +111,12 @@ class AlsEpochCase : public KernelCase {
   }
 
   // Rows gathered once, and the product and rotation of the side, which as a fixed side is n_rows long, too.
-  void Count(const Side& side) {
+  void Count(const Side& side, bool bf16x3) {
     const auto f = static_cast<double>(f_), n_rows = static_cast<double>(side.entries.n_rows());
     for (int64_t r = 0; r < side.entries.n_rows(); ++r) {
       const auto n = static_cast<double>(side.entries.view().row(r).size());
       work.fp32_flops += n <= f ? n * n * f + n * n * n / 3 : f * f * f / 3;
-      if (n > f) work.bf16_flops += 3 * n * f * f;
+      if (n > f) (bf16x3 ? work.bf16_flops : work.fp32_flops) += (bf16x3 ? 3 : 1) * n * f * f;
     }
     work.bytes += static_cast<double>(side.entries.nnz()) * (4 * f + 8) + n_rows * f * 4 * 4;
     work.fp32_flops += 4 * n_rows * f * f;
@@ -304,8 +304,8 @@ class GramCase : public KernelCase {
 
 }  // namespace
 
-KernelBench::KernelBench(Backend& backend, ThreadPool& pool, double scale, std::filesystem::path data)
-    : backend_(backend), pool_(pool), scale_(scale), data_(std::move(data)) {}
+KernelBench::KernelBench(Backend& backend, bool bf16x3, ThreadPool& pool, double scale, std::filesystem::path data)
+    : backend_(backend), bf16x3_(bf16x3), pool_(pool), scale_(scale), data_(std::move(data)) {}
 
 int64_t KernelBench::Scaled(int64_t n, int64_t least) const {
   return std::max(least, static_cast<int64_t>(std::llround(scale_ * static_cast<double>(n))));
@@ -334,12 +334,10 @@ std::vector<KernelCaseName> KernelCases() {
   };
   for (int64_t batch : {1, 64, 4096})
     add(std::type_identity<TopNCase>(), "top_n", "batch=" + std::to_string(batch), batch);
-  for (int64_t f : {64, 128, 256}) {
-    const std::string name = "f=" + std::to_string(f);
-    add(std::type_identity<AlsEpochCase>(), "als_epoch", name, f);
-    add(std::type_identity<GramCase>(), "gram", name, f, false);
-    add(std::type_identity<GramCase>(), "diagonalize", name, f, true);
-  }
+  const auto name = [](int64_t f) { return "f=" + std::to_string(f); };
+  for (int64_t f : {64, 128, 256}) add(std::type_identity<AlsEpochCase>(), "als_epoch", name(f), f);
+  for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "gram", name(f), f, false);
+  for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "diagonalize", name(f), f, true);
   return cases;
 }
 

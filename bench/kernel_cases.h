@@ -51,9 +51,11 @@ class KernelCase {
 /// What the cases share. Data is made when it is first asked for.
 class KernelBench {
  public:
-  KernelBench(Backend& backend, ThreadPool& pool, double scale, std::filesystem::path data);
+  /// `bf16x3`: how the backend multiplies the Gram matrices of long rows. `data`: a folder, or empty.
+  KernelBench(Backend& backend, bool bf16x3, ThreadPool& pool, double scale, std::filesystem::path data);
 
   Backend& backend() const { return backend_; }
+  bool bf16x3() const { return bf16x3_; }
   ThreadPool& pool() const { return pool_; }
   /// n at this run's scale, at least `least`.
   int64_t Scaled(int64_t n, int64_t least) const;
@@ -69,6 +71,7 @@ class KernelBench {
 
  private:
   Backend& backend_;
+  bool bf16x3_;
   ThreadPool& pool_;
   double scale_;
   std::filesystem::path data_;

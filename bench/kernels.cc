@@ -162,7 +162,7 @@ int Run(const Options& options) {
   }
   if (!options.data.empty()) std::filesystem::create_directories(options.data);
   ThreadPool pool(options.threads);
-  KernelBench bench(*chosen.backend, pool, options.scale, options.data);
+  KernelBench bench(*chosen.backend, chosen.gram_precision == "bf16x3", pool, options.scale, options.data);
   const std::string common = ", \"program\": \"kindred\", \"backend\": " + Quoted(device.backend) +
                              ", \"device\": " + Quoted(device.device) +
                              ", \"gram_precision\": " + Quoted(chosen.gram_precision);

@@ -151,7 +151,8 @@ run 'bench bf16x3' 90 "$out/bench.jsonl" "$bin/bench_kernels" --backend cuda --d
 run 'bench float32' 40 "$out/float32.jsonl" "$bin/bench_kernels" --backend cuda --gram-precision float32 --only als_epoch "${sizes[@]}"
 failure='peer failed'  # is in the table, and is not ours
 for peer in torch cupy implicit scikit-learn; do
-  run "peer $peer" 40 "$out/peer_$peer.jsonl" "$python" bench/peers/gpu_kernels.py "$peer" --cases "$out/bench.jsonl" --data "$data" "${sizes[@]:0:2}"
+  [[ $peer == torch || $peer == implicit ]] && seconds=70 || seconds=30
+  run "peer $peer" "$seconds" "$out/peer_$peer.jsonl" "$python" bench/peers/gpu_kernels.py "$peer" --cases "$out/bench.jsonl" --data "$data" "${sizes[@]:0:2}"
 done
 
 "$python" bench/gpu_table.py "$out" --command "$command_line" --commit "$(cat "$bin/commit.txt" 2> /dev/null || echo unknown)" > "$out/gpu_check.md.part" &&

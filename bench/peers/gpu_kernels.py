@@ -39,6 +39,7 @@ class Data:
 
     def __init__(self, folder):
         self.folder = folder
+        self.both_sides = None
 
     @functools.lru_cache(maxsize=4)
     def array(self, name):
@@ -54,11 +55,15 @@ class Data:
         """(indptr, indices, values) of the users' rows and of the items'."""
         import numpy as np
 
+        if self.both_sides:
+            return self.both_sides
         indptr, indices, values = (self.array(f"als_{part}") for part in ("indptr", "indices", "values"))
         order = np.argsort(indices, kind="stable")
         rows = np.repeat(np.arange(p["n_users"], dtype=np.int32), np.diff(indptr))
         lengths = np.bincount(indices, minlength=p["n_items"])
-        return [(indptr, indices, values), (np.concatenate([[0], np.cumsum(lengths)]), rows[order], values[order])]
+        items = (np.concatenate([[0], np.cumsum(lengths)]), rows[order], values[order])
+        self.both_sides = [(indptr, indices, values), items]
+        return self.both_sides
 
 
 def random_matrix(p):
