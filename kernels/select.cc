@@ -162,9 +162,12 @@ ChosenBackend ChooseBackend(const std::string& name, int n_threads, GramPrecisio
   return chosen;
 }
 
+std::string WhyFellBack(const DeviceInfo& failed, const Error& error) {
+  return "fell back from " + failed.backend + " (" + failed.device + "): " + error.what();
+}
+
 ChosenBackend FallBack(const ChosenBackend& failed, const Error& error, int n_threads) {
-  const DeviceInfo device = failed.backend->Describe();
-  return Cpu(n_threads, "fell back from " + device.backend + " (" + device.device + "): " + error.what());
+  return Cpu(n_threads, WhyFellBack(failed.backend->Describe(), error));
 }
 
 GramPrecision ParseGramPrecision(const std::string& name) {

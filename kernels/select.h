@@ -42,6 +42,9 @@ struct ChosenBackend {
 /// newer), memory, self-test. Cost of looking for it: where there is a card, what the first use of it costs.
 ChosenBackend ChooseBackend(const std::string& name, int n_threads, GramPrecision precision = GramPrecision::kBf16x3);
 
+/// Why the CPU goes on, for people: "fell back from cuda (NVIDIA H200): ...".
+std::string WhyFellBack(const DeviceInfo& failed, const Error& error);
+
 /// The CPU, to go on with after `error` of a backend that may fall back. What was made by the failed one cannot be
 /// used by it: the work starts again. `failed` is left as it is, so that its owner decides when it may go.
 ChosenBackend FallBack(const ChosenBackend& failed, const Error& error, int n_threads);

@@ -9,8 +9,8 @@
 
 namespace kindred {
 
-Executor::Executor(Backend& backend, int n_workers, int max_queue) : max_queue_(max_queue) {
-  for (int i = 0; i < n_workers; ++i) contexts_.push_back(backend.NewContext(1));
+Executor::Executor(Failover& failover, int n_workers, int max_queue) : max_queue_(max_queue) {
+  for (int i = 0; i < n_workers; ++i) contexts_.push_back(failover.NewContext());
   workers_.reserve(contexts_.size());
   try {
     for (auto& context : contexts_) workers_.emplace_back([this, &context] { Work(*context); });
@@ -58,7 +58,7 @@ int Executor::n_waiting() const {
   return static_cast<int>(queue_.size());
 }
 
-void Executor::Work(Context& context) {
+void Executor::Work(CallContext& context) {
   for (;;) {
     Job job;
     {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "serving/failover.h"
 
 namespace kindred {
 
@@ -18,7 +18,7 @@ enum class Refusal { kQueueFull, kDeadlinePassed, kCancelled, kStopped };
 
 /// Exactly one of `run` and `refuse` is called, once. Neither may throw.
 struct Job {
-  std::function<void(Context&)> run;  // on a worker, with the worker's own context
+  std::function<void(CallContext&)> run;  // on a worker, with the worker's own context
   std::function<void(Refusal)> refuse;
   std::function<bool()> cancelled;  // asked before the job starts; may be empty
   std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();
@@ -26,9 +26,9 @@ struct Job {
 
 class Executor {
  public:
-  /// Each worker computes with one thread of the backend. At most `max_queue` jobs wait for a worker.
+  /// Each worker computes with one thread. At most `max_queue` jobs wait for a worker.
   /// Throws kOutOfMemory where the system starts fewer threads.
-  Executor(Backend& backend, int n_workers, int max_queue);
+  Executor(Failover& failover, int n_workers, int max_queue);
   /// Refuses what waits (kStopped) and joins the workers after the jobs they run.
   ~Executor();
   Executor(const Executor&) = delete;
@@ -43,7 +43,7 @@ class Executor {
   int n_waiting() const;
 
  private:
-  void Work(Context& context);
+  void Work(CallContext& context);
   /// Refuses what waits and joins the workers.
   void Stop();
 
@@ -52,7 +52,7 @@ class Executor {
   std::condition_variable ready_;
   std::deque<Job> queue_;
   bool stopping_ = false;
-  std::vector<std::unique_ptr<Context>> contexts_;
+  std::vector<std::unique_ptr<CallContext>> contexts_;
   std::vector<std::thread> workers_;
 };
 

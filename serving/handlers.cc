@@ -133,7 +133,7 @@ void FillError(const grpc::Status& status, v1::BatchResult* result) {
   result->mutable_error()->set_message(status.error_message());
 }
 
-void AnswerBatch(Context& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
+void AnswerBatch(CallContext& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
                  v1::BatchRecommendReply* reply) {
   CheckBatch(request);
   std::vector<RecommendQuery> queries;
@@ -147,7 +147,8 @@ void AnswerBatch(Context& context, const ServedModel& model, const v1::BatchReco
     queries.push_back(ToQuery(one));
     results.push_back(result);
   }
-  const std::vector<RecommendOutcome> outcomes = RecommendAll(context, *model.ranker, queries);
+  const std::vector<RecommendOutcome> outcomes = model.ranker->Ask(
+      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries); });
   for (size_t i = 0; i < outcomes.size(); ++i) {
     if (const auto* found = std::get_if<Recommendation>(&outcomes[i]))
       FillRecommend(model, *found, results[i]->mutable_reply());
@@ -185,25 +186,29 @@ grpc::Status ToStatus(const Error& error) {
   return {code, Printable(error.what(), kMaxMessage)};
 }
 
-grpc::Status HandleRecommend(Context& context, const ServedModel* model, const v1::RecommendRequest& request,
+grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
                              v1::RecommendReply* reply) {
   return Guarded(model, request, [&] {
     const RecommendQuery query = ToQuery(request);
-    FillRecommend(*model, Recommend(context, *model->ranker, query), reply);
+    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query); };
+    FillRecommend(*model, model->ranker->Ask(context, recommend), reply);
   });
 }
 
-grpc::Status HandleBatchRecommend(Context& context, const ServedModel* model, const v1::BatchRecommendRequest& request,
-                                  v1::BatchRecommendReply* reply) {
+grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply) {
   return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply); });
 }
 
-grpc::Status HandleSimilarItems(Context& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
+grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
                                 v1::SimilarItemsReply* reply) {
   return Guarded(model, request, [&] {
     std::optional<int32_t> n;
     if (request.has_n()) n = request.n();
-    Fill(*model, SimilarItems(context, *model->ranker, request.item_id(), n), reply);
+    const auto similar = [&](Context& own, const Ranker& ranker) {
+      return SimilarItems(own, ranker, request.item_id(), n);
+    };
+    Fill(*model, model->ranker->Ask(context, similar), reply);
   });
 }
 

@@ -4,18 +4,17 @@
 
 #include <grpcpp/support/status.h>
 
-#include "kernels/backend.h"
 #include "kindred/v1/recommender.pb.h"
 #include "serving/model_watcher.h"
 
 namespace kindred {
 
 /// None of these throw. A null model is UNAVAILABLE.
-grpc::Status HandleRecommend(Context& context, const ServedModel* model, const v1::RecommendRequest& request,
+grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
                              v1::RecommendReply* reply);
-grpc::Status HandleBatchRecommend(Context& context, const ServedModel* model, const v1::BatchRecommendRequest& request,
-                                  v1::BatchRecommendReply* reply);
-grpc::Status HandleSimilarItems(Context& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
+grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply);
+grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
                                 v1::SimilarItemsReply* reply);
 
 /// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.

@@ -28,9 +28,9 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 }
 
 /// Touches what calls touch, and shows that the model answers at all.
-void WarmUp(Backend& backend, const Ranker& ranker) {
+void WarmUp(Failover& failover, const ServedRanker& ranker) {
   const ModelView& model = ranker.model();
-  const auto context = backend.NewContext(1);
+  const auto context = failover.NewContext("loading a model");
   std::vector<RecommendQuery> queries(1);
   const int64_t n_users = std::min<int64_t>(model.n_users(), kWarmUpUsers);
   for (int64_t i = 0; i < n_users; ++i) {
@@ -39,14 +39,16 @@ void WarmUp(Backend& backend, const Ranker& ranker) {
     if (model.history.row(user).empty()) continue;
     queries.push_back({{}, {{model.items.Id(model.history.row(user)[0]), 1}}, {}});
   }
-  for (const RecommendOutcome& outcome : RecommendAll(*context, ranker, queries))
+  const auto recommend = [&](Context& own, const Ranker& one) { return RecommendAll(own, one, queries); };
+  for (const RecommendOutcome& outcome : ranker.Ask(*context, recommend))
     if (const Error* error = std::get_if<Error>(&outcome)) throw *error;
-  if (model.n_items() > 0) SimilarItems(*context, ranker, model.items.Id(0), {});
+  if (model.n_items() == 0) return;
+  ranker.Ask(*context, [&](Context& own, const Ranker& one) { return SimilarItems(own, one, model.items.Id(0), {}); });
 }
 
 }  // namespace
 
-std::shared_ptr<const ServedModel> LoadServedModel(Backend& backend, const ModelStore& store, const std::string& name,
+std::shared_ptr<const ServedModel> LoadServedModel(Failover& failover, const ModelStore& store, const std::string& name,
                                                    int64_t version) {
   const std::shared_ptr<const Model> model = Model::Open(store, name, version);
   CheckServable(model->view());
@@ -56,14 +58,14 @@ std::shared_ptr<const ServedModel> LoadServedModel(Backend& backend, const Model
   served->digest = model->digest();
   served->created_at = model->manifest().value("created_at", "");
   served->bytes = model->bytes();
-  served->ranker = std::make_unique<const Ranker>(backend, model->view(), model);
-  WarmUp(backend, *served->ranker);
+  served->ranker = std::make_unique<const ServedRanker>(failover, model->view(), model);
+  WarmUp(failover, *served->ranker);
   served->loaded_at = std::chrono::system_clock::now();
   return served;
 }
 
-ModelWatcher::ModelWatcher(Backend& backend, ModelStore store, WatcherOptions options, Listener listener)
-    : backend_(backend), store_(std::move(store)), options_(std::move(options)), listener_(std::move(listener)) {
+ModelWatcher::ModelWatcher(Failover& failover, ModelStore store, WatcherOptions options, Listener listener)
+    : failover_(failover), store_(std::move(store)), options_(std::move(options)), listener_(std::move(listener)) {
   thread_ = std::thread([this] { Watch(); });
 }
 
@@ -129,7 +131,7 @@ void ModelWatcher::Load(int64_t version) {
   attempted_ = version;
   retry_at_ = Clock::time_point::max();
   try {
-    auto loaded = LoadServedModel(backend_, store_, options_.model, version);
+    auto loaded = LoadServedModel(failover_, store_, options_.model, version);
     {
       std::lock_guard lock(mutex_);
       current_.swap(loaded);

@@ -11,8 +11,7 @@
 #include <vector>
 
 #include "host/models/model.h"
-#include "host/ranking/ranker.h"
-#include "kernels/backend.h"
+#include "serving/failover.h"
 
 namespace kindred {
 
@@ -24,7 +23,7 @@ struct ServedModel {
   std::string created_at;
   int64_t bytes = 0;
   std::chrono::system_clock::time_point loaded_at;
-  std::unique_ptr<const Ranker> ranker;
+  std::unique_ptr<const ServedRanker> ranker;
 };
 
 struct LoadFailures {
@@ -58,7 +57,7 @@ class ModelWatcher {
   using Listener = std::function<void(const LoadEvent&)>;
 
   /// Starts loading at once; the listener is called on the watcher's thread after each attempt.
-  ModelWatcher(Backend& backend, ModelStore store, WatcherOptions options, Listener listener = {});
+  ModelWatcher(Failover& failover, ModelStore store, WatcherOptions options, Listener listener = {});
   ~ModelWatcher();
   ModelWatcher(const ModelWatcher&) = delete;
   ModelWatcher& operator=(const ModelWatcher&) = delete;
@@ -76,7 +75,7 @@ class ModelWatcher {
   void Load(int64_t version);
   void Fail(int64_t version, const std::string& reason, Clock::time_point start);
 
-  Backend& backend_;
+  Failover& failover_;
   const ModelStore store_;
   const WatcherOptions options_;
   const Listener listener_;
@@ -96,9 +95,9 @@ class ModelWatcher {
   std::thread thread_;
 };
 
-/// Opens and verifies a version, makes its ranker and warms it up. Throws what Model::Open, Ranker and
+/// Opens and verifies a version, makes its ranker and warms it up. Throws what Model::Open, ServedRanker and
 /// CheckServable throw.
-std::shared_ptr<const ServedModel> LoadServedModel(Backend& backend, const ModelStore& store, const std::string& name,
+std::shared_ptr<const ServedModel> LoadServedModel(Failover& failover, const ModelStore& store, const std::string& name,
                                                    int64_t version);
 
 }  // namespace kindred

@@ -158,6 +158,7 @@ int QueryServerInfo(const QueryOptions& options) {
   fmt::print("backend   {} ({}{}{}), {} threads: {}\n", info.backend().name(), info.backend().device(),
              info.backend().instruction_set().empty() ? "" : ", ", info.backend().instruction_set(),
              info.backend().n_threads(), info.backend().reason());
+  if (info.backend().degraded()) fmt::print("degraded  {}\n", Printable(info.backend().degraded_reason(), kMaxLine));
   fmt::print("limits    n {}, batch {}, history {}, request {} bytes, queue {}\n", info.limits().max_n(),
              info.limits().max_batch(), info.limits().max_history(), info.limits().max_request_bytes(),
              info.limits().max_queue());

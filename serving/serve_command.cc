@@ -12,6 +12,7 @@
 #include "kernels/select.h"
 #include "serving/commands.h"
 #include "serving/executor.h"
+#include "serving/failover.h"
 #include "serving/listen_address.h"
 #include "serving/model_watcher.h"
 #include "serving/server.h"
@@ -92,12 +93,23 @@ void LogLoad(const ServeOptions& options, const LoadEvent& event) {
     spdlog::error("{}: {}", options.model, event.reason);
 }
 
-void PrintReady(const ServeOptions& options, const Server& server, const ServedModel& model, const ServerFacts& facts) {
-  spdlog::info("ready: listening on {}", server.address());
+void LogFailure(const BackendStatus& now) {
+  spdlog::warn("degraded, {}; the CPU answers every call from now on: {}", now.degraded_reason, now.device.device);
+}
+
+/// From the start on, `cuda` is the GPU or a failure.
+void CheckAsked(const ServeOptions& options, const BackendStatus& backend) {
+  if (options.backend == "cuda" && backend.degraded)
+    throw Error(ErrorCode::kDevice, "--backend cuda: " + backend.degraded_reason + "; use --backend cpu or auto");
+}
+
+void PrintReady(const ServeOptions& options, const Server& server, const ServedModel& model,
+                const BackendStatus& backend) {
+  spdlog::info("ready: listening on {}, answering on {} ({})", server.address(), backend.device.device, backend.reason);
   if (!options.json) return;
   const nlohmann::json ready = {{"listening", server.address()},
                                 {"model", {{"name", model.name}, {"version", model.version}}},
-                                {"backend", {{"name", facts.device.backend}, {"reason", facts.backend_reason}}}};
+                                {"backend", {{"name", backend.device.backend}, {"reason", backend.reason}}}};
   std::cout << ready.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   FlushOutput();
 }
@@ -108,19 +120,17 @@ int RunServer(const ServeOptions& options) {
   google::protobuf::SetLogHandler(&LogOfProtobuf);
   StopSignal stop;
 
-  const ChosenBackend chosen = ChooseBackend(options.backend, options.threads);
-  Backend& backend = *chosen.backend;
-  const ServerFacts facts{KINDRED_VERSION, backend.Describe(), chosen.reason};
-  Executor executor(backend, facts.device.n_threads, options.max_queue);
+  Failover failover(ChooseBackend(options.backend, options.threads), options.threads, &LogFailure);
+  Executor executor(failover, failover.n_threads(), options.max_queue);
   std::promise<std::string> first_load;  // why it failed; empty where it did not
   bool settled = false;                  // of the watcher's thread
-  ModelWatcher watcher(backend, ModelStore(options.store),
+  ModelWatcher watcher(failover, ModelStore(options.store),
                        {options.model, options.version, std::chrono::milliseconds(options.poll_ms)},
                        [&](const LoadEvent& event) {
                          LogLoad(options, event);
                          if (!std::exchange(settled, true)) first_load.set_value(event.reason);
                        });
-  RecommenderService service(executor, watcher, facts);
+  RecommenderService service(executor, watcher, failover, KINDRED_VERSION);
   Server server(service, address);
 
   std::future<std::string> loading = first_load.get_future();
@@ -130,8 +140,9 @@ int RunServer(const ServeOptions& options) {
     if (!loading.valid() || loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
     if (const std::string failure = loading.get(); !failure.empty())
       throw Error(ErrorCode::kIo, "nothing to serve: " + failure);
+    CheckAsked(options, failover.status());
     server.SetServing(true);
-    PrintReady(options, server, *watcher.Current(), facts);
+    PrintReady(options, server, *watcher.Current(), failover.status());
   }
   stop.Release();
   spdlog::info("{}: finishing the calls in flight, for at most {} ms", signal == SIGTERM ? "SIGTERM" : "SIGINT",

@@ -4,11 +4,14 @@
 
 #include <atomic>
 
+#include "host/data/text.h"
 #include "serving/handlers.h"
 #include "serving/recommender.h"
 
 namespace kindred {
 namespace {
+
+constexpr size_t kMaxReason = 2000;
 
 grpc::Status ToStatus(Refusal refusal) {
   switch (refusal) {
@@ -44,6 +47,15 @@ void Fill(const ServedModel& from, v1::ModelInfo* to) {
   to->set_bytes(from.bytes);
 }
 
+void Fill(const BackendStatus& from, v1::BackendInfo* to) {
+  to->set_name(from.device.backend);
+  to->set_device(from.device.device);
+  to->set_instruction_set(from.device.instruction_set);
+  to->set_reason(Printable(from.reason, kMaxReason));
+  to->set_degraded(from.degraded);
+  to->set_degraded_reason(Printable(from.degraded_reason, kMaxReason));
+}
+
 void Fill(const LoadFailures& from, v1::LoadFailures* to) {
   to->set_count(from.count);
   if (from.count == 0) return;
@@ -74,8 +86,9 @@ class RecommenderService::Call final : public grpc::ServerUnaryReactor {
   std::atomic<bool> cancelled_ = false;
 };
 
-RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, ServerFacts facts)
-    : executor_(executor), models_(models), facts_(std::move(facts)) {}
+RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
+                                       std::string version)
+    : executor_(executor), models_(models), failover_(failover), version_(std::move(version)) {}
 
 template <class Request, class Reply>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
@@ -86,9 +99,9 @@ grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerConte
     return call;
   }
   Job job;
-  job.run = [this, call, request, reply, handle](Context& device) {
+  job.run = [this, call, request, reply, handle](CallContext& own) {
     const std::shared_ptr<const ServedModel> model = models_.Current();
-    call->Finish(handle(device, model.get(), *request, reply));
+    call->Finish(handle(own, model.get(), *request, reply));
   };
   job.refuse = [call](Refusal refusal) { call->Finish(ToStatus(refusal)); };
   job.cancelled = [call] { return call->cancelled(); };
@@ -126,14 +139,10 @@ grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServer
 }
 
 void RecommenderService::FillInfo(v1::ServerInfo* info) const {
-  info->set_server_version(facts_.version);
+  info->set_server_version(version_);
   if (const auto model = models_.Current()) Fill(*model, info->mutable_model());
-  v1::BackendInfo* backend = info->mutable_backend();
-  backend->set_name(facts_.device.backend);
-  backend->set_device(facts_.device.device);
-  backend->set_instruction_set(facts_.device.instruction_set);
-  backend->set_n_threads(executor_.n_workers());
-  backend->set_reason(facts_.backend_reason);
+  Fill(failover_.status(), info->mutable_backend());
+  info->mutable_backend()->set_n_threads(executor_.n_workers());
   v1::Limits* limits = info->mutable_limits();
   limits->set_max_n(kMaxN);
   limits->set_max_batch(kMaxBatch);

@@ -9,25 +9,19 @@
 #include <mutex>
 #include <string>
 
-#include "kernels/backend.h"
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/executor.h"
+#include "serving/failover.h"
 #include "serving/model_watcher.h"
 
 namespace kindred {
 
 inline constexpr int kMaxRequestBytes = 4 << 20;
 
-/// What GetServerInfo says that does not change.
-struct ServerFacts {
-  std::string version;         // of the program
-  DeviceInfo device;           // the backend's
-  std::string backend_reason;  // why this backend
-};
-
 class RecommenderService final : public v1::Recommender::CallbackService {
  public:
-  RecommenderService(Executor& executor, const ModelWatcher& models, ServerFacts facts);
+  /// `version` is the program's.
+  RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version);
 
   grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
                                       v1::RecommendReply* reply) override;
@@ -48,7 +42,7 @@ class RecommenderService final : public v1::Recommender::CallbackService {
  private:
   class Call;
   template <class Request, class Reply>
-  using Handler = grpc::Status (*)(Context&, const ServedModel*, const Request&, Reply*);
+  using Handler = grpc::Status (*)(CallContext&, const ServedModel*, const Request&, Reply*);
 
   /// A call holds one version from here to its end, so no reply mixes two.
   template <class Request, class Reply>
@@ -60,7 +54,8 @@ class RecommenderService final : public v1::Recommender::CallbackService {
 
   Executor& executor_;
   const ModelWatcher& models_;
-  const ServerFacts facts_;
+  const Failover& failover_;
+  const std::string version_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   mutable std::mutex mutex_;

@@ -17,9 +17,10 @@ PROGRAM = os.environ["KINDRED"]
 PATIENCE = 60  # seconds; nothing takes so long unless it hangs
 
 
-def run(*args, check=True, cwd=None):
+def run(*args, check=True, cwd=None, env=None):
     """One command of the program. Returns the finished process, its output as text."""
-    done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, timeout=PATIENCE, cwd=cwd)
+    done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, timeout=PATIENCE, cwd=cwd,
+                          env=env)
     if check and done.returncode != 0:
         raise AssertionError(f"kindred {' '.join(map(str, args))}: status {done.returncode}\n{done.stderr}")
     return done
@@ -45,10 +46,10 @@ def connect(address):
 class Server:
     """`kindred serve`, by default on a free loopback port; ready when this is made."""
 
-    def __init__(self, store, model, *options, listen="127.0.0.1:0"):
+    def __init__(self, store, model, *options, listen="127.0.0.1:0", env=None):
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--store", str(store), "--model", model, "--listen", listen, "--json",
-             "--poll-ms", "20", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+             "--poll-ms", "20", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
         try:
             self.log = b""
             readable, _, _ = select.select([self.process.stdout], [], [], PATIENCE)

@@ -96,9 +96,10 @@ class Target {
   }
 
   CpuBackend backend_{1};
-  std::unique_ptr<Context> context_ = backend_.NewContext(1);
+  Failover failover_{Chosen(std::make_unique<CpuBackend>(1))};
+  std::unique_ptr<CallContext> context_ = failover_.NewContext();
   TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3}};
-  std::unique_ptr<ServedModel> served_ = model_.Serve(backend_);
+  std::unique_ptr<ServedModel> served_ = model_.Serve(failover_);
 };
 
 }  // namespace

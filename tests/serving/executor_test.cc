@@ -12,6 +12,7 @@
 #include <set>
 #include <vector>
 
+#include "tests/serving/tiny_model.h"
 #include "tests/support/backends.h"
 #include "tests/support/errors.h"
 
@@ -39,7 +40,7 @@ struct Fate {
 
   Job Make(std::function<void()> body = [] {}) {
     Job job;
-    job.run = [this, body](Context&) {
+    job.run = [this, body](CallContext&) {
       body();
       promise.set_value(-1);
     };
@@ -52,8 +53,6 @@ struct Fate {
 
 class ExecutorTest : public testing::Test {
  protected:
-  ExecutorTest() : backend_(NewTestBackend("strict", 1)) {}
-
   /// Occupies one worker from the time this returns until `release` is counted down.
   void Occupy(Executor& executor, Fate& fate, std::latch& release) {
     std::latch started(1);
@@ -64,18 +63,18 @@ class ExecutorTest : public testing::Test {
     started.wait();
   }
 
-  std::unique_ptr<Backend> backend_;
+  Failover failover_{Chosen(NewTestBackend("strict", 1)), 1};
 };
 
 TEST_F(ExecutorTest, RunsEveryJobOnceWithAContextOfTheWorker) {
-  Executor executor(*backend_, 3, 1000);
+  Executor executor(failover_, 3, 1000);
   std::atomic<int> ran = 0;
   std::mutex mutex;
-  std::set<Context*> contexts;
+  std::set<CallContext*> contexts;
   std::latch done(300);
   for (int i = 0; i < 300; ++i) {
     Job job;
-    job.run = [&](Context& context) {
+    job.run = [&](CallContext& context) {
       ++ran;
       {
         std::lock_guard lock(mutex);
@@ -95,13 +94,13 @@ TEST_F(ExecutorTest, TooFewThreadsAreAnError) {
   for (int n_started = 0; n_started < 3; ++n_started) {
     n_until_no_thread = n_started;
     ExpectError(ErrorCode::kOutOfMemory, std::to_string(n_started) + " of 3 threads",
-                [&] { Executor(*backend_, 3, 1); });
+                [&] { Executor(failover_, 3, 1); });
     n_until_no_thread = -1;
   }
 }
 
 TEST_F(ExecutorTest, AFullQueueRefusesAtOnce) {
-  Executor executor(*backend_, 1, 2);
+  Executor executor(failover_, 1, 2);
   std::latch release(1);
   Fate running, waiting[2], refused;
   Occupy(executor, running, release);
@@ -114,7 +113,7 @@ TEST_F(ExecutorTest, AFullQueueRefusesAtOnce) {
 }
 
 TEST_F(ExecutorTest, DeadAndCancelledJobsAreNotStarted) {
-  Executor executor(*backend_, 1, 10);
+  Executor executor(failover_, 1, 10);
   std::latch release(1);
   Fate running, late, cancelled, in_time;
   Occupy(executor, running, release);
@@ -137,7 +136,7 @@ TEST_F(ExecutorTest, DeadAndCancelledJobsAreNotStarted) {
 }
 
 TEST_F(ExecutorTest, StoppingRefusesWhatWaitsAndFinishesWhatRuns) {
-  auto executor = std::make_unique<Executor>(*backend_, 1, 10);
+  auto executor = std::make_unique<Executor>(failover_, 1, 10);
   std::latch release(1);
   Fate running, waiting;
   Occupy(*executor, running, release);
@@ -155,13 +154,13 @@ TEST_F(ExecutorTest, StoppingRefusesWhatWaitsAndFinishesWhatRuns) {
 TEST_F(ExecutorTest, ManyCallersLoseNoJob) {
   std::atomic<int> ran = 0, refused = 0;
   {
-    Executor executor(*backend_, 2, 4);
+    Executor executor(failover_, 2, 4);
     std::vector<std::thread> callers;
     for (int c = 0; c < 4; ++c)
       callers.emplace_back([&] {
         for (int i = 0; i < 500; ++i) {
           Job job;
-          job.run = [&](Context&) { ++ran; };
+          job.run = [&](CallContext&) { ++ran; };
           job.refuse = [&](Refusal) { ++refused; };
           executor.Submit(std::move(job));
         }

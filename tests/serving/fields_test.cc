@@ -61,9 +61,10 @@ class FieldsTest : public testing::Test {
  protected:
   FieldsTest()
       : backend_(NewTestBackend("cpu_baseline", 1)),
-        context_(backend_->NewContext()),
+        failover_(Chosen(NewTestBackend("cpu_baseline", 1))),
+        context_(failover_.NewContext()),
         model_(*backend_),
-        served_(model_.Serve(*backend_)) {}
+        served_(model_.Serve(failover_)) {}
 
   grpc::Status Recommend(const v1::RecommendRequest& request) {
     v1::RecommendReply reply;
@@ -71,7 +72,8 @@ class FieldsTest : public testing::Test {
   }
 
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Context> context_;
+  Failover failover_;
+  std::unique_ptr<CallContext> context_;
   TinyModel model_;
   std::unique_ptr<ServedModel> served_;
 };

@@ -11,6 +11,7 @@
 
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/executor.h"
+#include "serving/failover.h"
 #include "serving/model_watcher.h"
 #include "serving/server.h"
 #include "serving/service.h"
@@ -27,13 +28,13 @@ class GrpcServerTest : public testing::Test {
   /// Publishes a model and serves it, with one worker. Without `publish` there is no model to serve.
   void Start(bool publish = true, const std::string& address = "127.0.0.1:0", int max_queue = 1) {
     if (publish) TinyModel(*backend_).Publish(store_, "tiny");
-    executor_ = std::make_unique<Executor>(*backend_, 1, max_queue);
+    failover_ = std::make_unique<Failover>(Chosen(NewServingBackend()), 1);
+    executor_ = std::make_unique<Executor>(*failover_, 1, max_queue);
     std::promise<void> tried;
-    watcher_ = std::make_unique<ModelWatcher>(*backend_, store_, WatcherOptions{"tiny", 0, std::chrono::hours(1)},
+    watcher_ = std::make_unique<ModelWatcher>(*failover_, store_, WatcherOptions{"tiny", 0, std::chrono::hours(1)},
                                               [&](const LoadEvent&) { tried.set_value(); });
     tried.get_future().wait();
-    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_,
-                                                    ServerFacts{"1.2.3", backend_->Describe(), "the test wants it"});
+    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3");
     server_ = std::make_unique<Server>(*service_, address);
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -41,6 +42,8 @@ class GrpcServerTest : public testing::Test {
     channel_ = grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), arguments);
     stub_ = v1::Recommender::NewStub(channel_);
   }
+
+  virtual std::unique_ptr<Backend> NewServingBackend() { return NewTestBackend("cpu_baseline", 1); }
 
   /// One call, by default with all the time it may need.
   template <class Request, class Reply>
@@ -59,7 +62,7 @@ class GrpcServerTest : public testing::Test {
   void Occupy(std::latch& release) {
     std::latch started(1);
     Job job;
-    job.run = [&](Context&) {
+    job.run = [&](CallContext&) {
       started.count_down();
       release.wait();
     };
@@ -71,6 +74,7 @@ class GrpcServerTest : public testing::Test {
   TemporaryFolder folder_;
   std::unique_ptr<Backend> backend_;
   ModelStore store_;
+  std::unique_ptr<Failover> failover_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<ModelWatcher> watcher_;
   std::unique_ptr<RecommenderService> service_;

@@ -78,11 +78,12 @@ class ModelWatcherTest : public testing::Test {
 
   std::unique_ptr<ModelWatcher> Watch(Events& events, int64_t version = 0) {
     return std::make_unique<ModelWatcher>(
-        *backend_, store_, WatcherOptions{"tiny", version, std::chrono::milliseconds(2)}, events.listener());
+        failover_, store_, WatcherOptions{"tiny", version, std::chrono::milliseconds(2)}, events.listener());
   }
 
   TemporaryFolder folder_;
   std::unique_ptr<Backend> backend_;
+  Failover failover_{Chosen(NewTestBackend("strict", 2)), 1};
   ModelStore store_;
 };
 
@@ -207,7 +208,7 @@ TEST_F(ModelWatcherTest, WhatIsThrownInAPollDoesNotEndTheWatcher) {
   std::atomic<int> n_calls = 0;
   Events events;
   const auto tell = events.listener();
-  const ModelWatcher watcher(*backend_, store_, {"tiny", 0, std::chrono::milliseconds(2)}, [&](const LoadEvent& event) {
+  const ModelWatcher watcher(failover_, store_, {"tiny", 0, std::chrono::milliseconds(2)}, [&](const LoadEvent& event) {
     if (++n_calls == 1) throw std::bad_alloc();
     tell(event);
   });
@@ -224,7 +225,7 @@ TEST_F(ModelWatcherTest, AHugeIntervalIsWaitedFor) {
   Publish(1);
   Events events;
   {
-    const ModelWatcher watcher(*backend_, store_, {"tiny", 0, std::chrono::milliseconds::max()}, events.listener());
+    const ModelWatcher watcher(failover_, store_, {"tiny", 0, std::chrono::milliseconds::max()}, events.listener());
     events.Next();
     std::ofstream(store_.ModelPath("tiny") / "CURRENT") << "nonsense";
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // an overflow polls at once, and all the time
@@ -282,8 +283,7 @@ TEST_F(ModelWatcherTest, CallsFlowWhileVersionsChangeAndNoReplyMixesTwo) {
   const auto context = backend_->NewContext(1);
   const auto publish = [&](uint64_t seed) {
     const TinyModel model(*backend_, {.seed = seed});
-    const auto served = model.Serve(*backend_);
-    expected[static_cast<int64_t>(seed)] = Answers(*context, *served->ranker);
+    expected[static_cast<int64_t>(seed)] = Answers(*context, Ranker(*backend_, model.view(), nullptr));
     return [&, seed] { EXPECT_EQ(Publish(seed), static_cast<int64_t>(seed)); };
   };
   for (int seed = 2; seed <= kVersions; ++seed) publish(static_cast<uint64_t>(seed));
@@ -295,16 +295,16 @@ TEST_F(ModelWatcherTest, CallsFlowWhileVersionsChangeAndNoReplyMixesTwo) {
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0, failed = 0, answered = 0;
   {
-    Executor executor(*backend_, 2, 16);
+    Executor executor(failover_, 2, 16);
     std::vector<std::thread> callers;
     for (int c = 0; c < 3; ++c)
       callers.emplace_back([&] {
         while (!stop) {
           std::atomic<bool> done = false;
           Job job;
-          job.run = [&](Context& own) {
+          job.run = [&](CallContext& own) {
             const auto model = watcher->Current();
-            if (Answers(own, *model->ranker) != expected.at(model->version)) ++wrong;
+            if (model->ranker->Ask(own, &Answers) != expected.at(model->version)) ++wrong;
             ++answered;
             done = true;
             done.notify_one();

@@ -22,12 +22,12 @@ class RecommenderTest : public BackendTest {
   void SetUp() override { Use({}); }
 
   void Use(const TinyModelOptions& options) {
-    served_.reset();
+    ranker_.reset();
     model_ = std::make_unique<TinyModel>(backend(), options);
-    served_ = model_->Serve(backend());
+    ranker_ = std::make_unique<const Ranker>(backend(), model_->view(), nullptr);
   }
 
-  const Ranker& ranker() const { return *served_->ranker; }
+  const Ranker& ranker() const { return *ranker_; }
   const ModelView& model() const { return ranker().model(); }
   Recommendation Ask(const RecommendQuery& query) { return Recommend(context(), ranker(), query); }
 
@@ -39,7 +39,7 @@ class RecommenderTest : public BackendTest {
 
  private:
   std::unique_ptr<TinyModel> model_;
-  std::unique_ptr<ServedModel> served_;
+  std::unique_ptr<const Ranker> ranker_;
 };
 KINDRED_ON_ALL_BACKENDS(RecommenderTest);
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "serving/recommender.h"
+#include "tests/serving/failing_device.h"
 #include "tests/serving/grpc_server.h"
 
 namespace kindred {
@@ -132,7 +133,7 @@ TEST_F(ServiceTest, AFullQueueRefusesAndServerInfoStillAnswers) {
   Occupy(release);
   std::promise<void> waited;
   Job waiting;
-  waiting.run = [&](Context&) { waited.set_value(); };
+  waiting.run = [&](CallContext&) { waited.set_value(); };
   waiting.refuse = [&](Refusal) { waited.set_value(); };
   executor_->Submit(std::move(waiting));
   v1::RecommendReply reply;
@@ -159,12 +160,62 @@ TEST_F(ServiceTest, ServerInfo) {
   EXPECT_EQ(info.model().digest().size(), 64u);
   EXPECT_EQ(info.backend().name(), "cpu");
   EXPECT_EQ(info.backend().reason(), "the test wants it");
+  EXPECT_FALSE(info.backend().degraded());
   EXPECT_EQ(info.limits().max_n(), 1000);
   EXPECT_EQ(info.limits().max_batch(), 1024);
   EXPECT_EQ(info.limits().max_request_bytes(), 4 << 20);
   EXPECT_EQ(info.load_failures().count(), 0);
   EXPECT_GE(info.uptime_seconds(), 0);
   EXPECT_EQ(info.calls_in_flight(), 1);
+}
+
+class ServiceOnADeviceTest : public GrpcServerTest {
+ protected:
+  std::unique_ptr<Backend> NewServingBackend() override { return std::make_unique<FailingDevice>(state_); }
+
+  v1::BackendInfo Info() {
+    v1::ServerInfo info;
+    EXPECT_TRUE(Call(&v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
+    return info.backend();
+  }
+
+  const std::shared_ptr<DeviceState> state_ = std::make_shared<DeviceState>();
+};
+
+TEST_F(ServiceOnADeviceTest, ItsFailureIsReportedAndNoReplyShowsIt) {
+  Start();
+  v1::BatchRecommendRequest batch;
+  for (const char* user : {"u5", "u6", "nobody"}) *batch.add_requests() = ForUser(user, 4);
+  *batch.add_requests() = ForUser("u7");
+  batch.mutable_requests(3)->add_history()->set_item_id("i9");
+  v1::SimilarItemsRequest about;
+  about.set_item_id("i3");
+  const auto ask = [&](v1::RecommendReply* single, v1::BatchRecommendReply* replies, v1::SimilarItemsReply* similar) {
+    EXPECT_TRUE(Recommend(batch.requests(3), single).ok());
+    EXPECT_TRUE(Call(&v1::Recommender::Stub::BatchRecommend, batch, replies).ok());
+    EXPECT_TRUE(Call(&v1::Recommender::Stub::SimilarItems, about, similar).ok());
+  };
+  v1::RecommendReply single[2];
+  v1::BatchRecommendReply replies[2];
+  v1::SimilarItemsReply similar[2];
+  ask(&single[0], &replies[0], &similar[0]);
+  EXPECT_EQ(Info().name(), "cuda");
+  EXPECT_EQ(Info().device(), "Failing Card");
+  EXPECT_FALSE(Info().degraded());
+  EXPECT_EQ(Info().degraded_reason(), "");
+
+  state_->FailAt("top_n", 2);
+  ask(&single[1], &replies[1], &similar[1]);
+  EXPECT_TRUE(MessageDifferencer::Equals(single[0], single[1]));
+  EXPECT_TRUE(MessageDifferencer::Equals(replies[0], replies[1]));
+  EXPECT_TRUE(MessageDifferencer::Equals(similar[0], similar[1]));
+  const v1::BackendInfo info = Info();
+  EXPECT_EQ(info.name(), "cpu");
+  EXPECT_NE(info.device(), "Failing Card");
+  EXPECT_EQ(info.n_threads(), 1);
+  EXPECT_EQ(info.reason(), std::string("fell back from cuda (Failing Card): ") + DeviceState::kLost);
+  EXPECT_TRUE(info.degraded());
+  EXPECT_EQ(info.degraded_reason(), std::string("while answering calls: ") + DeviceState::kLost);
 }
 
 TEST_F(ServiceTest, WithoutAModelCallsAreUnavailable) {

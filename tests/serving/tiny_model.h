@@ -10,8 +10,8 @@
 #include "host/data/interactions.h"
 #include "host/models/als.h"
 #include "host/models/model.h"
-#include "host/ranking/ranker.h"
 #include "host/store/model_store.h"
+#include "serving/failover.h"
 #include "serving/model_watcher.h"
 
 namespace kindred {
@@ -25,6 +25,14 @@ struct TinyModelOptions {
   uint64_t seed = 1;
   std::string item_prefix = "i";
 };
+
+/// A backend as if it had been chosen.
+inline ChosenBackend Chosen(std::unique_ptr<Backend> backend) {
+  ChosenBackend chosen;
+  chosen.backend = std::move(backend);
+  chosen.reason = "the test wants it";
+  return chosen;
+}
 
 class TinyModel {
  public:
@@ -74,12 +82,12 @@ class TinyModel {
     return view;
   }
 
-  /// Valid while this and the backend live.
-  std::unique_ptr<ServedModel> Serve(Backend& backend) const {
+  /// Valid while this and the failover live.
+  std::unique_ptr<ServedModel> Serve(Failover& failover) const {
     auto served = std::make_unique<ServedModel>();
     served->name = "tiny";
     served->version = 7;
-    served->ranker = std::make_unique<const Ranker>(backend, view(), nullptr);
+    served->ranker = std::make_unique<const ServedRanker>(failover, view(), nullptr);
     return served;
   }
 
