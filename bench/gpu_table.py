@@ -117,8 +117,10 @@ def main():
     peers = [line for name, found in lines.items() if name.startswith("peer_") for line in found]
     versions = sorted({f"{line['program'].split()[0]} {line['version']}" for line in peers if "version" in line})
     driver = output_of(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]).split("\n")[0]
-    extra = [f"GPU: {machine['device']}, {machine['memory_bytes'] / 2**30:.1f} GiB",
-             f"driver: {driver or 'version not told'}; {machine.get('driver', '')}"]
+    found = machine["steps"]
+    extra = [f"GPU: {found.get('device', machine['device'])}, {machine['memory_bytes'] / 2**30:.1f} GiB",
+             f"driver: {driver or 'version not told'}; {found.get('driver', '')}",
+             f"self-test: {found.get('self-test', '')}"]
     print(heading("Kernels on a GPU", arguments.command, ", ".join(versions) or "no peers", arguments.commit, extra))
 
     steps = [line.split("\t") for line in (folder / "steps.tsv").read_text().splitlines()]

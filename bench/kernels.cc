@@ -155,9 +155,11 @@ int Run(const Options& options) {
   if (options.describe) {
     std::string steps;
     for (const BackendReport& report : chosen.considered)
-      for (const BackendStep& step : report.steps) steps += ", " + Quoted(step.name) + ": " + Quoted(step.detail);
-    std::printf("{\"backend\": %s, \"device\": %s, \"memory_bytes\": %lld%s}\n", Quoted(device.backend).c_str(),
-                Quoted(device.device).c_str(), static_cast<long long>(device.memory_bytes), steps.c_str());
+      for (const BackendStep& step : report.steps)
+        steps += (steps.empty() ? "" : ", ") + Quoted(step.name) + ": " + Quoted(step.detail);
+    std::printf("{\"backend\": %s, \"device\": %s, \"memory_bytes\": %lld, \"steps\": {%s}}\n",
+                Quoted(device.backend).c_str(), Quoted(device.device).c_str(),
+                static_cast<long long>(device.memory_bytes), steps.c_str());
     return 0;
   }
   if (!options.data.empty()) std::filesystem::create_directories(options.data);

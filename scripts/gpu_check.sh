@@ -52,10 +52,12 @@ out=${out:-$build/gpu_check}
 limit=${limit:-$([[ $with_checks == yes ]] && echo 590 || echo 3600)}
 mkdir -p "$build" "$out" || exit 1
 build=$(realpath "$build") out=$(realpath "$out") bin=$build/bin
-rm -f "$out"/*.jsonl "$out"/*.log "$out"/steps.tsv "$out"/machine.json "$out"/gpu_check.md
+peers=(torch cupy implicit scikit-learn)
+rm -f "$out"/{steps.tsv,machine.json,gpu_check.md,gpu_check.md.part} "$out"/{ceilings,bench,float32}.jsonl
+for peer in "${peers[@]}"; do rm -f "$out/peer_$peer.jsonl"; done
 data=$(mktemp -d)
 trap 'rm -rf "$data"' EXIT
-n_failed=0 n_not_run=0 state='' failure=FAILED
+n_failed=0 n_not_run=0 state='' failure=FAILED expected=''
 
 # note STATE STEP SECONDS DETAIL: what became of a step. Sets state.
 note() {
@@ -66,7 +68,8 @@ note() {
   printf '%-11s %-16s %4s s  %s\n' "$1" "$2" "$3" "$4"
 }
 
-# run STEP SECONDS STDOUT command...: one step under its time limit, the rest of what it prints in STEP.log.
+# run STEP SECONDS STDOUT command...: one step under its time limit, the rest of what it prints in STEP.log. STDOUT must
+# have a line that matches `expected`, an extended regular expression.
 run() {
   local step=$1 seconds=$2 stdout=$3 start=$SECONDS status log
   log=$out/${1// /_}.log
@@ -78,7 +81,9 @@ run() {
   fi
   timeout -k 5 "$seconds" "$@" > "$stdout" 2> "$log" < /dev/null
   status=$?
+  [[ $status -ne 0 ]] || grep -qE "$expected" "$stdout" || status=empty
   case $status in
+    empty) note "$failure" "$step" $((SECONDS - start)) "it ran, but did nothing: no line like '$expected' in $stdout" ;;
     0) note ok "$step" $((SECONDS - start)) "$(detail "$stdout")" ;;
     124 | 137) note "$failure" "$step" $((SECONDS - start)) "stopped: not done within $seconds s" ;;
     *) note "$failure" "$step" $((SECONDS - start)) "exit status $status: $(cat "$stdout" "$log" | grep -v '^ *$' | tail -1 | cut -c1-300)" ;;
@@ -88,14 +93,13 @@ run() {
 # What a program of tests says it did.
 detail() { sed -nE 's/^\[  PASSED  \] ([0-9]+) tests?\.$/\1 tests passed/p; s/^\[  SKIPPED \] ([0-9]+) tests?, .*/\1 skipped/p' "$1" | paste -sd, | sed 's/,/, /g'; }
 
-# tests STEP SECONDS FILTER [runner...]: kernels_test; no test at all is a failure.
+# tests STEP SECONDS FILTER [runner...]: kernels_test; no test at all, as without the backend, is a failure.
 tests() {
   local step=$1 seconds=$2 filter=$3
   shift 3
-  run "$step" "$seconds" "$out/${step// /_}.stdout.log" env KINDRED_PLUGIN_DIR="$bin" "$@" "$bin/kernels_test" --gtest_filter="$filter"
-  [[ $state == ok ]] || return
-  grep -qE '^\[==========\] [1-9][0-9]* tests? from' "$out/${step// /_}.stdout.log" ||
-    note FAILED "$step" 0 "no test ran: kernels_test has no such backend here"
+  expected='^\[==========\] [1-9][0-9]* tests? from'
+  run "$step" "$seconds" "$out/$step.stdout.log" env KINDRED_PLUGIN_DIR="$bin" "$@" "$bin/kernels_test" --gtest_filter="$filter"
+  expected=''
 }
 
 build_all() {
@@ -131,7 +135,7 @@ nvcc=$(command -v nvcc || ls "${CUDACXX:-/usr/local/cuda/bin/nvcc}" 2> /dev/null
 [[ -z $nvcc ]] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$(dirname "$nvcc")")/lib64
 run device 30 "$out/machine.json" "$bin/bench_kernels" --backend cuda --describe
 [[ $state == 'NOT RUN' ]] && finish "gpu_check: nothing was checked: no time was left to look for a GPU"
-[[ $state == ok ]] || finish "gpu_check: no GPU: nothing was checked ($(tail -1 "$out/device.log"))"
+[[ $state == ok ]] || finish "gpu_check: no GPU: nothing was checked (why none is used: $(tail -1 "$out/device.log"))"
 
 # Every kernel over the sweep of shapes, on both precisions; under the sanitizers without the long ones.
 tests parity 90 '*/cuda:*/cuda_float32'
@@ -150,7 +154,7 @@ sizes=(--rounds 30)
 run 'bench bf16x3' 90 "$out/bench.jsonl" "$bin/bench_kernels" --backend cuda --data "$data" "${sizes[@]}"
 run 'bench float32' 40 "$out/float32.jsonl" "$bin/bench_kernels" --backend cuda --gram-precision float32 --only als_epoch "${sizes[@]}"
 failure='peer failed'  # is in the table, and is not ours
-for peer in torch cupy implicit scikit-learn; do
+for peer in "${peers[@]}"; do
   [[ $peer == torch || $peer == implicit ]] && seconds=70 || seconds=30
   run "peer $peer" "$seconds" "$out/peer_$peer.jsonl" "$python" bench/peers/gpu_kernels.py "$peer" --cases "$out/bench.jsonl" --data "$data" "${sizes[@]:0:2}"
 done

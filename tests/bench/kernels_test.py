@@ -40,6 +40,12 @@ class Kernels(unittest.TestCase):
         self.assertEqual(len(lines) + 2, len(table))
         self.assertNotIn("no ceiling", "".join(table))
 
+    def test_the_device_is_described(self):
+        for backend in ("cpu", "auto"):
+            described = json.loads(bench("--describe", "--backend", backend).stdout)
+            self.assertGreater(described["memory_bytes"], 0)
+        self.assertIn("plug-in", described["steps"])
+
     def test_what_cannot_be_run_is_refused(self):
         for options, status, reason in (
             (["--scale", 2], 2, "--scale is '2'; expected a number from"),

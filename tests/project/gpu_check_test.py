@@ -16,7 +16,8 @@ CEILINGS = [
     {"ceiling": "fp32", "shape": "8192 x 8192 x 8192", "flops": 1e12, "seconds": [0.02]},
     {"ceiling": "bf16", "shape": "8192 x 8192 x 8192", "flops": 1e12, "seconds": [0.002]},
 ]
-MACHINE = {"backend": "cuda", "device": "NVIDIA Made-Up", "memory_bytes": 80 * 2**30, "driver": "runs CUDA up to 13.0"}
+MACHINE = {"backend": "cuda", "device": "NVIDIA Made-Up", "memory_bytes": 80 * 2**30,
+           "steps": {"device": "NVIDIA Made-Up, 7 multiprocessors", "driver": "runs CUDA up to 13.0"}}
 TOP_N = {"operation": "top_n", "case": "batch=64", "program": "kindred", "gram_precision": "bf16x3", "shape": "64 of them",
          "parameters": {}, "bytes": 4e9, "fp32_flops": 0, "bf16_flops": 1e11, "error": 0, "error_limit": 0,
          "error_measure": "places wrong", "seconds": [0.002, 0.002, 0.003]}
@@ -93,7 +94,7 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual("3", rows["als_epoch", "kindred, float32"][7])
         self.assertEqual(["20 [20-20]", "", "", "", "10", "float32; 50 % of places as kindred's"],
                          rows["top_n", "torch fp32"][3:])
-        for line in ("- GPU: NVIDIA Made-Up, 80.0 GiB", "- commit: abc1234", "- versions: torch 2.0",
+        for line in ("- GPU: NVIDIA Made-Up, 7 multiprocessors, 80.0 GiB", "; runs CUDA up to 13.0", "- commit: abc1234", "- versions: torch 2.0",
                      "| parity | ok | ", "5 tests passed", "| copy | 4096 MiB | 4,000 GB/s |", "- cupy: not installed"):
             self.assertIn(line, text)
 
@@ -103,7 +104,7 @@ class GpuCheck(unittest.TestCase):
         (self.out / "gpu_check.md").write_text("of an earlier run")
         for options in ([], ["--strict"], ["--quick"]):
             self.assertEqual(1, self.check(*options))
-            self.assertIn("no GPU: nothing was checked (--backend cuda: there is no NVIDIA driver)", self.said)
+            self.assertIn("no GPU: nothing was checked (why none is used: --backend cuda: there is no NVIDIA driver)", self.said)
             self.assertFalse((self.out / "gpu_check.md").exists())
 
     def test_without_a_build_nothing_is_claimed(self):
@@ -138,7 +139,8 @@ class GpuCheck(unittest.TestCase):
     def test_no_test_for_the_device_is_a_failure(self):
         self.program("build/bin/kernels_test", NONE)
         self.assertEqual(1, self.check())
-        self.assertRegex(self.said, r"FAILED\s+parity .* no test ran")
+        self.assertRegex(self.said, r"FAILED +parity .* did nothing")
+        self.assertNotRegex(self.said, r"ok +parity")
 
     def test_a_cut_line_is_left_out_and_said(self):
         self.program("measured", lines([TOP_N]) + '{"operation": "als_ep\n', 1)
