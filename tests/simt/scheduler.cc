@@ -121,6 +121,8 @@ class Worker {
   std::string failure_;
 };
 
+constinit LaunchObserver g_observer = nullptr;
+
 Worker& ThisWorker() {
   thread_local std::unique_ptr<Worker> worker = std::make_unique<Worker>();
   return *worker;
@@ -400,6 +402,14 @@ void RunGrid(dim3 grid, dim3 block, size_t shared_bytes, void (*kernel)(const vo
   Worker& worker = ThisWorker();
   if (worker.running()) Throw("emulated launch: from inside a kernel");
   worker.Run(grid, block, shared_bytes, kernel, call);
+}
+
+void ObserveLaunches(LaunchObserver observer) {
+  g_observer = observer;
+}
+
+void NoteLaunch(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes) {
+  if (g_observer != nullptr) g_observer(kernel, grid, block, shared_bytes);
 }
 
 void Fail(const std::string& message, const Place& place) {

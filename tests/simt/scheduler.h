@@ -52,6 +52,11 @@ struct BarrierResult {
 /// Throws kDevice for a launch that a GPU would refuse, and with a report for a kernel that fails.
 void RunGrid(dim3 grid, dim3 block, size_t shared_bytes, void (*kernel)(const void*), const void* call);
 
+/// Told of every launch of this process from now on, before it runs. Set it while none runs.
+using LaunchObserver = void (*)(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes);
+void ObserveLaunches(LaunchObserver observer);
+void NoteLaunch(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes);
+
 // What follows is called by kernels only.
 
 /// Ends the kernel. The message goes on with " at FILE:LINE".

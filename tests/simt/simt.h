@@ -320,6 +320,7 @@ using StreamHandle = void*;
 template <class... Parameters, class... Arguments>
 void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, StreamHandle,
             Arguments&&... arguments) {
+  simt::NoteLaunch(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes);
   const auto call = [kernel, ... values = static_cast<Parameters>(arguments)] { kernel(values...); };
   simt::RunGrid(
       grid, block, shared_bytes, [](const void* c) { (*static_cast<decltype(&call)>(c))(); }, &call);

@@ -1,0 +1,116 @@
+// simt_launches: asks the emulated backend for every operation and prints what it launches, one line a launch:
+//
+//     N_FACTORS ADDRESS THREADS SHARED_BYTES
+//
+// ADDRESS is the kernel's, from the program's start, as `nm` has it. scripts/kernel_table.py reads it.
+#include <cstdint>
+#include <cstdio>
+#include <numeric>
+#include <vector>
+
+#include "kernels/cuda/top_n.h"
+#include "kernels/error.h"
+#include "tests/simt/emulated_backend.h"
+#include "tests/simt/scheduler.h"
+#include "tests/support/random.h"
+
+extern "C" const char __executable_start;
+
+namespace kindred {
+namespace {
+
+int64_t g_n_factors = 0;
+
+void Print(const void* kernel, dim3, dim3 block, size_t shared_bytes) {
+  std::printf("%lld %llx %u %zu\n", static_cast<long long>(g_n_factors),
+              static_cast<unsigned long long>(static_cast<const char*>(kernel) - &__executable_start),
+              block.x * block.y * block.z, shared_bytes);
+}
+
+template <class T>
+Resident<T> ToBackend(Backend& backend, Context& context, const std::vector<T>& values, int64_t n_rows,
+                      int64_t n_cols = 1) {
+  Resident<T> result(backend, n_rows, n_cols);
+  result.Upload(backend, context, values);
+  context.Wait();
+  return result;
+}
+
+// Rows of every length that has a kernel of its own, then rows that are singular.
+void SolveAls(Backend& backend, Context& context, int64_t f) {
+  constexpr int64_t kCols = 5000;
+  for (const float regularization : {1.0f, 0.0f}) {
+    std::vector<int64_t> lengths = {1};
+    if (regularization > 0) lengths = {0, 3, 20, 40, 60, 100, 128, 300};
+    if (regularization > 0 && f <= 128) lengths.push_back(kCols);
+    std::vector<int64_t> indptr = {0};
+    std::vector<int32_t> indices;
+    for (const int64_t length : lengths) {
+      indices.resize(indices.size() + static_cast<size_t>(length));
+      std::iota(indices.end() - length, indices.end(), 0);
+      indptr.push_back(static_cast<int64_t>(indices.size()));
+    }
+    const std::vector<float> weights(indices.size(), 1.0f);
+    const auto n_rows = static_cast<int64_t>(lengths.size());
+    const CsrView view = {n_rows, kCols, indptr, indices, weights};
+    const auto observed = backend.NewSparseRows(view, {}, nullptr);
+    const Resident<float> fixed = ToBackend(backend, context, RandomNormal(kCols * f, 1), kCols, f);
+    const Resident<float> l = ToBackend(backend, context, std::vector<float>(lengths.size(), regularization), n_rows);
+    const Resident<float> eigenvalues(backend, f), solved(backend, n_rows, f);
+    backend.Diagonalize(context, fixed.matrix(), eigenvalues.view());
+    try {
+      backend.SolveAls(context,
+                       {observed.get(), fixed.matrix(), eigenvalues.view(), 0, l.view(), solved.matrix(), {}, {}});
+      context.Wait();
+    } catch (const Error& error) {
+      if (regularization > 0) throw;  // the others are meant to fail
+    }
+  }
+}
+
+// On a device as given, of whose shared memory kernels may use so much.
+void TopN(Backend& backend, Context& context, int64_t f, int64_t n, int64_t shared_bytes) {
+  constexpr int64_t kItems = 5000;
+  const cuda::TopNDevice device = {1, shared_bytes, int64_t{1} << 30};
+  const Resident<float> items = ToBackend(backend, context, RandomNormal(kItems * f, 2), kItems, f);
+  const auto index = cuda::NewItemIndexFor(context, items.matrix(), device);
+  for (const int64_t n_queries : {1, 16, 64}) {
+    const Resident<float> queries = ToBackend(backend, context, RandomNormal(n_queries * f, 3), n_queries, f);
+    const Resident<int32_t> out(backend, n_queries, n);
+    const Resident<float> scores(backend, n_queries, n);
+    cuda::TopNFor(context, *index, {queries.matrix(), {}, {}, out.matrix(), scores.matrix()}, device);
+    context.Wait();
+  }
+}
+
+void RunAll() {
+  for (const bool float32 : {false, true}) {
+    const auto backend = NewEmulatedBackend(float32);
+    const auto context = backend->NewContext(1);
+    for (const int64_t f : {128, 64, 32, 320}) {
+      g_n_factors = f;
+      const Resident<float> a = ToBackend(*backend, *context, RandomNormal(40 * f, 4), 40, f);
+      const Resident<float> gramian(*backend, f, f);
+      backend->Gram(*context, a.matrix(), gramian.matrix());
+      SolveAls(*backend, *context, f);
+      if (float32 || f != 128) continue;
+      TopN(*backend, *context, f, 100, int64_t{227} * 1024);
+      TopN(*backend, *context, f, 100, int64_t{32} * 1024);
+      TopN(*backend, *context, f, cuda::kMaxScanN + 1, int64_t{227} * 1024);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kindred
+
+int main() {
+  try {
+    kindred::simt::ObserveLaunches(kindred::Print);
+    kindred::RunAll();
+  } catch (const kindred::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
