@@ -68,11 +68,10 @@ void SolveAls(Backend& backend, Context& context, int64_t f) {
   }
 }
 
-// On a device as given, of whose shared memory kernels may use so much.
-void TopN(Backend& backend, Context& context, int64_t f, int64_t n, int64_t shared_bytes) {
-  constexpr int64_t kItems = 5000;
+// On a device of whose shared memory kernels may use so much.
+void TopN(Backend& backend, Context& context, int64_t n_items, int64_t f, int64_t n, int64_t shared_bytes) {
   const cuda::TopNDevice device = {1, shared_bytes, int64_t{1} << 30};
-  const Resident<float> items = ToBackend(backend, context, RandomNormal(kItems * f, 2), kItems, f);
+  const Resident<float> items = ToBackend(backend, context, RandomNormal(n_items * f, 2), n_items, f);
   const auto index = cuda::NewItemIndexFor(context, items.matrix(), device);
   for (const int64_t n_queries : {1, 16, 64}) {
     const Resident<float> queries = ToBackend(backend, context, RandomNormal(n_queries * f, 3), n_queries, f);
@@ -94,9 +93,10 @@ void RunAll() {
       backend->Gram(*context, a.matrix(), gramian.matrix());
       SolveAls(*backend, *context, f);
       if (float32 || f != 128) continue;
-      TopN(*backend, *context, f, 100, int64_t{227} * 1024);
-      TopN(*backend, *context, f, 100, int64_t{32} * 1024);
-      TopN(*backend, *context, f, cuda::kMaxScanN + 1, int64_t{227} * 1024);
+      TopN(*backend, *context, 3000, f, 100, int64_t{227} * 1024);
+      TopN(*backend, *context, 3000, f, 100, int64_t{32} * 1024);
+      TopN(*backend, *context, 5000, f, cuda::kMaxScanN + 1, int64_t{227} * 1024);
+      TopN(*backend, *context, 0, f, 100, int64_t{227} * 1024);
     }
   }
 }
