@@ -22,8 +22,8 @@ struct SyntheticMatrix {
 };
 
 /// Users x items with about nnz entries, values 1 to 5, and long tails on both sides in the manner of MovieLens 20M:
-/// users' lengths are log-normal, at least 20; an item's share falls with its rank, and half of the users have the
-/// first; ranks are spread over the item indices.
+/// users' lengths are log-normal, at least 20; an item's share falls with its rank, and over a third of the users have
+/// the first; ranks are spread over the item indices.
 SyntheticMatrix NewInteractions(ThreadPool& pool, int64_t n_users, int64_t n_items, int64_t nnz, uint64_t seed);
 
 SyntheticMatrix TransposeOf(const SyntheticMatrix& matrix);

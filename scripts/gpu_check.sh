@@ -12,8 +12,8 @@
 #     --python PYTHON   one that has the peers                    (python3)
 #     --limit SECONDS   for all steps together                    (590; an hour for --build-only)
 #
-# Needs a C++20 compiler, CMake, nvcc, Eigen's headers (-- -DEIGEN3_INCLUDE_DIR=FOLDER where they are not installed) and
-# GoogleTest (installed, or /usr/src/googletest); python3 for the table. What runs on the other machine needs a
+# Needs a C++20 compiler, CMake, nvcc, Eigen's headers and GoogleTest (where they are not installed:
+# -- -DEIGEN3_INCLUDE_DIR=FOLDER -DGTEST_SOURCE_DIR=FOLDER), and python3 for the table. What runs on the other machine needs a
 # libstdc++ as new as the one it was built with, since plug-in and program must share one, and the CUDA libraries.
 #
 # Exit status: 0 all of it passed; 1 something failed, with --strict was not run, or there is no GPU; 2 usage.

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from sources import ROOT
+from sources import ROOT, sources
 
 CEILINGS = [
     {"ceiling": "copy", "shape": "4096 MiB", "bytes": 8e9, "seconds": [0.002, 0.002, 0.004]},
@@ -157,6 +157,18 @@ class GpuCheck(unittest.TestCase):
     def test_usage(self):
         for options in (["--stritc"], ["--limit", "soon"], ["--out"], ["--build-only"]):
             self.assertEqual(2, self.check(*options), options)
+
+    def test_what_it_builds_needs_no_other_library(self):
+        folders = ("kernels/", "tests/kernels/", "tests/simt/", "tests/reference/", "bench/kernel", "bench/synthetic")
+        allowed = {"host/data/random.h"}  # which includes nothing
+        self.assertNotIn('#include "', (ROOT / "host/data/random.h").read_text())
+        for path in sources(".cc", ".h", ".cu"):
+            if not path.startswith(folders):
+                continue
+            for target in re.findall(r'^#include ["<]([^">]+)', (ROOT / path).read_text(), re.MULTILINE):
+                ours = target.startswith(("host/", "training/", "serving/", "proto/"))
+                others = target.split("/")[0] in ("CLI", "nlohmann", "spdlog", "fmt", "toml++", "openssl", "grpcpp")
+                self.assertFalse((ours or others) and target not in allowed, f"{path}: {target}")
 
     def test_peers_say_that_they_are_not_installed(self):
         (self.folder / "cases.jsonl").write_text(lines([TOP_N]))
