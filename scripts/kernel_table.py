@@ -81,13 +81,15 @@ def kernel_rows(kernels, shapes):
               f"{both([f'{k.wide_loads} of {k.loads}' for k in each])} |"
 
 
-def degrees(n_rows, least, median, mean):
-    """Lengths of rows: `least` and a log-normal of that median and mean, by its quantiles."""
+def degrees(n_rows, n_cols, least, median, mean):
+    """Lengths of rows: `least` and a log-normal of that median and mean, by its quantiles; at most n_cols."""
     sigma = math.sqrt(2 * math.log((mean - least) / (median - least)))
     normal = statistics.NormalDist(math.log(median - least), sigma)
     drawn = [least + math.exp(normal.inv_cdf((i + 0.5) / n_rows)) for i in range(n_rows)]
-    scale = mean * n_rows / sum(drawn)  # the tail that quantiles miss
-    return [max(1, round(d * scale)) for d in drawn]
+    for _ in range(50):  # what the ends lose goes to the others
+        scale = mean * n_rows / sum(drawn)
+        drawn = [min(d * scale, n_cols) for d in drawn]
+    return [max(1, round(d)) for d in drawn]
 
 
 def als_work(sides):
@@ -201,7 +203,7 @@ def main():
     shared = {f"s{arch}": bytes_ // 1024 for arch, bytes_ in cuda_static.SHARED_BYTES.items()}
     text = HEAD.format(nvcc=cuda_static.nvcc_version(nvcc), f=N_FACTORS, **shared)
     text += "\n".join(kernel_rows(kernels, shapes)) + "\n" + PREDICTIONS
-    sides = degrees(138_493, 20, 68, 20e6 / 138_493), degrees(26_744, 0, 18, 20e6 / 26_744)
+    sides = degrees(138_493, 26_744, 20, 68, 20e6 / 138_493), degrees(26_744, 138_493, 0, 18, 20e6 / 26_744)
     text += "\n".join(prediction_rows(als_work(sides))) + "\n"
     for n_queries in (1, 64, 4096):
         text += TOP_N.format(n=100, queries=n_queries, noun="query" if n_queries == 1 else "queries")
