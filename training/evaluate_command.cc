@@ -32,6 +32,7 @@ int RunEvaluate(const EvaluateFlags& flags) {
                          [](const std::string& message) { spdlog::warn("{}", message); });
   const auto model = Model::Open(ModelStore(flags.store), flags.model, flags.version);
   const Holdout holdout = ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items);
+  spdlog::info("evaluating {} version {} on {}", model->name(), model->version(), backend.Text());
   const Evaluation evaluation = backend.Run(
       "evaluating", [&](Backend& on) { return Evaluate(Ranker(on, model->view(), model), holdout, flags.k); });
   nlohmann::json report = {{"model", model->name()},

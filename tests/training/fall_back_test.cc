@@ -191,6 +191,13 @@ TEST_F(FallBack, Evaluate) {
   ASSERT_EQ(Evaluate("cpu"), 0) << err_;
   const json expected = json::parse(out_);
   EXPECT_EQ(expected["backend"]["name"], "cpu");
+  EXPECT_THAT(err_, HasSubstr("evaluating m version 1 on "));
+  {
+    const FakePlugin fake("no_device");
+    ASSERT_EQ(Evaluate("auto"), 0) << err_;
+    EXPECT_THAT(err_, HasSubstr("(auto: CUDA device: no CUDA-capable device is detected)"));
+    EXPECT_THAT(json::parse(out_)["backend"]["reason"].get<std::string>(), HasSubstr("no CUDA-capable device"));
+  }
 
   for (const char* fault : {"top_n:1", "top_n:2", "allocate:1"}) {
     SCOPED_TRACE(fault);
