@@ -42,9 +42,8 @@ void Failover::Fail(const char* doing, const Error& error) {
 
 ServedRanker::ServedRanker(Failover& failover, const ModelView& model, std::shared_ptr<const void> keep)
     : failover_(failover), model_(model), keep_(std::move(keep)) {
-  const bool made = failover_.OnDevice(
-      "loading a model", [&](Backend& device) { on_device_ = std::make_shared<const Ranker>(device, model_, keep_); });
-  if (!made) OnCpu();
+  failover_.OnDevice("loading a model",
+                     [&](Backend& device) { on_device_ = std::make_shared<const Ranker>(device, model_, keep_); });
 }
 
 std::shared_ptr<const Ranker> ServedRanker::OnDevice() const {

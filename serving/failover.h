@@ -90,8 +90,8 @@ class Failover {
 /// A model that calls are answered from: resident on the device while that works, and from its failure on on the CPU.
 class ServedRanker {
  public:
-  /// Makes the model resident. `keep` holds the memory behind the view. Throws what Ranker throws on the CPU, and what
-  /// is not the device's failure.
+  /// Makes the model resident on the device, if that works; on the CPU the first Ask does it. `keep` holds the memory
+  /// behind the view. Throws what Ranker throws, but for the device's failure.
   ServedRanker(Failover& failover, const ModelView& model, std::shared_ptr<const void> keep);
 
   const ModelView& model() const { return model_; }

@@ -1,6 +1,7 @@
 // The CPU in the clothes of a device with memory of its own, which fails where a test says.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -32,7 +33,8 @@ class DeviceState {
   std::function<void(std::string_view operation)> before;
 
   std::atomic<int> n_operations = 0;
-  std::atomic<int> n_buffers = 0;  // that are not released
+  std::atomic<int> n_buffers = 0;   // that are not released
+  std::atomic<int> n_contexts = 0;  // likewise
 
   std::optional<Error> Next(std::string_view operation) {
     if (before) before(operation);
@@ -62,7 +64,7 @@ class FailingDevice : public CpuBackend {
 
   std::unique_ptr<Context> NewContext(int max_threads) override {
     ThrowIfFails("new_context");
-    return CpuBackend::NewContext(max_threads);
+    return std::make_unique<CountedContext>(state_, pool_, std::max(1, max_threads));
   }
 
   Buffer Allocate(int64_t bytes) override {
@@ -102,6 +104,18 @@ class FailingDevice : public CpuBackend {
   }
 
  private:
+  class CountedContext : public CpuContext {
+   public:
+    CountedContext(std::shared_ptr<DeviceState> state, ThreadPool& pool, int max_threads)
+        : CpuContext(pool, max_threads), state_(std::move(state)) {
+      ++state_->n_contexts;
+    }
+    ~CountedContext() override { --state_->n_contexts; }
+
+   private:
+    const std::shared_ptr<DeviceState> state_;
+  };
+
   void ThrowIfFails(std::string_view operation) {
     if (const auto error = state_->Next(operation)) throw *error;
   }
@@ -125,6 +139,7 @@ class FailingDevice : public CpuBackend {
 
   const std::shared_ptr<DeviceState> state_;
   const std::string name_;
+  ThreadPool pool_{1};
 };
 
 }  // namespace kindred

@@ -128,6 +128,7 @@ TEST_F(FailoverTest, AnyOperationOfACallMayFail) {
       if (!reached) break;
       ExpectDegraded("answering calls", code == ErrorCode::kDevice ? DeviceState::kLost : DeviceState::kNoMemory);
       EXPECT_EQ(state_->n_buffers, 0) << "memory of the device is kept";
+      EXPECT_EQ(state_->n_contexts, 0) << "the caller's queue on the device is kept";
       const int before = state_->n_operations;
       EXPECT_EQ(Ask(*context, ranker, 0), expected_[0]);
       EXPECT_EQ(Ask(*failover_->NewContext(), ServedRanker(*failover_, model_.view(), nullptr), 0), expected_[0]);
