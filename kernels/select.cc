@@ -23,7 +23,7 @@ class Steps {
     }
     try {
       steps_.push_back({name, StepState::kOk, step()});
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       steps_.push_back({name, StepState::kFailed, error.what()});
       reason_ = error.what();
       failed_ = true;

@@ -88,6 +88,43 @@ AlsArguments Arguments(const AlsHalfStep& step) {
   return a;
 }
 
+// Queues the kernels of every tile; rows that are not resident are copied in beside those of the tile before.
+void SolveTiles(CudaContext& cuda, const DeviceFacts& facts, GramPrecision precision, const CudaSparseRows& rows,
+                AlsArguments a, std::vector<ChunkedPrimal>& chunked, const Workspace& workspace) {
+  Stream& stream = cuda.stream();
+  const int64_t f = a.n_factors;
+  const int n_multiprocessors = facts.n_multiprocessors;
+  Stream& copies = cuda.copy_stream();
+  std::array<Event, 2> copied, used;
+  if (rows.streamed())
+    for (Event& event : used) event.Record(stream);
+  for (size_t i = 0; i < rows.tiles().size(); ++i) {
+    const auto& tile = rows.tiles()[i];
+    if (rows.streamed()) {
+      copies.WaitFor(used[i % 2]);
+      rows.Copy(tile, copies, workspace.slots[i % 2], a);
+      copied[i % 2].Record(copies);
+      stream.WaitFor(copied[i % 2]);
+    }
+    stream.Zero(workspace.counts, 2 * static_cast<int64_t>(sizeof(unsigned)));
+    const Shares at(rows, tile, f, facts.shared_bytes);
+    chunked[i].Launch(cuda, a, precision, facts.shared_bytes, workspace.chunked);
+    LaunchPrimal(a, precision, at.fused, at.dual - at.fused, stream.handle());
+    LaunchDual(a, 128, at.dual, at.dual_64 - at.dual, stream.handle());
+    LaunchDual(a, 64, at.dual_64, at.dual_32 - at.dual_64, stream.handle());
+    LaunchDual(a, 32, at.dual_32, at.empty - at.dual_32, stream.handle());
+    if (f <= kFusedFactors && at.empty > at.dual)
+      LaunchPrimal(a, precision, a.ill_conditioned,
+                   static_cast<int>(std::min<int64_t>(at.empty - at.dual, 2 * n_multiprocessors)), stream.handle());
+    if (at.empty > 0)
+      LaunchDouble(a, static_cast<int>(std::min<int64_t>(at.empty, DoubleBlocks(f, n_multiprocessors))),
+                   workspace.in_double, stream.handle());
+    if (at.n_rows > at.empty)
+      Launch(SolveEmpty, dim3(static_cast<unsigned>(at.n_rows - at.empty)), dim3(128), 0, stream.handle(), a, at.empty);
+    if (rows.streamed()) used[i % 2].Record(stream);
+  }
+}
+
 }  // namespace
 
 CudaSparseRows::CudaSparseRows(const CsrView& rows, std::span<const float> targets, std::shared_ptr<const void> keep,
@@ -171,7 +208,6 @@ void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
   const auto& rows = static_cast<const CudaSparseRows&>(*step.observed);
   if (rows.n_rows() == 0) return;
   auto& cuda = static_cast<CudaContext&>(context);
-  Stream& stream = cuda.stream();
   const int64_t f = step.fixed.n_cols;
 
   std::vector<ChunkedPrimal> chunked;
@@ -193,42 +229,19 @@ void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
   a.unsolved = {workspace.unsolved, workspace.counts};
   // A system of more factors than a block holds goes straight to double.
   a.ill_conditioned = f > kFusedFactors ? a.unsolved : RowList{workspace.ill_conditioned, workspace.counts + 1};
+  if (!rows.streamed()) rows.Point(a);
+
   a.failure = cuda.NewFlag([&rows, f](unsigned long long row) {
     return Error(ErrorCode::kNumeric, "ALS: the system of row " + std::to_string(row) + " (" +
                                           std::to_string(rows.Degree(static_cast<int64_t>(row))) +
                                           " entries, n_factors " + std::to_string(f) +
                                           ") is singular; a larger regularization helps");
   });
-  if (!rows.streamed()) rows.Point(a);
-
-  Stream& copies = cuda.copy_stream();
-  std::array<Event, 2> copied, used;
-  if (rows.streamed())
-    for (Event& event : used) event.Record(stream);
-  for (size_t i = 0; i < rows.tiles().size(); ++i) {
-    const auto& tile = rows.tiles()[i];
-    if (rows.streamed()) {
-      copies.WaitFor(used[i % 2]);
-      rows.Copy(tile, copies, workspace.slots[i % 2], a);
-      copied[i % 2].Record(copies);
-      stream.WaitFor(copied[i % 2]);
-    }
-    stream.Zero(workspace.counts, 2 * static_cast<int64_t>(sizeof(unsigned)));
-    const Shares at(rows, tile, f, facts_.shared_bytes);
-    chunked[i].Launch(cuda, a, precision_, facts_.shared_bytes, workspace.chunked);
-    LaunchPrimal(a, precision_, at.fused, at.dual - at.fused, stream.handle());
-    LaunchDual(a, 128, at.dual, at.dual_64 - at.dual, stream.handle());
-    LaunchDual(a, 64, at.dual_64, at.dual_32 - at.dual_64, stream.handle());
-    LaunchDual(a, 32, at.dual_32, at.empty - at.dual_32, stream.handle());
-    if (f <= kFusedFactors && at.empty > at.dual)
-      LaunchPrimal(a, precision_, a.ill_conditioned,
-                   static_cast<int>(std::min<int64_t>(at.empty - at.dual, 2 * n_multiprocessors)), stream.handle());
-    if (at.empty > 0)
-      LaunchDouble(a, static_cast<int>(std::min<int64_t>(at.empty, DoubleBlocks(f, n_multiprocessors))),
-                   workspace.in_double, stream.handle());
-    if (at.n_rows > at.empty)
-      Launch(SolveEmpty, dim3(static_cast<unsigned>(at.n_rows - at.empty)), dim3(128), 0, stream.handle(), a, at.empty);
-    if (rows.streamed()) used[i % 2].Record(stream);
+  try {
+    SolveTiles(cuda, facts_, precision_, rows, a, chunked, workspace);
+  } catch (...) {
+    cuda.DropFlag();  // its report asks the rows, which may be gone by the next Wait
+    throw;
   }
 }
 

@@ -10,6 +10,7 @@ CudaContext::CudaContext() : flags_(kMaxFlags * 8) {}
 
 CudaContext::~CudaContext() {
   try {
+    copy_stream_.Synchronize();
     stream_.Synchronize();
   } catch (const Error&) {  // nobody is left to be told
   }
@@ -48,8 +49,9 @@ __global__ void RaiseFlag(unsigned long long* flag) {
 unsigned long long* CudaContext::NewFlag(std::function<Error(unsigned long long)> report) {
   if (reports_.size() == kMaxFlags) Wait();
   unsigned long long* flag = flags_.as<unsigned long long>() + reports_.size();
-  reports_.push_back(std::move(report));
+  reports_.reserve(kMaxFlags);
   Launch(RaiseFlag, dim3(1), dim3(1), 0, stream_.handle(), flag);
+  reports_.push_back(std::move(report));
   return flag;
 }
 

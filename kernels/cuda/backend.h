@@ -47,6 +47,8 @@ class CudaContext : public Context {
   /// A flag on the device, all ones at first, that the stream's end is asked about: where a kernel has lowered it,
   /// `report` makes the error of its value.
   unsigned long long* NewFlag(std::function<Error(unsigned long long)> report);
+  /// Takes back the newest flag, whose operation was not queued whole.
+  void DropFlag() { reports_.pop_back(); }
   /// Keeps host memory until Wait.
   void Keep(std::shared_ptr<const void> memory) { kept_.push_back(std::move(memory)); }
 

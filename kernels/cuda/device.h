@@ -32,6 +32,7 @@ void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
             Arguments&&... arguments) {
   const void* entry = reinterpret_cast<const void*>(kernel);
   cudaError_t status = cudaSuccess;
+  cudaGetLastError();  // what no launch has done
   if (shared_bytes > 0) {
     int device = 0, most = 0;
     cudaFuncAttributes attributes{};
@@ -46,8 +47,10 @@ void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
     kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
     status = cudaGetLastError();
   }
-  if (status != cudaSuccess)
-    throw Error(ErrorCode::kDevice, std::string("CUDA refused a launch: ") + cudaGetErrorString(status));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  throw Error(status == cudaErrorMemoryAllocation ? ErrorCode::kOutOfMemory : ErrorCode::kDevice,
+              std::string("CUDA refused a launch: ") + cudaGetErrorString(status));
 }
 
 /// d += a b for a 16 x 16, b 16 x 8, bf16 pairs; fragments as in the PTX ISA, mma.m16n8k16.

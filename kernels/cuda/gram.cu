@@ -29,17 +29,21 @@ __global__ void ToFloat(const double* from, int64_t n, float* to) {
   if (e < n) to[e] = static_cast<float>(from[e]);
 }
 
+constexpr unsigned long long kNotFinite = 0, kNotConverged = 1;  // values of the flag
+
 // Lowers the flag and writes zeros where an entry is not finite, so that the library sees numbers only.
 __global__ void CheckFinite(double* values, int64_t n, unsigned long long* flag) {
   const int64_t e = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (e >= n || values[e] * 0 == 0) return;
   values[e] = 0;
-  atomicMin(flag, 0ULL);
+  atomicMin(flag, kNotFinite);
 }
 
 // Column c of q is the eigenvector of the c-th largest eigenvalue, its largest entry positive. One warp a column.
-__global__ void MakeRotation(const double* vectors, const double* ascending, int n, float* q, float* eigenvalues) {
+__global__ void MakeRotation(const double* vectors, const double* ascending, const int32_t* info, int n, float* q,
+                             float* eigenvalues, unsigned long long* flag) {
   const int column = static_cast<int>(blockIdx.x), lane = static_cast<int>(threadIdx.x);
+  if (column == 0 && lane == 0 && *info != 0) atomicMin(flag, kNotConverged);
   const double* vector = vectors + static_cast<int64_t>(n - 1 - column) * n;
   double largest = -1;
   int place = 0;
@@ -106,7 +110,7 @@ void CudaBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<f
 
 int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t f) {
   const int64_t tile = RotationRows(n_rows) * f * static_cast<int64_t>(sizeof(float));
-  return Arena::Bytes<double>(f * f) + Arena::Bytes<double>(f) + Arena::Bytes<float>(f * f) +
+  return Arena::Bytes<double>(f * f) + Arena::Bytes<double>(f) + Arena::Bytes<float>(f * f) + Arena::Bytes<int32_t>(1) +
          std::max(GramWorkspace(f), tile);
 }
 
@@ -119,15 +123,19 @@ void CudaBackend::Diagonalize(Context& context, MatrixView<float> a, View<float>
   auto* sums = arena.Take<double>(n_entries);
   auto* ascending = arena.Take<double>(f);
   auto* q = arena.Take<float>(n_entries);
+  auto* info = arena.Take<int32_t>(1);
   auto* buffer = arena.Take<float>(0);
-  unsigned long long* flag = cuda.NewFlag([](unsigned long long) {
-    return Error(ErrorCode::kNumeric, "Diagonalize: the matrix has values that are not finite, or too large to square");
+  unsigned long long* flag = cuda.NewFlag([](unsigned long long found) {
+    return found == kNotFinite
+               ? Error(ErrorCode::kNumeric,
+                       "Diagonalize: the matrix has values that are not finite, or too large to square")
+               : Error(ErrorCode::kDevice, "Diagonalize: cuSOLVER's eigendecomposition did not converge");
   });
   GramInDouble(cuda, a, buffer, sums);
   Launch(CheckFinite, dim3(Blocks(n_entries, kThreads)), dim3(kThreads), 0, stream.handle(), sums, n_entries, flag);
-  stream.Eigen(f, sums, ascending);
-  Launch(MakeRotation, dim3(static_cast<unsigned>(f)), dim3(32), 0, stream.handle(), sums, ascending,
-         static_cast<int>(f), q, eigenvalues.data);
+  stream.Eigen(f, sums, ascending, info);
+  Launch(MakeRotation, dim3(static_cast<unsigned>(f)), dim3(32), 0, stream.handle(), sums, ascending, info,
+         static_cast<int>(f), q, eigenvalues.data, flag);
   for (int64_t row = 0; row < a.n_rows; row += tile_rows) {
     const int64_t n_rows = std::min(tile_rows, a.n_rows - row);
     stream.Multiply(n_rows, f, f, a.data + row * f, q, buffer);

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 #include <cusolverDn.h>
 
+#include <exception>
 #include <vector>
 
 namespace kindred::cuda {
@@ -19,14 +20,20 @@ void Check(cudaError_t status, const char* what) {
   throw Error(code, std::string(what) + ": " + cudaGetErrorString(status));
 }
 
+[[noreturn]] void ThrowOfLibrary(bool out_of_memory, const std::string& message) {
+  cudaGetLastError();
+  throw Error(out_of_memory ? ErrorCode::kOutOfMemory : ErrorCode::kDevice, message);
+}
+
 void Check(cublasStatus_t status, const char* what) {
   if (status != CUBLAS_STATUS_SUCCESS)
-    throw Error(ErrorCode::kDevice, std::string(what) + ": " + cublasGetStatusString(status));
+    ThrowOfLibrary(status == CUBLAS_STATUS_ALLOC_FAILED, std::string(what) + ": " + cublasGetStatusString(status));
 }
 
 void Check(cusolverStatus_t status, const char* what) {
   if (status != CUSOLVER_STATUS_SUCCESS)
-    throw Error(ErrorCode::kDevice, std::string(what) + ": cuSOLVER status " + std::to_string(status));
+    ThrowOfLibrary(status == CUSOLVER_STATUS_ALLOC_FAILED,
+                   std::string(what) + ": cuSOLVER status " + std::to_string(status));
 }
 
 }  // namespace
@@ -64,10 +71,17 @@ class Pool {
 
   cudaError_t Take(void** data, size_t bytes) {
     if (pool_ == nullptr) return cudaMalloc(data, bytes);
-    const cudaError_t status = cudaMallocFromPoolAsync(data, bytes, pool_, stream_);
+    cudaError_t status = cudaMallocFromPoolAsync(data, bytes, pool_, stream_);
+    if (status == cudaErrorMemoryAllocation) {  // what is kept may lie in pieces
+      cudaGetLastError();
+      cudaDeviceSynchronize();
+      cudaMemPoolTrimTo(pool_, 0);
+      status = cudaMallocFromPoolAsync(data, bytes, pool_, stream_);
+    }
     return status == cudaSuccess ? cudaStreamSynchronize(stream_) : status;
   }
   void Give(void* data) noexcept {
+    if (std::uncaught_exceptions() > 0) cudaDeviceSynchronize();  // what unwinds may have left its work in a queue
     if (pool_ == nullptr)
       cudaFree(data);
     else
@@ -114,7 +128,6 @@ void* Allocate(int64_t bytes) {
   const cudaError_t status = Pool::Get().Take(&data, static_cast<size_t>(bytes));
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    cudaDeviceSynchronize();  // the caller unwinds now, and frees what may still be in use
     throw Error(ErrorCode::kOutOfMemory,
                 "no " + std::to_string(bytes) + " bytes of GPU memory; " + std::to_string(FreeMemory()) + " are free");
   }
@@ -141,33 +154,43 @@ PinnedHost::~PinnedHost() {
 
 struct Stream::Handles {
   ~Handles() {
+    if (parameters != nullptr) cusolverDnDestroyParams(parameters);
     if (solver != nullptr) cusolverDnDestroy(solver);
     if (blas != nullptr) cublasDestroy(blas);
     if (stream != nullptr) cudaStreamDestroy(stream);
   }
 
+  // A handle is there once all of it is set.
   cublasHandle_t Blas() {
-    if (blas != nullptr) return blas;
-    Check(cublasCreate(&blas), "cuBLAS");
-    Check(cublasSetStream(blas, stream), "cuBLAS");
-    blas_workspace = DeviceMemory(kBlasWorkspace);
-    Check(cublasSetWorkspace(blas, blas_workspace.data(), kBlasWorkspace), "cuBLAS");
-    Check(cublasSetMathMode(blas, CUBLAS_PEDANTIC_MATH), "cuBLAS");
+    if (!blas_is_set) {
+      if (blas == nullptr) Check(cublasCreate(&blas), "cuBLAS");
+      Check(cublasSetStream(blas, stream), "cuBLAS");
+      if (blas_workspace.data() == nullptr) blas_workspace = DeviceMemory(kBlasWorkspace);
+      Check(cublasSetWorkspace(blas, blas_workspace.data(), kBlasWorkspace), "cuBLAS");
+      Check(cublasSetMathMode(blas, CUBLAS_PEDANTIC_MATH), "cuBLAS");
+      blas_is_set = true;
+    }
     return blas;
   }
   cusolverDnHandle_t Solver() {
-    if (solver != nullptr) return solver;
-    Check(cusolverDnCreate(&solver), "cuSOLVER");
-    Check(cusolverDnSetStream(solver, stream), "cuSOLVER");
-    Check(cusolverDnSetDeterministicMode(solver, CUSOLVER_DETERMINISTIC_RESULTS), "cuSOLVER");
+    if (!solver_is_set) {
+      if (solver == nullptr) Check(cusolverDnCreate(&solver), "cuSOLVER");
+      if (parameters == nullptr) Check(cusolverDnCreateParams(&parameters), "cuSOLVER");
+      Check(cusolverDnSetStream(solver, stream), "cuSOLVER");
+      Check(cusolverDnSetDeterministicMode(solver, CUSOLVER_DETERMINISTIC_RESULTS), "cuSOLVER");
+      solver_is_set = true;
+    }
     return solver;
   }
 
   cudaStream_t stream = nullptr;
   cublasHandle_t blas = nullptr;
   cusolverDnHandle_t solver = nullptr;
+  cusolverDnParams_t parameters = nullptr;
+  bool blas_is_set = false, solver_is_set = false;
   DeviceMemory blas_workspace;
   DeviceMemory solver_memory;  // of the last Eigen
+  size_t solver_bytes = 0;
   std::vector<char> host_memory;
 };
 
@@ -196,7 +219,7 @@ Stream::Stream() : handles_(std::make_unique<Handles>()) {
 Stream::~Stream() = default;
 
 int64_t LibraryBytes(int64_t n) {
-  return static_cast<int64_t>(kBlasWorkspace) + (int64_t{64} << 20) + 4 * n * n * 8;
+  return static_cast<int64_t>(kBlasWorkspace) + (int64_t{256} << 20) + 4 * n * n * 8;
 }
 
 StreamHandle Stream::handle() const {
@@ -204,18 +227,22 @@ StreamHandle Stream::handle() const {
 }
 
 void Stream::CopyToDevice(void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   Check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, handles_->stream), "CUDA copy");
 }
 
 void Stream::CopyToHost(void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   Check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, handles_->stream), "CUDA copy");
 }
 
 void Stream::CopyOnDevice(void* to, const void* from, int64_t bytes) {
+  if (bytes == 0) return;
   Check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, handles_->stream), "CUDA copy");
 }
 
 void Stream::Zero(void* data, int64_t bytes) {
+  if (bytes == 0) return;
   Check(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), handles_->stream), "CUDA memset");
 }
 
@@ -238,23 +265,24 @@ void Stream::SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const 
         "cuBLAS GEMM");
 }
 
-void Stream::Eigen(int64_t n, double* a, double* eigenvalues) {
-  cusolverDnParams_t parameters = nullptr;
-  Check(cusolverDnCreateParams(&parameters), "cuSOLVER");
+void Stream::Eigen(int64_t n, double* a, double* eigenvalues, int32_t* info) {
+  cusolverDnHandle_t solver = handles_->Solver();
   size_t device_bytes = 0, host_bytes = 0;
-  Check(cusolverDnXsyevd_bufferSize(handles_->Solver(), parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n,
+  Check(cusolverDnXsyevd_bufferSize(solver, handles_->parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n,
                                     CUDA_R_64F, a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, &device_bytes, &host_bytes),
         "cuSOLVER eigendecomposition");
   Synchronize();  // the last call's memory may still be in use
-  handles_->solver_memory = DeviceMemory(static_cast<int64_t>(device_bytes) + 256);
+  if (device_bytes > handles_->solver_bytes) {
+    handles_->solver_bytes = 0;
+    handles_->solver_memory = DeviceMemory();
+    handles_->solver_memory = DeviceMemory(static_cast<int64_t>(device_bytes));
+    handles_->solver_bytes = device_bytes;
+  }
   handles_->host_memory.resize(host_bytes + 1);
-  int* info = handles_->solver_memory.as<int>();
-  Check(
-      cusolverDnXsyevd(handles_->Solver(), parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, CUDA_R_64F,
-                       a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, handles_->solver_memory.as<char>() + 256,
-                       device_bytes, handles_->host_memory.data(), host_bytes, info),
-      "cuSOLVER eigendecomposition");
-  cusolverDnDestroyParams(parameters);
+  Check(cusolverDnXsyevd(solver, handles_->parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, CUDA_R_64F,
+                         a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, handles_->solver_memory.data(), device_bytes,
+                         handles_->host_memory.data(), host_bytes, info),
+        "cuSOLVER eigendecomposition");
 }
 
 }  // namespace kindred::cuda

@@ -56,7 +56,7 @@ class DeviceMemory {
 };
 
 /// Host memory that copies may run from beside kernels, for as long as this lives; where the system refuses to pin it,
-/// copies are only slower.
+/// copies are only slower. Of two that pin the same memory only the first does.
 class PinnedHost {
  public:
   PinnedHost() = default;
@@ -113,14 +113,15 @@ class Stream {
   /// For each of n_slabs slabs s of slab_rows rows of a (dense, `width` columns): c[s] = at a, [width x width].
   void SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const float* a, float* c);
   /// Eigendecomposition of the symmetric a [n x n]: eigenvalues ascending; a's row r becomes the r-th eigenvector.
-  void Eigen(int64_t n, double* a, double* eigenvalues);
+  /// *info becomes 0, or something else where it did not converge.
+  void Eigen(int64_t n, double* a, double* eigenvalues, int32_t* info);
 
  private:
   struct Handles;
   std::unique_ptr<Handles> handles_;
 };
 
-/// Device memory a stream's libraries take for themselves, at most, for Eigen of n and any product.
+/// Device memory to leave for what the libraries and the runtime take for themselves, with Eigen of n and any product.
 int64_t LibraryBytes(int64_t n);
 
 }  // namespace kindred::cuda

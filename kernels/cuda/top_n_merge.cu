@@ -63,7 +63,6 @@ __global__ void __launch_bounds__(kMergeThreads)
       const bool survives = i < count && !(Upper(a, a.query_norms[query], candidate) < bound);
       if (survives) {
         if ((candidate.item & kExact) == 0) candidate.lower = DefinedScore(a, query, candidate.item);
-        candidate.item &= ~kExact;
         keys[atomicAdd(&place[0], 1)] = KeyOf(candidate);
       }
       filled += __syncthreads_count(survives);

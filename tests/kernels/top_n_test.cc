@@ -12,7 +12,7 @@ TEST_P(TopNTest, EqualsAFullSortOverShapes) {
   for (int64_t n_items : {0, 1, 31, 32, 33, 63, 64, 65, 1023, 1024, 1025, 9000}) {
     for (int64_t n_queries : {0, 1, 2, 31, 32, 33}) {
       for (int64_t f : {1, 3, 31, 32, 33, 64}) {
-        if (n_items * n_queries * f > Allowance(4000000, 9000)) continue;
+        if (n_items * n_queries * f > Allowance(4000000, n_queries == 1 ? 9000 : 2500)) continue;
         ++seed;
         const int64_t n = static_cast<int64_t>(seed % 3 == 0 ? 1 : seed % 3 == 1 ? 10 : 100);
         SCOPED_TRACE(testing::Message() << n_items << " items, " << n_queries << " queries, f " << f << ", n " << n
@@ -84,6 +84,17 @@ TEST_P(TopNTest, EveryOperandMayRoundTheSameWay) {
       items[static_cast<size_t>(i * f + k)] = is_best ? 1 + 0x1p-8f : (1 + 0x3p-8f) * (k == f / 2 ? 0.5f : 1);
   }
   ExpectExact(items, n_items, query, 1, f, 2);
+}
+
+TEST_P(TopNTest, ScoresThatOverflowOnlyInTheScan) {
+  // 3.4e38 is infinite in bf16; its score is not, and not the best.
+  const int64_t n_items = 400, f = 2;
+  std::vector<float> items(static_cast<size_t>(n_items * f));
+  for (int64_t i = 0; i < n_items; ++i) {
+    items[static_cast<size_t>(i * f)] = i % 3 == 0 ? 3e38f : 3.4e38f;
+    items[static_cast<size_t>(i * f + 1)] = i % 3 == 0 ? 0 : -1e38f;
+  }
+  ExpectExact(items, n_items, {0.5f, 0.5f}, 1, f, 5);
 }
 
 TEST_P(TopNTest, SmallItemsWinWhereScoresAreNegative) {

@@ -89,9 +89,10 @@ void Stream::SlabGrams(int64_t n_slabs, int64_t slab_rows, int64_t width, const 
   }
 }
 
-void Stream::Eigen(int64_t n, double* a, double* eigenvalues) {
+void Stream::Eigen(int64_t n, double* a, double* eigenvalues, int32_t* info) {
   Eigen::Map<Eigen::MatrixXd> matrix(a, n, n);
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(matrix);
+  *info = solver.info() == Eigen::Success ? 0 : 1;
   matrix = solver.eigenvectors();  // column r in column-major: row r of a
   Eigen::Map<Eigen::VectorXd>(eigenvalues, n) = solver.eigenvalues();
 }
