@@ -1,4 +1,7 @@
-"""The CUDA kernels compile without spills for the architectures that they are tuned for. Skipped without nvcc."""
+"""The CUDA kernels compile without spills for the architecture that they are tuned for. Skipped without nvcc.
+
+For 8.0 the build of the plug-in sees to it, where a warning of ptxas (--warn-on-spills) is an error.
+"""
 
 import subprocess
 import sys
@@ -17,7 +20,7 @@ NVCC = cuda_static.find_nvcc()
 class CudaStatic(unittest.TestCase):
     def test_no_kernel_spills(self):
         try:
-            kernels = cuda_static.compile_kernels(NVCC)
+            kernels = cuda_static.compile_kernels(NVCC, architectures=(90,))
         except subprocess.CalledProcessError as error:
             self.fail(f"{error}\n{error.stdout}{error.stderr}")
         self.assertGreater(len(kernels), 10)
