@@ -2,8 +2,8 @@
 //
 // Rows are sorted by length once. In each half-step the longest go to the primal, in chunks or whole, the short ones to
 // the dual; rows the dual must not take go to the primal, and what float32 could not solve is solved in double. Lists
-// of such rows stay on the device, so that a half-step never waits for the host. No atomics but places in these lists
-// and the lowering of a flag to the least failing row: same input, same bits.
+// of such rows stay on the device: no kernel waits for what the host makes of another's result. No atomics but places
+// in these lists and the lowering of a flag to the least failing row: same input, same bits.
 #include "kernels/cuda/als.h"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/data/dataset.h"
+#include "tests/support/captured_run.h"
 #include "tests/support/temporary_folder.h"
 #include "training/commands.h"
 #include "training/pipeline.h"
@@ -16,19 +17,11 @@ using testing::HasSubstr;
 
 class DataCommands : public testing::Test {
  protected:
-  int Run(std::vector<std::string> arguments) {
+  int Run(const std::vector<std::string>& arguments) {
     CommandLine program;
     AddGenerateCommand(program);
     AddPrepareCommand(program);
-    arguments.insert(arguments.begin(), "kindred");
-    std::vector<const char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int status = program.Run(static_cast<int>(argv.size()), argv.data());
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return status;
+    return RunCaptured(program, arguments, &out_, &err_);
   }
 
   TemporaryFolder folder_;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/models/model.h"
+#include "tests/support/captured_run.h"
 #include "tests/support/plugins.h"
 #include "tests/support/temporary_folder.h"
 #include "training/commands.h"
@@ -42,21 +43,13 @@ class FallBack : public testing::Test {
   static std::string Path(const std::string& name) { return (folder_->path() / name).string(); }
   static std::string Dataset() { return Path("dataset"); }
 
-  static int RunProgram(std::vector<std::string> arguments) {
+  static int RunProgram(const std::vector<std::string>& arguments) {
     CommandLine program;
     AddPrepareCommand(program);
     AddTrainCommand(program);
     AddEvaluateCommand(program);
     AddDoctorCommand(program);
-    arguments.insert(arguments.begin(), "kindred");
-    std::vector<const char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int status = program.Run(static_cast<int>(argv.size()), argv.data());
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return status;
+    return RunCaptured(program, arguments, &out_, &err_);
   }
 
   /// Trains as the reference was, into a store of this test.
