@@ -31,7 +31,11 @@ CommandLine::CommandLine() : app_("Recommendations and user segments from export
   app_.require_subcommand(1);
   app_.set_version_flag("--version", std::string("kindred ") + KINDRED_VERSION);
   app_.option_defaults()->always_capture_default();
-  app_.failure_message(CLI::FailureMessage::help);
+  app_.failure_message([this](const CLI::App*, const CLI::Error& error) {
+    std::string name;
+    for (const CLI::App* app : app_.get_subcommands()) name += " " + app->get_name();
+    return fmt::format("kindred: {}\n(kindred{} --help explains the options)\n", error.what(), name);
+  });
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("kindred", std::make_shared<spdlog::sinks::stderr_color_sink_mt>()));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");

@@ -7,9 +7,9 @@
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
-#include <numeric>
 #include <sstream>
 
+#include "host/text/edit_distance.h"
 #include "kernels/error.h"
 
 namespace kindred {
@@ -19,28 +19,11 @@ const std::string& NameOf(const CLI::Option& option) {
   return option.get_lnames()[0];
 }
 
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row[b.size()];
-}
-
 // The nearest to what was written, as the end of a message.
 std::string Nearest(const char* what, const std::string& written, const std::vector<std::string>& known) {
-  if (known.empty()) return {};
-  const auto nearest = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-    return EditDistance(written, a) < EditDistance(written, b);
-  });
-  return fmt::format("; the nearest known {} is '{}'", what, *nearest);
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const int nearest = NearestName(written, names);
+  return nearest < 0 ? "" : fmt::format("; the nearest known {} is '{}'", what, names[static_cast<size_t>(nearest)]);
 }
 
 // Throws for a key that no option has.
