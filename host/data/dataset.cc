@@ -37,9 +37,31 @@ std::shared_ptr<const Dataset> Dataset::Open(const std::filesystem::path& path) 
   events.values = artifact.Array<float>("event_values");
   if (artifact.Has("event_times")) events.times = artifact.Array<int64_t>("event_times");
   if (artifact.Has("event_types")) events.types = artifact.Array<uint8_t>("event_types");
+  if (artifact.Has("event_id_hashes")) {
+    const HostMatrix<const int64_t> hashes = artifact.Matrix<int64_t>("event_id_hashes");
+    if (hashes.n_cols != 2) Refuse(artifact, "event_id_hashes has {} columns; expected 2", hashes.n_cols);
+    dataset->event_id_hashes_ = hashes.all();
+  }
+  dataset->n_event_users_ = dataset->Count("n_event_users", dataset->users_.size());
+  dataset->n_event_items_ = dataset->Count("n_event_items", dataset->items_.size());
+  const auto described = [&](const char* key) { return artifact.manifest().value(key, nlohmann::json::array()); };
+  dataset->item_attributes_ =
+      AttributeTable::FromArtifact(artifact, "item_column", described("item_columns"), dataset->items_.size());
+  dataset->user_attributes_ =
+      AttributeTable::FromArtifact(artifact, "user_column", described("user_columns"), dataset->users_.size());
   dataset->ReadEventTypes();
+  if (artifact.Has("event_types")) events.type_names = dataset->event_types_;
+  dataset->weighting_ = ParseWeighting(artifact.manifest().value("weighting", nlohmann::json()),
+                                       fmt::format("dataset '{}'", path.string()));
   dataset->Check();
   return dataset;
+}
+
+int64_t Dataset::Count(const char* key, int64_t most) const {
+  const nlohmann::json count = manifest().value(key, nlohmann::json(most));  // schema 1 has none
+  if (!count.is_number_integer() || count < 0 || count > most)
+    Refuse(*artifact_, "the manifest's {} is {}; expected 0 to {}", key, count.dump(), most);
+  return count.get<int64_t>();
 }
 
 void Dataset::ReadEventTypes() {
@@ -67,9 +89,11 @@ void Dataset::Check() const {
   if (events_.indptr[0] != 0 || events_.indptr.back() != n_events)
     Refuse(*artifact_, "event_indptr goes from {} to {}; expected 0 to {}", events_.indptr[0], events_.indptr.back(),
            n_events);
+  if (events_.indptr[static_cast<size_t>(n_event_users_)] != n_events)
+    Refuse(*artifact_, "users behind the first {} have events", n_event_users_);
   if (!std::is_sorted(events_.indptr.begin(), events_.indptr.end())) Refuse(*artifact_, "event_indptr falls");
   for (const int32_t item : events_.items)
-    if (item < 0 || item >= items_.size()) Refuse(*artifact_, "an event has item {} of {}", item, items_.size());
+    if (item < 0 || item >= n_event_items_) Refuse(*artifact_, "an event has item {} of {}", item, n_event_items_);
   for (const float value : events_.values)
     if (!(value >= 0) || std::isinf(value)) Refuse(*artifact_, "an event has the value {}", value);
   for (const uint8_t type : events_.types)

@@ -6,10 +6,14 @@
 //   event_values.npy   float32 [n_events]   value of the event, >= 0; 1 where the export has none
 //   event_times.npy    int64 [n_events]     unix seconds; absent where the export has none
 //   event_types.npy    uint8 [n_events]     index into the manifest's "event_types"; absent where there are none
+//   item_column_K_*.npy, user_column_K_*.npy   tables of attributes (host/data/attribute_table.h)
+//   event_id_hashes.npy  int64 [n_ids, 2]   XXH3-128 (high, low) of the events' ids, ascending as unsigned numbers;
+//                                           absent where the export has none
 //
 // A user's events are in order of time, then of input. The manifest has schema_version, kindred_version,
 // created_at, n_users, n_items, n_events, n_entries (distinct pairs), time_range ([first, last] or null) and
-// event_types ([{"name", "n_events"}]), and what the export was read from (docs/formats.md).
+// event_types ([{"name", "n_events"}]), weighting (host/data/event_weighting.h), and what the export was read from
+// (docs/formats.md).
 #pragma once
 
 #include <cstdint>
@@ -20,26 +24,17 @@
 #include <string>
 #include <vector>
 
+#include "host/data/attribute_table.h"
+#include "host/data/event_weighting.h"
+#include "host/data/events.h"
 #include "host/data/id_map.h"
 #include "host/store/artifact.h"
-#include "kernels/views.h"
 
 namespace kindred {
 
 /// The layout above. A reader refuses a newer one with a message.
-inline constexpr int kDatasetSchema = 1;
+inline constexpr int kDatasetSchema = 2;
 inline constexpr const char* kDatasetKind = "dataset";
-
-struct EventsView {
-  std::span<const int64_t> indptr;
-  std::span<const int32_t> items;
-  std::span<const float> values;
-  std::span<const int64_t> times;  // empty: no times
-  std::span<const uint8_t> types;  // empty: no types
-
-  int64_t n_users() const { return indptr.empty() ? 0 : static_cast<int64_t>(indptr.size()) - 1; }
-  int64_t size() const { return static_cast<int64_t>(items.size()); }
-};
 
 class Dataset {
  public:
@@ -51,10 +46,23 @@ class Dataset {
   const IdMap& items() const { return items_; }
   const EventsView& events() const { return events_; }
   const std::vector<std::string>& event_types() const { return event_types_; }
+  /// [2 n] as stored; empty where there are none.
+  std::span<const int64_t> event_id_hashes() const { return event_id_hashes_; }
+  /// Users and items up to these have come with events, in the order of their first appearance; those behind only with
+  /// a table of attributes.
+  int64_t n_event_users() const { return n_event_users_; }
+  int64_t n_event_items() const { return n_event_items_; }
+  /// A row for each item, and for each user; tables without columns where nothing is known of them.
+  const AttributeTable& item_attributes() const { return item_attributes_; }
+  const AttributeTable& user_attributes() const { return user_attributes_; }
+  /// What its events count, where a training says nothing else.
+  const EventWeighting& weighting() const { return weighting_; }
   const nlohmann::json& manifest() const { return artifact_->manifest(); }
   const std::string& digest() const { return artifact_->digest(); }
+  const std::filesystem::path& path() const { return artifact_->path(); }
 
  private:
+  int64_t Count(const char* key, int64_t most) const;
   void ReadEventTypes();
   void Check() const;
 
@@ -63,6 +71,11 @@ class Dataset {
   IdMap items_;
   EventsView events_;
   std::vector<std::string> event_types_;
+  std::span<const int64_t> event_id_hashes_;
+  int64_t n_event_users_ = 0;
+  int64_t n_event_items_ = 0;
+  AttributeTable item_attributes_, user_attributes_;
+  EventWeighting weighting_;
 };
 
 }  // namespace kindred

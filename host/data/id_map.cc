@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <utility>
@@ -70,7 +71,7 @@ int32_t IdMapBuilder::Intern(std::string_view id) {
   if (size() == std::numeric_limits<int32_t>::max())
     throw Error(ErrorCode::kUnsupported, fmt::format("more than {} different ids", size()));
   if (2 * (static_cast<size_t>(size()) + 1) > slots_.size()) {
-    Grow();
+    Rehash(2 * slots_.size());
     at = Probe(view(), slots_, id);
   }
   const auto index = static_cast<int32_t>(size());
@@ -80,8 +81,14 @@ int32_t IdMapBuilder::Intern(std::string_view id) {
   return index;
 }
 
-void IdMapBuilder::Grow() {
-  slots_.assign(2 * slots_.size(), -1);
+void IdMapBuilder::Reserve(int64_t n_ids) {
+  const size_t n_slots = std::bit_ceil(std::max<size_t>(2 * static_cast<size_t>(n_ids), 2));
+  if (n_slots > slots_.size()) Rehash(n_slots);
+  offsets_.reserve(static_cast<size_t>(n_ids) + 1);
+}
+
+void IdMapBuilder::Rehash(size_t n_slots) {
+  slots_.assign(n_slots, -1);
   for (int64_t i = 0; i < size(); ++i) {
     const std::string_view id = view().Id(i);
     slots_[Probe(view(), slots_, id)] = static_cast<int32_t>(i);

@@ -34,6 +34,8 @@ class IdMap {
   }
   /// The index, or -1.
   int32_t Find(std::string_view id) const;
+  std::span<const uint8_t> bytes() const { return bytes_; }
+  std::span<const int64_t> offsets() const { return offsets_; }
 
  private:
   std::span<const uint8_t> bytes_;
@@ -45,6 +47,8 @@ class IdMapBuilder {
  public:
   IdMapBuilder();
 
+  /// Makes room for so many ids in all.
+  void Reserve(int64_t n_ids);
   /// The id's index, a new one if it was not there. Throws kUnsupported at 2^31 - 1 ids.
   int32_t Intern(std::string_view id);
   int64_t size() const { return static_cast<int64_t>(offsets_.size()) - 1; }
@@ -52,7 +56,7 @@ class IdMapBuilder {
   IdMap view() const { return {bytes_, offsets_, slots_}; }
 
  private:
-  void Grow();
+  void Rehash(size_t n_slots);
 
   std::vector<uint8_t> bytes_;
   std::vector<int64_t> offsets_;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
-#include "host/data/dataset.h"
+#include "host/data/event_weighting.h"
+#include "host/data/events.h"
+#include "host/data/id_map.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/views.h"
 
 namespace kindred {
@@ -25,8 +27,18 @@ struct Csr {
 /// The transpose; rows keep increasing columns. Cost: two passes over nnz.
 Csr Transpose(const CsrView& matrix);
 
-/// Sums the events of each (user, item) into one entry; `keep` (per event, or empty for all) says which count.
-/// Entries whose sum is 0 are left out.
-Csr SumEvents(const EventsView& events, int64_t n_items, std::span<const uint8_t> keep = {});
+/// How events are summed up.
+struct SumOptions {
+  EventWeighting weighting = {};
+  std::span<const uint8_t> keep = {};  // [n_events] which of them count; empty: all
+  ThreadPool* pool = nullptr;          // whose threads help; the result does not depend on them
+  const IdMap* users = nullptr;        // the ids that messages name; without them they name indices
+  const IdMap* items = nullptr;
+};
+
+/// Sums what the events of each (user, item) count (host/data/event_weighting.h) into one entry, in double and in their
+/// order. Entries that are 0 as a float32 are left out. Throws as CheckWeighting does, and kNumeric for an entry that
+/// no float32 holds. Cost: a sort of each user's events; memory twice that of the result.
+Csr SumEvents(const EventsView& events, int64_t n_items, const SumOptions& options = {});
 
 }  // namespace kindred

@@ -1,9 +1,14 @@
 #include "host/evaluation/holdout_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <mutex>
 #include <set>
 #include <utility>
 #include <vector>
+
+#include "host/text/text.h"
 
 namespace kindred {
 namespace {
@@ -32,24 +37,43 @@ class ForeignPairs {
   std::set<std::pair<int32_t, int32_t>> pairs_;
 };
 
+/// Whether an event counts more than 0. One without a type does, unless the weighting names such: most splits that come
+/// as files have no types.
+bool IsPair(const EventBatch& events, size_t at, const EventWeighting& weighting) {
+  if (!events.values.empty() && events.values[at] == 0) return false;
+  const std::string_view type = events.types.empty() ? std::string_view() : events.types[at];
+  if (type.empty() && !weighting.event_weights.contains(type)) return true;
+  const std::optional<double> weight = weighting.WeightOf(type);
+  if (!weight)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("held-out events have the type '{}', for which there is no weight", Printable(type)));
+  return *weight > 0;
+}
+
 }  // namespace
 
 Holdout ReadHoldout(std::span<const std::string> paths, const EventReaderOptions& options, const IdMap& users,
-                    const IdMap& items) {
+                    const IdMap& items, const EventWeighting& weighting) {
   std::vector<std::pair<int32_t, int32_t>> pairs;
   ForeignPairs foreign;
+  std::mutex mutex;
   EventSink sink;
-  sink.event = [&](const Event& event) {
-    if (event.value == 0) return;
-    const int32_t user = users.Find(event.user), item = items.Find(event.item);
-    if (user >= 0 && item >= 0) {
-      pairs.emplace_back(user, item);
-    } else {
-      foreign.Add(event.user, event.item);
+  sink.events = [&](const EventBatch& batch) {
+    const std::lock_guard lock(mutex);
+    for (size_t e = 0; e < batch.users.size(); ++e) {
+      if (!IsPair(batch, e, weighting)) continue;
+      const int32_t user = users.Find(batch.users[e]), item = items.Find(batch.items[e]);
+      if (user >= 0 && item >= 0) {
+        pairs.emplace_back(user, item);
+      } else {
+        foreign.Add(batch.users[e], batch.items[e]);
+      }
     }
   };
   sink.bad_row = [](const BadRow& row) { throw Error(ErrorCode::kInvalidArgument, row.Message()); };
-  if (ReadEvents(paths, options, sink).n_events == 0)
+  EventReaderOptions reading = options;
+  reading.max_bad_rows = 0;
+  if (ReadEvents(paths, reading, sink).n_events == 0)
     throw Error(ErrorCode::kInvalidArgument, paths[0] + ": no events; expected held-out interactions");
 
   std::sort(pairs.begin(), pairs.end());

@@ -4,16 +4,18 @@
 #include <span>
 #include <string>
 
-#include "host/data/event_reader.h"
+#include "host/data/event_weighting.h"
 #include "host/data/id_map.h"
 #include "host/evaluation/metrics.h"
+#include "host/intake/event_reader.h"
 
 namespace kindred {
 
-/// Reads the files and maps their ids; ids the maps lack are counted. Events of value 0 are no pairs, as in a
-/// split.
-/// A bad row is kInvalidArgument naming file and line; a file without events too.
+/// Reads the files and maps their ids; ids the maps lack are counted. Events of value 0 or of a type that has the
+/// weight 0 are no pairs, as in a split; other weights make no difference. Events without a type are pairs unless the
+/// weighting names them (as '', not as '*'). kInvalidArgument: a bad row, naming file and line; a type without a
+/// weight; files without events.
 Holdout ReadHoldout(std::span<const std::string> paths, const EventReaderOptions& options, const IdMap& users,
-                    const IdMap& items);
+                    const IdMap& items, const EventWeighting& weighting = {});
 
 }  // namespace kindred

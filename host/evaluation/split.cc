@@ -33,7 +33,8 @@ void HoldOutRandomPairs(const EventsView& events, const SplitOptions& options, s
 }
 
 // A user's events are in order of time, so an item's first event comes before the others'.
-void HoldOutLast(const EventsView& events, const SplitOptions& options, std::vector<uint8_t>& keep) {
+void HoldOutLast(const EventsView& events, const SplitOptions& options, const EventWeights& weights,
+                 std::vector<uint8_t>& keep) {
   CheckTimes(events, "leave-last-n");
   if (options.n < 1) throw Refused("n is " + std::to_string(options.n) + "; expected 1 or more");
   std::vector<int32_t> met;
@@ -43,7 +44,7 @@ void HoldOutLast(const EventsView& events, const SplitOptions& options, std::vec
     met.clear();
     std::vector<int32_t> sorted;
     for (size_t e = begin; e < end; ++e) {
-      if (events.values[e] == 0) continue;
+      if (weights(e) == 0) continue;
       const auto place = std::lower_bound(sorted.begin(), sorted.end(), events.items[e]);
       if (place != sorted.end() && *place == events.items[e]) continue;
       sorted.insert(place, events.items[e]);
@@ -98,17 +99,30 @@ SplitKind ParseSplitKind(std::string_view name) {
   throw Error(ErrorCode::kUsage, "--split '" + std::string(name) + "': expected none, random, leave-last-n or time");
 }
 
-Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions& options) {
+Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions& options,
+                  const EventWeighting& weighting, ThreadPool* pool) {
+  SumOptions pairs = {.weighting = weighting, .pool = pool};
+  pairs.weighting.half_life = kNoLimit;
+  pairs.weighting.confidence_cap = 1;  // only whether a pair is there counts
+  const EventWeights weights(pairs.weighting, events, std::nullopt);
   Split split;
+  if (options.kind == SplitKind::kNone) {
+    split.holdout.relevant = {events.n_users(), n_items, std::vector<int64_t>(events.n_users() + 1, 0), {}, {}};
+    split.holdout.n_missing_items.assign(static_cast<size_t>(events.n_users()), 0);
+    return split;
+  }
   split.keep.assign(static_cast<size_t>(events.size()), 1);
   if (options.kind == SplitKind::kRandom) HoldOutRandomPairs(events, options, split.keep);
-  if (options.kind == SplitKind::kLeaveLastN) HoldOutLast(events, options, split.keep);
+  if (options.kind == SplitKind::kLeaveLastN) HoldOutLast(events, options, weights, split.keep);
   if (options.kind == SplitKind::kTime) split.moment = HoldOutFrom(events, options, split.keep);
-  const Csr training = SumEvents(events, n_items, split.keep);
+  pairs.keep = split.keep;
+  const Csr training = SumEvents(events, n_items, pairs);
   std::vector<uint8_t> held(split.keep.size());
   std::transform(split.keep.begin(), split.keep.end(), held.begin(), [](uint8_t kept) { return kept == 0; });
-  split.holdout = NewPairs(training, SumEvents(events, n_items, held));
-  if (options.kind == SplitKind::kNone) return split;
+  pairs.keep = held;
+  split.holdout = NewPairs(training, SumEvents(events, n_items, pairs));
+  const bool no_pairs = training.indices.empty() && split.holdout.relevant.indices.empty();
+  if (no_pairs) throw Refused("there is nothing to split: all events count 0");
   if (training.indices.empty()) throw Refused("everything would be held out, and nothing trained on");
   if (split.holdout.relevant.indices.empty()) throw Refused("nothing would be held out: no user has an item to spare");
   return split;

@@ -5,8 +5,10 @@
 #include <string_view>
 #include <vector>
 
-#include "host/data/dataset.h"
+#include "host/data/event_weighting.h"
+#include "host/data/events.h"
 #include "host/evaluation/metrics.h"
+#include "kernels/cpu/parallel.h"
 
 namespace kindred {
 
@@ -30,13 +32,16 @@ struct SplitOptions {
 };
 
 struct Split {
-  std::vector<uint8_t> keep;  // [n_events] 1: in training
+  std::vector<uint8_t> keep;  // [n_events] 1: in training; empty: all are
   Holdout holdout;            // pairs held out and not in training
   int64_t moment = 0;         // time: what was used
 };
 
-/// Splits. Events of weight 0 are no pairs. Throws kInvalidArgument for options out of range, for a dataset without
-/// times where they are needed, and where nothing or everything would be held out. Deterministic.
-Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions& options);
+/// Splits. What counts 0 by its type or value is no pair, and no reason to hold one out. Decay has no say: whatever the
+/// half-life, the same pairs are held out, and metrics compare. Throws kInvalidArgument for options out of range, for a
+/// dataset without times where they are needed, where nothing or everything would be held out, and as CheckWeighting
+/// does. Deterministic, whatever the threads of `pool`, which may be null.
+Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions& options,
+                  const EventWeighting& weighting = {}, ThreadPool* pool = nullptr);
 
 }  // namespace kindred

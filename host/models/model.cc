@@ -26,6 +26,7 @@ class ShapeCheck {
     Expect(model_.items.size() == model_.n_items(), "{} item ids for {} items", model_.items.size(), model_.n_items());
     ExpectEqual("item_popularity", static_cast<int64_t>(model_.popularity.size()), model_.n_items());
     History();
+    Events();
     Factors();
   }
 
@@ -35,18 +36,22 @@ class ShapeCheck {
     if (!holds) throw Error(code_, fmt::format("{}: {}", where_, fmt::format(what, std::forward<Args>(args)...)));
   }
 
-  void ExpectEqual(const char* name, int64_t found, int64_t expected) const {
+  void ExpectEqual(const std::string& name, int64_t found, int64_t expected) const {
     Expect(found == expected, "{} has size {}; expected {}", name, found, expected);
+  }
+
+  void Rows(const std::string& name, std::span<const int64_t> indptr, std::span<const int32_t> items) const {
+    ExpectEqual(name + "_indptr", static_cast<int64_t>(indptr.size()), model_.n_users() + 1);
+    Expect(indptr[0] == 0, "{}_indptr starts at {}; expected 0", name, indptr[0]);
+    for (size_t r = 1; r < indptr.size(); ++r)
+      Expect(indptr[r] >= indptr[r - 1], "{}_indptr falls at row {}", name, r - 1);
+    ExpectEqual(name + "_items", static_cast<int64_t>(items.size()), indptr.back());
   }
 
   void History() const {
     const auto& [n_rows, n_cols, indptr, indices, values] = model_.history;
-    ExpectEqual("history_indptr", static_cast<int64_t>(indptr.size()), n_rows + 1);
+    Rows("history", indptr, indices);
     ExpectEqual("history_values", static_cast<int64_t>(values.size()), static_cast<int64_t>(indices.size()));
-    Expect(indptr[0] == 0, "history_indptr starts at {}; expected 0", indptr[0]);
-    for (size_t r = 1; r < indptr.size(); ++r)
-      Expect(indptr[r] >= indptr[r - 1], "history_indptr falls at row {}", r - 1);
-    ExpectEqual("history_items", static_cast<int64_t>(indices.size()), indptr.back());
     for (int64_t r = 0; r < n_rows; ++r) {
       int32_t last = -1;
       for (const int32_t item : model_.history.row(r)) {
@@ -55,6 +60,19 @@ class ShapeCheck {
         last = item;
       }
     }
+  }
+
+  void Events() const {
+    const EventsView& events = model_.events;
+    const int64_t n_events = events.size();
+    if (!events.indptr.empty()) Rows("event", events.indptr, events.items);
+    Expect(!events.indptr.empty() || n_events == 0, "there are event_items and no event_indptr");
+    for (const int32_t item : events.items)
+      Expect(item >= 0 && item < model_.n_items(), "event_items holds {} of {} items", item, model_.n_items());
+    if (!events.times.empty()) ExpectEqual("event_times", static_cast<int64_t>(events.times.size()), n_events);
+    if (!events.types.empty()) ExpectEqual("event_types", static_cast<int64_t>(events.types.size()), n_events);
+    for (const uint8_t type : events.types)
+      Expect(type < events.type_names.size(), "event_types holds {} of {} types", type, events.type_names.size());
   }
 
   void Factors() const {
@@ -112,6 +130,35 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
   }
 }
 
+/// The events of a version that has them; `names` gets those of their types.
+EventsView MapEvents(const Artifact& artifact, std::vector<std::string>* names) {
+  EventsView events;
+  if (artifact.Has("event_indptr")) events.indptr = artifact.Array<int64_t>("event_indptr");
+  if (artifact.Has("event_items")) events.items = artifact.Array<int32_t>("event_items");
+  if (artifact.Has("event_times")) events.times = artifact.Array<int64_t>("event_times");
+  if (!artifact.Has("event_types")) return events;
+  events.types = artifact.Array<uint8_t>("event_types");
+  const nlohmann::json types = artifact.manifest().value("event_types", nlohmann::json());
+  for (const nlohmann::json& name : types) {
+    if (!types.is_array() || !name.is_string())
+      throw Error(ErrorCode::kCorrupt,
+                  fmt::format("{}: the manifest's 'event_types' are no names", artifact.path().string()));
+    names->push_back(name.get<std::string>());
+  }
+  events.type_names = *names;
+  return events;
+}
+
+void WriteEvents(const EventsView& events, ArtifactWriter& writer, nlohmann::json& manifest) {
+  if (events.indptr.empty()) return;
+  writer.AddArray("event_indptr", events.indptr);
+  writer.AddArray("event_items", events.items);
+  if (!events.times.empty()) writer.AddArray("event_times", events.times);
+  if (!events.types.empty()) writer.AddArray("event_types", events.types);
+  manifest["n_events"] = events.size();
+  manifest["event_types"] = events.type_names;
+}
+
 }  // namespace
 
 float AlsObjective::RowRegularization(int64_t n_entries, int64_t n_other_side) const {
@@ -132,6 +179,7 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
   view.history.indptr = artifact->Array<int64_t>("history_indptr");
   view.history.indices = artifact->Array<int32_t>("history_items");
   view.history.values = artifact->Array<float>("history_values");
+  view.events = MapEvents(*artifact, &model->event_types_);
   view.popularity = artifact->Array<float>("item_popularity");
   if (view.algorithm == kAls) {
     const int64_t n_factors = view.n_factors();
@@ -167,6 +215,7 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   manifest["algorithm"] = model.algorithm;
   manifest["n_users"] = model.n_users();
   manifest["n_items"] = model.n_items();
+  WriteEvents(model.events, writer, manifest);
   if (model.has_factors()) {
     writer.AddMatrix("user_factors", model.user_factors);
     writer.AddMatrix("item_factors", model.item_factors);

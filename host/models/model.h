@@ -2,6 +2,9 @@
 //
 //   user_ids_*.npy, item_ids_*.npy    the id maps
 //   history_indptr/items/values.npy   users x items: what each user did, as confidences; increasing items
+//   event_indptr/items/times/types.npy
+//       the events the history was summed up from, as in a dataset (host/data/dataset.h) but without values; times
+//       and types only where the dataset has them, and none of these in the versions of older programs
 //   item_popularity.npy   float32 [n_items]            number of users with the item in their history
 //   user_factors.npy      float32 [n_users, n_factors]    "als" only
 //   item_factors.npy      float32 [n_items, n_factors]    "als" only; its gramian is diagonal
@@ -13,7 +16,9 @@
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "host/data/events.h"
 #include "host/data/id_map.h"
 #include "host/store/model_store.h"
 #include "kernels/views.h"
@@ -35,6 +40,7 @@ struct ModelView {
   IdMap users;
   IdMap items;
   CsrView history;                       // n_users x n_items
+  EventsView events;                     // of n_users, without values; empty (no indptr) where they were not kept
   std::span<const float> popularity;     // n_items
   HostMatrix<const float> user_factors;  // n_users x n_factors; no columns for "popularity"
   HostMatrix<const float> item_factors;  // n_items x n_factors; likewise
@@ -62,6 +68,7 @@ class Model {
 
  private:
   std::shared_ptr<const Artifact> artifact_;
+  std::vector<std::string> event_types_;
   ModelView view_;
   std::string name_;
   int64_t version_ = 0;

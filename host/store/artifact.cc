@@ -24,27 +24,6 @@ std::string DigestLine(const std::string& digest) {
   return digest + "  " + kManifest + "\n";
 }
 
-/// Throws kAlreadyExists unless the folder is an artifact of this kind and holds nothing else.
-void CheckReplaceable(const fs::path& path, const std::string& kind) {
-  const auto refuse = [&](const std::string& why) {
-    throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already and {}", path.string(), why));
-  };
-  nlohmann::json manifest;
-  try {
-    manifest = nlohmann::json::parse(ReadFile(path / kManifest, kMaxManifestBytes), nullptr, false);
-  } catch (const Error&) {
-  }
-  if (!manifest.is_object() || manifest.value("kind", nlohmann::json()) != kind)
-    refuse(fmt::format("is no {}: not overwritten", kind));
-  const nlohmann::json files = manifest.value("files", nlohmann::json::object());
-  std::error_code error;
-  for (const std::string& name : NamesIn(path, error)) {
-    if (name != kManifest && name != kManifestDigest && !files.contains(name))
-      refuse(fmt::format("holds '{}', which is no part of the {}: not overwritten", name, kind));
-  }
-  if (error) refuse(fmt::format("cannot be listed: {}", error.message()));
-}
-
 /// Reads and verifies the manifest's text; sets its digest.
 std::string ReadManifest(const fs::path& path, const std::string& kind, std::string* digest) {
   std::string text;
@@ -82,6 +61,28 @@ int64_t NonNegative(const nlohmann::json& object, const char* key, const std::st
 }
 
 }  // namespace
+
+void CheckReplaceable(const fs::path& path, const std::string& kind) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already and {}", path.string(), why));
+  };
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored) && fs::is_empty(path, ignored)) return;
+  nlohmann::json manifest;
+  try {
+    manifest = nlohmann::json::parse(ReadFile(path / kManifest, kMaxManifestBytes), nullptr, false);
+  } catch (const Error&) {
+  }
+  if (!manifest.is_object() || manifest.value("kind", nlohmann::json()) != kind)
+    refuse(fmt::format("is no {}: not overwritten", kind));
+  const nlohmann::json files = manifest.value("files", nlohmann::json::object());
+  std::error_code error;
+  for (const std::string& name : NamesIn(path, error)) {
+    if (name != kManifest && name != kManifestDigest && !files.contains(name))
+      refuse(fmt::format("holds '{}', which is no part of the {}: not overwritten", name, kind));
+  }
+  if (error) refuse(fmt::format("cannot be listed: {}", error.message()));
+}
 
 ArtifactWriter::ArtifactWriter(fs::path path, std::string kind) : folder_(std::move(path)), kind_(std::move(kind)) {}
 

@@ -61,6 +61,9 @@ class ArtifactWriter {
   nlohmann::json files_ = nlohmann::json::object();
 };
 
+/// Throws kAlreadyExists unless what is at `path` is an empty folder, or an artifact of this kind and nothing else.
+void CheckReplaceable(const std::filesystem::path& path, const std::string& kind);
+
 class Artifact {
  public:
   /// Verifies and maps; files that the manifest does not list are left alone. Throws kNotFound, kCorrupt

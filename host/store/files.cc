@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +81,30 @@ void WriteFile(const fs::path& path, std::string_view text) {
   Sync(file, path);
 }
 
+void WriteNewFile(const fs::path& path, std::string_view text, bool overwrite) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (!path.has_filename()) throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no file", path.string()));
+  CreateFolders(folder);
+  const fs::path temporary = folder / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
+  try {
+    WriteFile(temporary, text);
+    std::error_code ignored;
+    if (overwrite && fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
+      throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already and is no file", path.string()));
+    const unsigned flags = overwrite ? 0 : RENAME_NOREPLACE;
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
+      if (errno == EEXIST)
+        throw Error(ErrorCode::kAlreadyExists,
+                    fmt::format("'{}' is there already; --overwrite replaces it", path.string()));
+      throw SystemError("create", path);
+    }
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  SyncFolder(folder);
+}
+
 std::string ReadFile(const fs::path& path, int64_t max_bytes) {
   int64_t bytes = 0;
   const Descriptor file = OpenRegularFile(path, &bytes);
@@ -110,6 +135,16 @@ void CreateFolders(const fs::path& path) {
   if (::mkdir(path.c_str(), 0777) != 0 && !(errno == EEXIST && fs::is_directory(path, ignored)))
     throw SystemError("create the folder", path);
   SyncFolder(parent.empty() ? "." : parent);
+}
+
+bool LiesIn(const fs::path& path, const fs::path& folder) {
+  std::error_code ignored;
+  const auto whole = [&](const fs::path& p) {
+    const fs::path canonical = fs::weakly_canonical(fs::absolute(p), ignored);
+    return canonical.has_filename() ? canonical : canonical.parent_path();
+  };
+  const fs::path inner = whole(path), outer = whole(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 }  // namespace kindred

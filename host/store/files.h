@@ -50,6 +50,10 @@ void Sync(const Descriptor& file, const std::filesystem::path& path);
 
 /// Creates the file, or replaces what it holds, and syncs it.
 void WriteFile(const std::filesystem::path& path, std::string_view text);
+/// Creates a file that is whole or not there: written and synced as `.<name>.tmp-<pid>` beside its place, then renamed;
+/// folders above it are created. Where something is there already: kAlreadyExists, or with `overwrite` a regular file
+/// is replaced.
+void WriteNewFile(const std::filesystem::path& path, std::string_view text, bool overwrite);
 /// The whole of a file, which must not be larger than `max_bytes` (kCorrupt).
 std::string ReadFile(const std::filesystem::path& path, int64_t max_bytes);
 /// The names in a folder, in no order. Does not throw as the others do: an error ends the list, and `error` holds it.
@@ -58,5 +62,7 @@ std::vector<std::string> NamesIn(const std::filesystem::path& folder, std::error
 void SyncFolder(const std::filesystem::path& path);
 /// Creates what is missing of a folder's path, and syncs it.
 void CreateFolders(const std::filesystem::path& path);
+/// Whether the path is the folder or below it; links are followed as far as there are any.
+bool LiesIn(const std::filesystem::path& path, const std::filesystem::path& folder);
 
 }  // namespace kindred

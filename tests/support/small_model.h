@@ -14,7 +14,8 @@
 namespace kindred {
 
 /// Owns the arrays of a ModelView. Users are "u0", "u1", ..., items "i0", "i1", ...; about a third of all
-/// pairs are in the history, and user 0 has none.
+/// pairs are in the history, and user 0 has none. Each pair has an event or two, and each user but user 0 one more that
+/// counts for nothing.
 class SmallModel {
  public:
   /// `n_factors` 0 makes a model of algorithm "popularity".
@@ -33,6 +34,7 @@ class SmallModel {
         ++popularity[static_cast<size_t>(i)];
       }
       history.indptr.push_back(static_cast<int64_t>(history.indices.size()));
+      AddEvents(u);
     }
     std::normal_distribution<float> normal;
     for (auto* factors : {&user_factors, &item_factors}) {
@@ -49,6 +51,8 @@ class SmallModel {
     model.users = users.view();
     model.items = items.view();
     model.history = history.view();
+    model.events = events.view();
+    if (!events.types.empty()) model.events.type_names = type_names;
     model.popularity = popularity;
     model.user_factors = {user_factors.data(), history.n_rows, n_factors};
     model.item_factors = {item_factors.data(), history.n_cols, n_factors};
@@ -59,7 +63,25 @@ class SmallModel {
 
   IdMapBuilder users, items;
   Csr history;
+  EventArrays events;
+  std::vector<std::string> type_names = {"view", "cart", "buy"};
   std::vector<float> popularity, user_factors, item_factors, eigenvalues;
+
+ private:
+  void AddEvent(int32_t item, uint8_t type) {
+    events.items.push_back(item);
+    events.times.push_back(1'700'000'000 + static_cast<int64_t>(events.items.size()) * 1000);
+    events.types.push_back(type);
+  }
+
+  void AddEvents(int64_t user) {
+    for (const int32_t item : history.view().row(user)) {
+      AddEvent(item, 1);
+      if (item % 2 == 0) AddEvent(item, 2);
+    }
+    if (user > 0 && history.n_cols > 0) AddEvent(static_cast<int32_t>(user % history.n_cols), 0);
+    events.indptr.push_back(events.view().size());
+  }
 };
 
 }  // namespace kindred

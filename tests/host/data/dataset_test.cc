@@ -7,8 +7,8 @@
 #include <limits>
 #include <random>
 
-#include "host/data/dataset_writer.h"
 #include "host/data/interactions.h"
+#include "tests/support/dataset_writer.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
@@ -59,7 +59,7 @@ TEST_F(DatasetTest, TheManifestCounts) {
   const auto dataset = Write(writer);
   const nlohmann::json& manifest = dataset->manifest();
   EXPECT_EQ(manifest["origin"], "test");
-  EXPECT_EQ(manifest["schema_version"], 1);
+  EXPECT_EQ(manifest["schema_version"], 2);
   EXPECT_EQ(manifest["n_users"], 2);
   EXPECT_EQ(manifest["n_items"], 2);
   EXPECT_EQ(manifest["n_events"], 3);

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <map>
 #include <random>
 
-#include "kernels/error.h"
+#include "tests/host/data/random_events.h"
+#include "tests/support/errors.h"
 
 namespace kindred {
 namespace {
@@ -22,7 +24,7 @@ struct Events {
       indptr.push_back(static_cast<int64_t>(items.size()));
     }
   }
-  EventsView view() const { return {indptr, items, values, {}, {}}; }
+  EventsView view() const { return {indptr, items, values}; }
 
   std::vector<int64_t> indptr = {0};
   std::vector<int32_t> items;
@@ -42,7 +44,7 @@ TEST(SumEvents, RepeatsAddUpAndZerosAreLeftOut) {
 TEST(SumEvents, OnlyKeptEventsCount) {
   const Events events({{{2, 1}, {0, 3}, {2, 0.5f}}});
   const std::vector<uint8_t> keep = {0, 0, 1};
-  const Csr sum = SumEvents(events.view(), 3, keep);
+  const Csr sum = SumEvents(events.view(), 3, {.keep = keep});
   EXPECT_EQ(sum.indices, (std::vector<int32_t>{2}));
   EXPECT_EQ(sum.values, (std::vector<float>{0.5f}));
 }
@@ -53,15 +55,30 @@ TEST(SumEvents, ManySmallValuesDoNotGetLost) {
   EXPECT_EQ(SumEvents(Events({user}).view(), 1).values, (std::vector<float>{16777280.0f}));
 }
 
-TEST(SumEvents, ASumThatNoFloatHoldsIsAnError) {
+TEST(SumEvents, ASumThatNoFloatHoldsIsAnErrorThatNamesTheUserAndTheItem) {
   const float large = std::numeric_limits<float>::max();
-  try {
-    SumEvents(Events({{}, {{0, 1}, {1, large}, {1, large}}}).view(), 2);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kNumeric);
-    EXPECT_NE(std::string(error.what()).find("user 1 and item 1"), std::string::npos) << error.what();
+  const Events events({{}, {{0, 1}, {1, large}, {1, large}}});
+  ExpectError(ErrorCode::kNumeric, "the events of user 1 and item 1 sum to 6.8", [&] { SumEvents(events.view(), 2); });
+  IdMapBuilder users, items;
+  for (const char* id : {"ann", "b\xff"}) users.Intern(id), items.Intern(std::string("item ") + id);
+  const IdMap user_ids = users.view(), item_ids = items.view();
+  ExpectError(ErrorCode::kNumeric, "of user 'b\\xff' and item 'item b\\xff' sum to",
+              [&] { SumEvents(events.view(), 2, {.users = &user_ids, .items = &item_ids}); });
+  const Csr capped = SumEvents(events.view(), 2, {.weighting = {.confidence_cap = large}});
+  EXPECT_EQ(capped.values, (std::vector<float>{1, large}));
+}
+
+TEST(SumEvents, OfManyErrorsTheFirstUsersIsTold) {
+  const float large = std::numeric_limits<float>::max();
+  std::vector<std::vector<std::pair<int32_t, float>>> users(400);
+  for (size_t user = 0; user < users.size(); ++user) {
+    users[user].assign(1000, {0, 1});
+    if (user >= 70) users[user].assign(1000, {0, large});
   }
+  ThreadPool pool(4);
+  const Events events(users);
+  for (int i = 0; i < 20; ++i)
+    ExpectError(ErrorCode::kNumeric, "of user 70 and", [&] { SumEvents(events.view(), 1, {.pool = &pool}); });
 }
 
 TEST(SumEvents, NoEventsAtAll) {
@@ -94,6 +111,134 @@ TEST(SumEvents, AgreesWithAMap) {
     }
     EXPECT_EQ(found, expected) << n_items << " items";
   }
+}
+
+using Confidences = std::map<std::pair<int64_t, int32_t>, double>;
+
+/// The definition, event by event, in long double.
+Confidences Reference(const RandomEvents& events, const EventWeighting& weighting, const std::vector<uint8_t>& keep) {
+  const auto kept = [&](size_t e) { return keep.empty() || keep[e] != 0; };
+  int64_t reference = std::numeric_limits<int64_t>::min();
+  for (size_t e = 0; e < events.times.size(); ++e)
+    if (kept(e)) reference = std::max(reference, events.times[e]);
+  std::map<std::pair<int64_t, int32_t>, long double> sums;
+  for (size_t user = 0; user + 1 < events.indptr.size(); ++user)
+    for (auto e = static_cast<size_t>(events.indptr[user]); e < static_cast<size_t>(events.indptr[user + 1]); ++e) {
+      long double weight = events.values[e];
+      if (weight > weighting.value_cap) weight = weighting.value_cap;
+      if (!weighting.event_weights.empty()) weight *= weighting.event_weights.at(events.type_names[events.types[e]]);
+      if (weighting.half_life < kNoLimit) {
+        const long double age = reference - events.times[e];
+        weight *= std::pow(0.5L, age / static_cast<long double>(weighting.half_life));
+      }
+      if (kept(e)) sums[{static_cast<int64_t>(user), events.items[e]}] += weight;
+    }
+  Confidences out;
+  for (const auto& [pair, sum] : sums)
+    if (const auto capped = static_cast<double>(std::min<long double>(sum, weighting.confidence_cap));
+        static_cast<float>(capped) > 0)
+      out[pair] = capped;
+  return out;
+}
+
+void ExpectReference(const Csr& found, const Confidences& expected) {
+  ASSERT_EQ(found.indices.size(), expected.size());
+  auto next = expected.begin();
+  for (int64_t user = 0; user < found.n_rows; ++user)
+    for (int64_t at = found.indptr[user]; at < found.indptr[user + 1]; ++at, ++next) {
+      ASSERT_EQ(next->first, std::pair(user, found.indices[at]));
+      EXPECT_NEAR(found.values[at], next->second, 1e-6 * next->second);
+    }
+}
+
+TEST(SumEvents, AgreesWithTheDefinition) {
+  const TypeWeights weights = {{"view", 0.5}, {"cart", 3}, {"buy", 0}};
+  const EventWeighting weightings[] = {
+      {},
+      {.event_weights = weights},
+      {.value_cap = 1.5},
+      {.confidence_cap = 4},
+      {.half_life = 100'000},
+      {.event_weights = weights, .value_cap = 2, .confidence_cap = 3, .half_life = 300'000},
+  };
+  for (const int64_t n_users : {0, 1, 31, 32, 33}) {
+    for (const int64_t n_items : {1, 33, 500}) {
+      const auto seed = static_cast<uint32_t>(n_users * 1000 + n_items);
+      std::mt19937 random(seed);
+      std::vector<int64_t> n_events(static_cast<size_t>(n_users));
+      for (int64_t& n : n_events) n = random() % 3 == 0 ? 0 : static_cast<int64_t>(random() % 60);
+      if (n_users == 32) n_events[7] = 200'000;  // more than a block
+      const RandomEvents events(seed, n_events, n_items);
+      std::vector<uint8_t> keep(events.items.size());
+      for (uint8_t& kept : keep) kept = random() % 4 != 0;
+      for (const EventWeighting& weighting : weightings)
+        for (const auto& mask : {std::vector<uint8_t>(), keep}) {
+          SCOPED_TRACE(testing::Message() << "seed " << seed << ", " << WeightingJson(weighting) << mask.size());
+          const Csr sum = SumEvents(events.view(), n_items, {.weighting = weighting, .keep = mask});
+          EXPECT_EQ(sum.indptr.size(), static_cast<size_t>(n_users) + 1);
+          ExpectReference(sum, Reference(events, weighting, mask));
+        }
+    }
+  }
+}
+
+TEST(SumEvents, BitsDoNotDependOnTheThreads) {
+  std::vector<int64_t> n_events(3000, 100);
+  n_events[1000] = 300'000;
+  for (size_t user = 2000; user < 2500; ++user) n_events[user] = 0;
+  const RandomEvents events(5, n_events, 50);
+  const EventWeighting weighting = {.event_weights = {{"view", 0.1}, {"*", 0.7}}, .half_life = 77'777};
+  const Csr alone = SumEvents(events.view(), 50, {.weighting = weighting});
+  for (const int n_threads : {1, 2, 7}) {
+    ThreadPool pool(n_threads);
+    const Csr sum = SumEvents(events.view(), 50, {.weighting = weighting, .pool = &pool});
+    EXPECT_EQ(sum.indptr, alone.indptr);
+    EXPECT_EQ(sum.indices, alone.indices);
+    EXPECT_EQ(sum.values, alone.values);
+  }
+}
+
+TEST(SumEvents, AllWeightsZeroLeaveNothing) {
+  const RandomEvents events(6, {33, 0, 31}, 10);
+  const Csr sum = SumEvents(events.view(), 10, {.weighting = {.event_weights = {{"*", 0}}}});
+  EXPECT_EQ(sum.indptr, (std::vector<int64_t>{0, 0, 0, 0}));
+  EXPECT_TRUE(sum.indices.empty());
+}
+
+TEST(SumEvents, DecayOverDecadesEndsInNothingAndNeverInNonsense) {
+  constexpr int64_t kYear = 31'557'600;
+  RandomEvents events(7, {200, 200}, 400, 60 * kYear);
+  std::fill(events.values.begin(), events.values.end(), std::numeric_limits<float>::max());
+  size_t before = 0;
+  for (const int64_t half_life : {int64_t{1}, int64_t{3600}, int64_t{86'400}, kYear, 100 * kYear}) {
+    const EventWeighting weighting = {.confidence_cap = 1, .half_life = static_cast<double>(half_life)};
+    const Csr sum = SumEvents(events.view(), 400, {.weighting = weighting});
+    ExpectReference(sum, Reference(events, weighting, {}));
+    for (const float value : sum.values) EXPECT_TRUE(value > 0 && value <= 1) << value;
+    EXPECT_GE(sum.values.size(), std::max<size_t>(before, 1)) << half_life;
+    before = sum.values.size();
+  }
+  EXPECT_GT(before, 200u);
+}
+
+TEST(SumEvents, TheReferenceIsTheLastOfTheKeptEvents) {
+  RandomEvents events(8, {2}, 1);
+  events.values = {1, 1};
+  events.times = {100, 200};
+  const EventWeighting weighting = {.half_life = 100};
+  EXPECT_EQ(SumEvents(events.view(), 1, {.weighting = weighting}).values, (std::vector<float>{1.5f}));
+  const std::vector<uint8_t> keep = {1, 0};
+  EXPECT_EQ(SumEvents(events.view(), 1, {.weighting = weighting, .keep = keep}).values, (std::vector<float>{1}));
+}
+
+TEST(SumEvents, WeightsThatDoNotFitAreRefused) {
+  const RandomEvents events(9, {5}, 3);
+  ExpectError(ErrorCode::kInvalidArgument, "type 'cart' and no weight", [&] {
+    SumEvents(events.view(), 3, {.weighting = {.event_weights = {{"view", 1}, {"buy", 1}}}});
+  });
+  const EventsView no_times = {events.indptr, events.items, events.values};
+  ExpectError(ErrorCode::kInvalidArgument, "--time-column",
+              [&] { SumEvents(no_times, 3, {.weighting = {.half_life = 1}}); });
 }
 
 TEST(Transpose, IsTheTranspose) {

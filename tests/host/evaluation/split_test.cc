@@ -5,6 +5,8 @@
 #include <set>
 
 #include "host/evaluation/holdout_file.h"
+#include "tests/host/data/random_events.h"
+#include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
@@ -17,7 +19,7 @@ struct Events {
   std::vector<float> values = std::vector<float>(8, 1);
   std::vector<int64_t> times = {10, 20, 30, 40, 15, 20, 25, 50};
 
-  EventsView view() const { return {indptr, items, values, times, {}}; }
+  EventsView view() const { return {indptr, items, values, times}; }
 };
 
 std::set<std::pair<int64_t, int32_t>> Pairs(const Csr& matrix) {
@@ -38,7 +40,7 @@ SplitOptions Options(SplitKind kind) {
 TEST(Split, NoneHoldsNothingOut) {
   const Events events;
   const Split split = SplitEvents(events.view(), 5, Options(SplitKind::kNone));
-  EXPECT_EQ(split.keep, std::vector<uint8_t>(8, 1));
+  EXPECT_TRUE(split.keep.empty());
   EXPECT_TRUE(split.holdout.relevant.indices.empty());
 }
 
@@ -78,13 +80,73 @@ TEST(Split, RandomKeepsPairsTogetherAndDependsOnTheSeedOnly) {
   SplitOptions options = Options(SplitKind::kRandom);
   options.fraction = 0.3;
   const Split split = SplitEvents(events.view(), 20, options);
-  const P training = Pairs(SumEvents(events.view(), 20, split.keep)), held = Pairs(split.holdout.relevant);
+  const P training = Pairs(SumEvents(events.view(), 20, {.keep = split.keep})), held = Pairs(split.holdout.relevant);
   EXPECT_EQ(training.size() + held.size(), 50u * 20u);
   for (const auto& pair : held) EXPECT_FALSE(training.contains(pair));
   EXPECT_NEAR(static_cast<double>(held.size()), 300, 60);
   EXPECT_EQ(SplitEvents(events.view(), 20, options).keep, split.keep);
   options.seed = 2;
   EXPECT_NE(SplitEvents(events.view(), 20, options).keep, split.keep);
+}
+
+// As above, with a type each: 0 views, 1 buys.
+struct TypedEvents : Events {
+  std::vector<uint8_t> types = {1, 1, 0, 1, 1, 1, 1, 0};
+  std::vector<std::string> names = {"view", "buy"};
+
+  EventsView view() const { return {indptr, items, values, times, types, names}; }
+};
+
+TEST(Split, EventsOfWeightZeroAreNoPairs) {
+  const TypedEvents events;
+  const EventWeighting weighting = {.event_weights = {{"view", 0}, {"buy", 2}}};
+  // (0, 2) and (2, 4) were only viewed: the items met last are 1 and, of user 2, none to spare.
+  const Split last = SplitEvents(events.view(), 5, Options(SplitKind::kLeaveLastN), weighting);
+  EXPECT_EQ(Pairs(last.holdout.relevant), (P{{0, 1}}));
+  EXPECT_EQ(last.keep, (std::vector<uint8_t>{1, 0, 1, 0, 1, 1, 1, 1}));
+
+  SplitOptions time = Options(SplitKind::kTime);
+  time.has_moment = true;
+  time.moment = 20;
+  const P all = {{0, 1}, {0, 2}, {2, 0}, {2, 4}}, bought = {{0, 1}, {2, 0}};
+  EXPECT_EQ(Pairs(SplitEvents(events.view(), 5, time).holdout.relevant), all);
+  EXPECT_EQ(Pairs(SplitEvents(events.view(), 5, time, weighting).holdout.relevant), bought);
+
+  SplitOptions random = Options(SplitKind::kRandom);
+  random.fraction = 0.5;
+  P held;
+  for (random.seed = 1; random.seed <= 40; ++random.seed) try {
+      held.merge(Pairs(SplitEvents(events.view(), 5, random, weighting).holdout.relevant));
+    } catch (const Error&) {  // all four pairs on one side
+    }
+  EXPECT_EQ(held, (P{{0, 0}, {0, 1}, {1, 3}, {2, 0}}));
+}
+
+TEST(Split, AnItemSeenBeforeItWasBoughtIsHeldOutWithItsViews) {
+  TypedEvents events;
+  events.types = {1, 0, 1, 1, 1, 1, 1, 1};  // user 0 saw item 1 before item 2, and bought it after
+  const EventWeighting weighting = {.event_weights = {{"view", 0}, {"buy", 1}}};
+  const Split split = SplitEvents(events.view(), 5, Options(SplitKind::kLeaveLastN), weighting);
+  EXPECT_TRUE(Pairs(split.holdout.relevant).contains({0, 1}));
+  EXPECT_EQ(std::vector<uint8_t>(split.keep.begin(), split.keep.begin() + 4), (std::vector<uint8_t>{1, 0, 1, 0}));
+}
+
+TEST(Split, DecayAndThreadsDoNotChangeWhatIsHeldOut) {
+  const RandomEvents events(1, {40, 33, 0, 31, 1}, 25);
+  ThreadPool pool(3);
+  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kLeaveLastN, SplitKind::kTime}) {
+    const Split plain = SplitEvents(events.view(), 25, Options(kind));
+    const Split decayed = SplitEvents(events.view(), 25, Options(kind), {.half_life = 0.001}, &pool);
+    EXPECT_EQ(decayed.keep, plain.keep);
+    EXPECT_EQ(Pairs(decayed.holdout.relevant), Pairs(plain.holdout.relevant));
+  }
+}
+
+TEST(Split, AllWeightsZeroLeaveNothingToTrainOn) {
+  const TypedEvents events;
+  ExpectError(ErrorCode::kInvalidArgument, "all events count 0", [&] {
+    SplitEvents(events.view(), 5, Options(SplitKind::kLeaveLastN), {.event_weights = {{"*", 0}}});
+  });
 }
 
 TEST(Split, WhatCannotBeSplitIsRefused) {
@@ -126,12 +188,32 @@ TEST(HoldoutFile, MapsIdsAndCountsWhatTheModelLacks) {
   for (const char* id : {"b", "a"}) users.Intern(id);
   for (const char* id : {"y", "x"}) items.Intern(id);
   EventReaderOptions options;
-  options.format = EventFormat::kAdjacency;
+  options.read.format = InputFormat::kAdjacency;
   const Holdout holdout = ReadHoldout(paths, options, users.view(), items.view());
   EXPECT_EQ(Pairs(holdout.relevant), (P{{0, 1}, {1, 0}, {1, 1}}));
   EXPECT_EQ(holdout.n_missing_items, (std::vector<int64_t>{0, 1}));  // (a, z), once
   EXPECT_EQ(holdout.n_missing_users, 2);
   EXPECT_EQ(holdout.n_missing_user_items, 3);
+}
+
+TEST(HoldoutFile, EventsOfWeightZeroAreNoPairs) {
+  IdMapBuilder users, items;
+  users.Intern("a");
+  for (const char* item : {"x", "y", "z"}) items.Intern(item);
+  const TemporaryFolder folder;
+  const auto held = [&](const std::string& text, TypeWeights weights) {
+    const std::vector<std::string> paths = {folder.Write("test.csv", text)};
+    return Pairs(ReadHoldout(paths, {}, users.view(), items.view(), {.event_weights = std::move(weights)}).relevant);
+  };
+  const std::string typed = "user,item,event\na,x,view\na,y,buy\n", plain = "user,item\na,x\na,z\n";
+  EXPECT_EQ(held(typed, {}), (P{{0, 0}, {0, 1}}));
+  EXPECT_EQ(held(typed, {{"view", 0}, {"buy", 0.5}}), (P{{0, 1}}));
+  EXPECT_EQ(held(typed, {{"buy", 1}, {"*", 0}}), (P{{0, 1}}));
+  EXPECT_EQ(held(plain, {{"buy", 1}, {"*", 0}}), (P{{0, 0}, {0, 2}}));
+  EXPECT_EQ(held(plain, {{"", 0}, {"buy", 1}}), P());
+  ExpectError(ErrorCode::kInvalidArgument, "held-out events have the type 'buy', for which there is no weight", [&] {
+    held(typed, {{"view", 1}});
+  });
 }
 
 TEST(HoldoutFile, ABadRowIsNamed) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <variant>
 
 #include "tests/support/errors.h"
@@ -18,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::ElementsAreArray;
-using Values = std::variant<std::vector<float>, std::vector<int32_t>, std::vector<int64_t>>;
+using Values = std::variant<std::vector<float>, std::vector<int32_t>, std::vector<int64_t>, std::vector<uint8_t>>;
 
 void ExpectEqualViews(const ModelView& found, const ModelView& expected) {
   EXPECT_EQ(found.algorithm, expected.algorithm);
@@ -34,6 +35,12 @@ void ExpectEqualViews(const ModelView& found, const ModelView& expected) {
   EXPECT_THAT(found.history.indptr, ElementsAreArray(expected.history.indptr));
   EXPECT_THAT(found.history.indices, ElementsAreArray(expected.history.indices));
   EXPECT_THAT(found.history.values, ElementsAreArray(expected.history.values));
+  EXPECT_THAT(found.events.indptr, ElementsAreArray(expected.events.indptr));
+  EXPECT_THAT(found.events.items, ElementsAreArray(expected.events.items));
+  EXPECT_THAT(found.events.times, ElementsAreArray(expected.events.times));
+  EXPECT_THAT(found.events.types, ElementsAreArray(expected.events.types));
+  EXPECT_THAT(found.events.type_names, ElementsAreArray(expected.events.type_names));
+  EXPECT_TRUE(found.events.values.empty());
   EXPECT_THAT(found.popularity, ElementsAreArray(expected.popularity));
   EXPECT_THAT(found.user_factors.all(), ElementsAreArray(expected.user_factors.all()));
   EXPECT_THAT(found.item_factors.all(), ElementsAreArray(expected.item_factors.all()));
@@ -46,9 +53,11 @@ void ExpectEqualViews(const ModelView& found, const ModelView& expected) {
 
 class ModelTest : public testing::Test {
  protected:
-  /// The version again, with some of its arrays and of its manifest changed, as version 1 of model "changed".
+  /// The version again, with some of its arrays and of its manifest changed or left out, as version 1 of model
+  /// "changed".
   fs::path Rewrite(const SmallModel& model, const std::map<std::string, Values>& changes,
-                   const std::function<void(nlohmann::json&)>& change_manifest = {}) const {
+                   const std::function<void(nlohmann::json&)>& change_manifest = {},
+                   const std::set<std::string>& without = {}) const {
     const fs::path path = store_.VersionPath("changed", 1);
     fs::remove_all(path);
     const int64_t version = PublishModel(store_, "original", model.view(), {});
@@ -58,16 +67,17 @@ class ModelTest : public testing::Test {
     ArtifactWriter writer(path, "model");
     for (const auto& [file, entry] : artifact->manifest()["files"].items()) {
       const std::string name = file.substr(0, file.size() - 4);
+      if (without.contains(name)) continue;
       const auto change = changes.find(name);
       if (change != changes.end()) {
         std::visit([&](const auto& values) { writer.AddArray(name, std::span(values)); }, change->second);
       } else if (name.ends_with("_factors")) {
         writer.AddMatrix(name, artifact->Matrix<float>(name));
-      } else if (name.ends_with("_bytes")) {
+      } else if (name.ends_with("_bytes") || name == "event_types") {
         writer.AddArray(name, artifact->Array<uint8_t>(name));
-      } else if (name.ends_with("_offsets") || name == "history_indptr") {
+      } else if (name.ends_with("_offsets") || name.ends_with("_indptr") || name == "event_times") {
         writer.AddArray(name, artifact->Array<int64_t>(name));
-      } else if (name.ends_with("_slots") || name == "history_items") {
+      } else if (name.ends_with("_slots") || name.ends_with("_items")) {
         writer.AddArray(name, artifact->Array<int32_t>(name));
       } else {
         writer.AddArray(name, artifact->Array<float>(name));
@@ -120,7 +130,7 @@ TEST_F(ModelTest, AFlippedByteInEveryFileIsFound) {
     std::ofstream(entry.path(), std::ios::binary) << content;
     ++n_files;
   }
-  EXPECT_EQ(n_files, 15u);
+  EXPECT_EQ(n_files, 19u);
   EXPECT_NO_THROW(Model::Open(store_, "m"));
 }
 
@@ -174,6 +184,60 @@ TEST_F(ModelTest, PartsThatDoNotFitAreRefused) {
                    {{"regularization", -1}, {"unobserved_weight", 1}, {"regularization_exponent", 1}});
   refused_manifest("weight of the objective is inf", "objective",
                    {{"regularization", 1e300}, {"unobserved_weight", 1}, {"regularization_exponent", 1}});
+}
+
+TEST_F(ModelTest, EventsThatDoNotFitAreRefused) {
+  const SmallModel model;
+  const auto refused = [&](const std::string& part, const std::map<std::string, Values>& changes,
+                           const std::function<void(nlohmann::json&)>& change_manifest = {},
+                           const std::set<std::string>& without = {}) {
+    Rewrite(model, changes, change_manifest, without);
+    ExpectError(ErrorCode::kCorrupt, part, [&] { Model::Open(store_, "changed", 1); });
+  };
+  const auto changed = [](auto values, size_t at, auto value) {
+    values.at(at) = value;
+    return values;
+  };
+  const auto& [indptr, items, times, types, names] = model.events;
+  const int64_t n_events = indptr.back();
+  ASSERT_GT(n_events, 4);
+  refused("event_indptr starts at 1", {{"event_indptr", changed(indptr, 0, 1)}});
+  refused("event_indptr falls at row 1", {{"event_indptr", changed(indptr, 1, n_events + 1)}});
+  refused("event_indptr has size 2; expected 6", {{"event_indptr", std::vector<int64_t>{0, n_events}}});
+  refused("event_items has size", {{"event_indptr", changed(indptr, 5, n_events + 1)}});
+  refused("event_items holds 7 of 7 items", {{"event_items", changed(items, 2, 7)}});
+  refused("event_items holds -1", {{"event_items", changed(items, 2, -1)}});
+  refused("event_times has size 1", {{"event_times", std::vector<int64_t>{1}}});
+  refused("event_types has size 2", {{"event_types", std::vector<uint8_t>{1, 1}}});
+  refused("event_types holds 3 of 3 types", {{"event_types", changed(types, 1, uint8_t{3})}});
+  refused("expected '<i8' in 1", {{"event_times", items}});
+  refused("event_items and no event_indptr", {}, {}, {"event_indptr"});
+  refused("event_items has size 0", {}, {}, {"event_items"});
+  for (const nlohmann::json& value :
+       {nlohmann::json("view"), nlohmann::json({"view", 1, "buy"}), nlohmann::json(3), nlohmann::json({{"view", "x"}})})
+    refused("'event_types' are no names", {}, [&](nlohmann::json& manifest) { manifest["event_types"] = value; });
+  refused("of 0 types", {}, [](nlohmann::json& manifest) { manifest.erase("event_types"); });
+  refused("of 1 types", {}, [](nlohmann::json& manifest) { manifest["event_types"] = {"view"}; });
+}
+
+TEST_F(ModelTest, EventsMayHaveNoTimesOrTypesOrNotBeThere) {
+  const SmallModel model;
+  ModelView bare = model.view();
+  bare.events.times = {};
+  bare.events.types = {};
+  bare.events.type_names = {};
+  PublishModel(store_, "m", bare, {});
+  ExpectEqualViews(Model::Open(store_, "m")->view(), bare);
+  EXPECT_EQ(Model::Open(store_, "m")->manifest()["n_events"], model.events.view().size());
+
+  // As versions were before they had events.
+  Rewrite(model, {}, {}, {"event_indptr", "event_items", "event_times", "event_types"});
+  ModelView without = model.view();
+  without.events = {};
+  ExpectEqualViews(Model::Open(store_, "changed", 1)->view(), without);
+  PublishModel(store_, "m", without, {});
+  ExpectEqualViews(Model::Open(store_, "m")->view(), without);
+  EXPECT_FALSE(fs::exists(store_.VersionPath("m", 2) / "event_indptr.npy"));
 }
 
 TEST_F(ModelTest, WhatIsNotFiniteIsNotPublished) {
