@@ -1,0 +1,215 @@
+#include "host/report/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "host/report/format.h"
+#include "host/report/page.h"
+#include "host/report/style.h"
+
+namespace kindred {
+namespace {
+
+// The plot's own coordinates: it is stretched to what the page has.
+constexpr double kWidth = 1000, kHeight = 300;
+constexpr double kBarShare = 0.86;  // of a bar's place, where there is room for gaps
+constexpr int kYTicks = 4;
+
+/// A place on an axis, 0 to 1, with its label.
+struct AxisTick {
+  double at;
+  std::string text;
+};
+
+std::string Legend(const std::vector<std::string>& names) {
+  if (names.size() < 2) return "";
+  std::string out = "<ul class=\"legend\">";
+  for (size_t i = 0; i < names.size(); ++i)
+    out += fmt::format("<li><i class=\"s{}\"></i><bdi>{}</bdi></li>", i, EscapeHtml(names[i]));
+  return out + "</ul>\n";
+}
+
+std::string YAxis(const std::vector<AxisTick>& ticks) {
+  std::string out = "<div class=\"y\" aria-hidden=\"true\">";
+  for (const AxisTick& tick : ticks)
+    out += fmt::format("<span style=\"bottom:{:.2f}%\">{}</span>", 100 * tick.at, EscapeHtml(tick.text));
+  return out + "</div>\n";
+}
+
+/// Labels at the ends stay within the chart; of more than a few, every second one is left out where it is narrow.
+std::string XAxis(const std::vector<AxisTick>& ticks) {
+  constexpr double kEnd = 0.05;
+  constexpr size_t kFew = 4;
+  std::string out = "<div class=\"x\" aria-hidden=\"true\">";
+  for (size_t i = 0; i < ticks.size(); ++i) {
+    const double at = ticks[i].at;
+    out += fmt::format("<span class=\"{}{}\" style=\"left:{:.2f}%\">{}</span>",
+                       i % 2 == 1 && ticks.size() > kFew ? "second" : "first",
+                       at < kEnd       ? " left"
+                       : at > 1 - kEnd ? " right"
+                                       : "",
+                       100 * at, EscapeHtml(ticks[i].text));
+  }
+  return out + "</div>\n";
+}
+
+std::string Grid(const std::vector<AxisTick>& y, const std::vector<AxisTick>& x) {
+  std::string path;
+  for (const AxisTick& tick : y) path += fmt::format("M0 {:.2f}H{}", kHeight * (1 - tick.at), kWidth);
+  for (const AxisTick& tick : x) path += fmt::format("M{:.2f} 0V{}", kWidth * tick.at, kHeight);
+  return fmt::format("<path class=\"grid\" d=\"{}\"/>\n", path);
+}
+
+struct Plot {
+  std::string title;
+  std::string description;
+  std::vector<std::string> legend;
+  std::vector<AxisTick> y, x;
+  std::string svg;
+  std::string x_name = {};
+  Table table;
+};
+
+std::string PlotHtml(Plot plot) {
+  std::string out =
+      fmt::format("<figure>\n<figcaption>{}</figcaption>\n", EscapeHtml(plot.title)) + Legend(plot.legend) +
+      "<div class=\"plot\">\n" + YAxis(plot.y) +
+      fmt::format("<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">\n", kWidth,
+                  kHeight, EscapeHtml(plot.title + ". " + plot.description)) +
+      plot.svg + "</svg>\n" + XAxis(plot.x) + "</div>\n";
+  if (!plot.x_name.empty()) out += fmt::format("<p class=\"axis\">{}</p>\n", EscapeHtml(plot.x_name));
+  plot.table.caption = plot.title;
+  return out + "<details><summary>The figures as a table</summary>\n" + TableHtml(plot.table) +
+         "</details>\n</figure>\n";
+}
+
+}  // namespace
+
+std::string BarChartHtml(const BarChart& chart) {
+  const size_t n = chart.labels.size();
+  std::vector<double> totals(n, 0);
+  for (const ChartSeries& series : chart.series)
+    for (size_t i = 0; i < n; ++i) totals[i] += series.values[i];
+  const double largest = n > 0 ? *std::max_element(totals.begin(), totals.end()) : 0;
+  const std::vector<double> y_ticks = LinearTicks(largest, kYTicks, true);
+  const double step = kWidth / static_cast<double>(std::max<size_t>(n, 1)), scale = kHeight / y_ticks.back();
+
+  Plot plot;
+  plot.title = chart.title;
+  plot.description = fmt::format("{} bars, the highest {}", n, CountText(std::llround(largest)));
+  for (const double y : y_ticks) plot.y.push_back({y / y_ticks.back(), ShortText(y)});
+  for (const BarTick& tick : chart.ticks)
+    plot.x.push_back({(static_cast<double>(tick.bar) + 0.5) * step / kWidth, tick.text});
+  plot.svg = Grid(plot.y, {});
+  plot.table.columns = {{chart.bars_name}};
+  std::vector<double> below(n, 0);
+  for (size_t s = 0; s < chart.series.size(); ++s) {
+    const ChartSeries& series = chart.series[s];
+    plot.legend.push_back(series.name);
+    plot.table.columns.push_back({series.name, TableColumn::kNumber});
+    std::string path;
+    for (size_t i = 0; i < n; ++i) {
+      if (series.values[i] <= 0) continue;
+      const double height = series.values[i] * scale, bottom = kHeight - below[i] * scale;
+      below[i] += series.values[i];
+      fmt::format_to(std::back_inserter(path), "M{:.2f} {:.2f}h{:.2f}v{:.3f}h-{:.2f}z",
+                     (static_cast<double>(i) + (1 - kBarShare) / 2) * step, bottom, kBarShare * step, -height,
+                     kBarShare * step);
+    }
+    plot.svg += fmt::format("<path class=\"s{}\" d=\"{}\"/>\n", s, path);
+  }
+  if (chart.series.size() > 1) plot.table.columns.push_back({"all", TableColumn::kNumber});
+  for (size_t i = 0; i < n; ++i) {
+    std::string tip = chart.labels[i];
+    std::vector<TableCell> row = {chart.labels[i]};
+    for (const ChartSeries& series : chart.series) {
+      row.emplace_back(CountText(std::llround(series.values[i])));
+      tip += fmt::format("\n{}: {}", series.name, row.back().text);
+    }
+    if (chart.series.size() > 1) {
+      row.emplace_back(CountText(std::llround(totals[i])));
+      tip += "\nall: " + row.back().text;
+    }
+    plot.table.rows.push_back(std::move(row));
+    plot.svg +=
+        fmt::format("<rect class=\"tip\" x=\"{:.2f}\" width=\"{:.2f}\" height=\"{}\"><title>{}</title></rect>\n",
+                    static_cast<double>(i) * step, step, kHeight, EscapeHtml(tip));
+  }
+  return PlotHtml(std::move(plot));
+}
+
+std::string LogLineChartHtml(const LogLineChart& chart) {
+  double min_x = HUGE_VAL, max_x = 0, min_y = HUGE_VAL, max_y = 0;
+  for (const LineSeries& series : chart.series) {
+    for (const auto& [x, y] : series.points) {
+      min_x = std::min(min_x, x), max_x = std::max(max_x, x);
+      min_y = std::min(min_y, y), max_y = std::max(max_y, y);
+    }
+  }
+  if (max_x == 0) min_x = max_x = max_y = 1;
+  min_y = std::min(min_y, max_y / 10);
+  const std::vector<double> x_ticks = LogTicks(min_x, max_x), y_ticks = LogTicks(min_y, max_y);
+  const auto place = [](double value, const std::vector<double>& ticks) {
+    return std::log10(value / ticks.front()) / std::log10(ticks.back() / ticks.front());
+  };
+
+  Plot plot;
+  plot.title = chart.title;
+  plot.description = chart.y_name + " over " + chart.x_name + ", both axes logarithmic";
+  plot.x_name = chart.x_name;
+  for (const double x : x_ticks) plot.x.push_back({place(x, x_ticks), chart.x_text(x)});
+  for (const double y : y_ticks) plot.y.push_back({place(y, y_ticks), chart.y_text(y)});
+  plot.svg = Grid(plot.y, plot.x);
+  plot.table.columns = {{"of"}, {chart.x_name, TableColumn::kNumber}, {chart.y_name, TableColumn::kNumber}};
+  for (size_t s = 0; s < chart.series.size(); ++s) {
+    plot.legend.push_back(chart.series[s].name);
+    std::string path;
+    for (const auto& [x, y] : chart.series[s].points) {
+      fmt::format_to(std::back_inserter(path), "{}{:.2f} {:.2f}", path.empty() ? "M" : "L", kWidth * place(x, x_ticks),
+                     kHeight * (1 - place(y, y_ticks)));
+      plot.table.rows.push_back({chart.series[s].name, chart.x_text(x), chart.y_text(y)});
+    }
+    const char* dot = chart.series[s].points.size() == 1 ? " dot" : "";
+    if (!path.empty()) plot.svg += fmt::format("<path class=\"line s{}{}\" d=\"{}h0\"/>\n", s, dot, path);
+  }
+  return PlotHtml(std::move(plot));
+}
+
+std::string HeatMapHtml(const HeatMap& map) {
+  double largest = 0;
+  for (const std::vector<double>& row : map.values)
+    for (const double value : row) largest = std::max(largest, value);
+  const double width = kWidth / static_cast<double>(map.columns.size());
+  const double height = kHeight / static_cast<double>(map.rows.size());
+
+  Plot plot;
+  plot.title = map.title;
+  plot.description = fmt::format("The largest of {} x {} cells is {}", map.rows.size(), map.columns.size(),
+                                 CountText(std::llround(largest)));
+  plot.x_name = fmt::format("{}; the strongest is {}", map.columns_name, CountText(std::llround(largest)));
+  plot.table.columns = {{map.columns_name}};
+  for (size_t c = 0; c < map.columns.size(); ++c) {
+    plot.table.columns.push_back({map.columns[c], TableColumn::kNumber});
+    if (c % map.column_step == 0) plot.x.push_back({(static_cast<double>(c) + 0.5) * width / kWidth, map.columns[c]});
+  }
+  for (size_t r = 0; r < map.rows.size(); ++r) {
+    plot.y.push_back({1 - (static_cast<double>(r) + 0.5) * height / kHeight, map.rows[r]});
+    plot.table.rows.push_back({map.rows[r]});
+    for (size_t c = 0; c < map.columns.size(); ++c) {
+      const double value = map.values[r][c];
+      const std::string text = CountText(std::llround(value));
+      plot.table.rows.back().emplace_back(text);
+      plot.svg += fmt::format(
+          "<rect class=\"cell\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" fill-opacity=\"{:.3f}\">"
+          "<title>{}</title></rect>\n",
+          static_cast<double>(c) * width, static_cast<double>(r) * height, width, height,
+          largest > 0 ? value / largest : 0, EscapeHtml(fmt::format("{}, {}: {}", map.rows[r], map.columns[c], text)));
+    }
+  }
+  return PlotHtml(std::move(plot));
+}
+
+}  // namespace kindred
