@@ -12,7 +12,8 @@ build: deps
 demo: build
 	@$(BUILD)/kindred demo
 
-test: deps
+test:
+	@scripts/install_deps.sh --test
 	@PRESET=$(PRESET) BUILD=$(BUILD) JOBS=$(JOBS) scripts/test.sh
 
 mutate: deps

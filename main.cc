@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   kindred::AddDemoCommand(program);
   kindred::AddGenerateCommand(program);
   kindred::AddPrepareCommand(program);
+  kindred::AddReportCommand(program);
   kindred::AddTrainCommand(program);
   kindred::AddEvaluateCommand(program);
 #ifdef KINDRED_SERVING

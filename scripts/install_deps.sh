@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Installs what Kindred needs from the distribution's packages, on Debian 12 and Ubuntu 24.04.
 #
-#   scripts/install_deps.sh           what building, `make demo` and `make test` need
+#   scripts/install_deps.sh           what building and `make demo` need
+#   scripts/install_deps.sh --test    also a PostgreSQL server, for `make test`
 #   scripts/install_deps.sh --fuzz    also clang and libFuzzer, for `make fuzz`
+#   scripts/install_deps.sh --parquet also Apache Arrow, to read Parquet files: pyarrow from PyPI, into .venv-parquet
 #   scripts/install_deps.sh --peers   also the bench's peers, from PyPI, into .venv-peers
 #   scripts/install_deps.sh --check   installs nothing; exits 1 and lists what is missing
 #
-# Needs root (or sudo) only when a package is missing. Touches nothing but packages and .venv-peers.
+# Needs root (or sudo) only when a package is missing. Touches nothing but packages, .venv-parquet and .venv-peers; the
+# PostgreSQL server, which tests start by themselves, is installed without a database of the system's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,18 +18,21 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libeigen3-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
-  zlib1g-dev libxxhash-dev libssl-dev
+  zlib1g-dev libzstd-dev libzip-dev libxxhash-dev libssl-dev libsimdjson-dev libpq-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   clang-format-14 python3 python3-grpcio python3-protobuf
 )
+parquet=no
 peers=no
 check=no
 for argument in "$@"; do
   case "$argument" in
+    --test) packages+=(postgresql) ;;
     --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    --parquet) parquet=yes; packages+=(python3-venv) ;;
     --peers) peers=yes; packages+=(python3-venv) ;;
     --check) check=yes ;;
-    *) echo "install_deps.sh: unknown option '$argument' (known: --fuzz, --peers, --check)" >&2; exit 2 ;;
+    *) echo "install_deps.sh: unknown option '$argument' (known: --test, --fuzz, --parquet, --peers, --check)" >&2; exit 2 ;;
   esac
 done
 
@@ -58,14 +64,29 @@ if [[ ${#missing[@]} -gt 0 ]]; then
     sudo=(sudo)
   fi
   echo "Installing ${#missing[@]} packages of the distribution: ${missing[*]}"
+  install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends)
   "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  if [[ " ${missing[*]} " == *" postgresql "* ]]; then  # or installing it would make a cluster and start it
+    "${install[@]}" postgresql-common
+    "${sudo[@]}" sed -i -E 's/^#? *create_main_cluster *=.*/create_main_cluster = false/' \
+      /etc/postgresql-common/createcluster.conf
+  fi
+  "${install[@]}" "${missing[@]}"
+fi
+
+if [[ $parquet == yes && ! -x .venv-parquet/bin/python ]]; then
+  echo "Installing Apache Arrow from PyPI into .venv-parquet: pyarrow"
+  /usr/bin/python3 -m venv .venv-parquet
+  .venv-parquet/bin/pip install --quiet "pyarrow>=26,<27" || {
+    rm -rf .venv-parquet
+    exit 1
+  }
 fi
 
 if [[ $peers == yes && ! -x .venv-peers/bin/python ]]; then
-  echo "Installing the bench's peers from PyPI into .venv-peers: implicit, numpy, scipy"
+  echo "Installing the bench's peers from PyPI into .venv-peers: implicit, numpy, scipy, pandas, pyarrow, matplotlib"
   python3 -m venv .venv-peers
-  .venv-peers/bin/pip install --quiet "implicit==0.7.3" numpy scipy || {
+  .venv-peers/bin/pip install --quiet "implicit==0.7.3" numpy scipy pandas pyarrow matplotlib || {
     rm -rf .venv-peers
     exit 1
   }

@@ -6,7 +6,7 @@
 #include <new>
 #include <unordered_set>
 
-#include "host/data/text.h"
+#include "host/text/text.h"
 #include "serving/recommender.h"
 
 namespace kindred {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "host/data/text.h"
 #include "host/store/artifact.h"
+#include "host/text/text.h"
 #include "serving/recommender.h"
 
 namespace kindred {

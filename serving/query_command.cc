@@ -8,7 +8,7 @@
 #include <iostream>
 #include <memory>
 
-#include "host/data/text.h"
+#include "host/text/text.h"
 #include "kernels/error.h"
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/commands.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <unordered_set>
 
-#include "host/data/text.h"
+#include "host/text/text.h"
 
 namespace kindred {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "host/data/text.h"
+#include "host/text/text.h"
 #include "serving/handlers.h"
 #include "serving/recommender.h"
 

@@ -11,6 +11,7 @@ constexpr double kLargestSeed = 1.8e19;
 void AddDemoCommand(CommandLine& program);
 void AddGenerateCommand(CommandLine& program);
 void AddPrepareCommand(CommandLine& program);
+void AddReportCommand(CommandLine& program);
 void AddTrainCommand(CommandLine& program);
 void AddEvaluateCommand(CommandLine& program);
 void AddDoctorCommand(CommandLine& program);

@@ -6,11 +6,10 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "host/data/dataset.h"
-#include "host/data/input_file.h"
-#include "host/data/line_reader.h"
-#include "host/data/record.h"
+#include "host/intake/row_source.h"
 #include "training/child_process.h"
 #include "training/commands.h"
 
@@ -38,22 +37,34 @@ struct ShopItem {
 
 using Catalogue = std::map<std::string, ShopItem, std::less<>>;
 
-Catalogue ReadCatalogue(const fs::path& path) {
-  constexpr size_t kFields = 4;  // item_id, name, category, price
-  InputFile file(path.string());
-  LineReader lines(file, size_t{1} << 16, size_t{1} << 16);
-  Record record(',', true, kFields);
-  Catalogue catalogue;
-  lines.Next();  // the header
-  while (lines.Next() == LineReader::Status::kLine) {
-    if (record.Cut(lines.text()) != Record::State::kWhole || record.n_fields() != kFields)
-      throw Error(ErrorCode::kCorrupt, fmt::format("'{}': line {} is no item", path.string(), lines.line()));
-    std::string fields[kFields];
-    std::string unquoted;
-    for (size_t i = 0; i < kFields; ++i) fields[i] = record.Field(i, lines.text(), unquoted);
-    catalogue[fields[0]] = {fields[1], fields[2], fields[3]};
+/// Takes the catalogue's rows in.
+class CatalogueSink : public RowSink {
+ public:
+  void Rows(const RowBatch& batch) override {
+    for (size_t row = 0; row < static_cast<size_t>(batch.n_rows); ++row) {
+      const auto cell = [&](size_t column) { return std::string(batch.columns[column].texts[row]); };
+      catalogue[cell(0)] = {cell(1), cell(2), cell(3)};
+    }
   }
-  return catalogue;
+  void Bad(BadRow row) override { throw Error(ErrorCode::kCorrupt, row.Message()); }
+
+  Catalogue catalogue;
+};
+
+Catalogue ReadCatalogue(const fs::path& path) {
+  const std::unique_ptr<RowSource> source = OpenRows(path.string(), {});
+  std::vector<int> columns;
+  for (const std::string_view name : {"item_id", "name", "category", "price"}) {
+    const auto all = source->columns();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const ColumnInfo& c) { return c.name == name; });
+    if (found == all.end())
+      throw Error(ErrorCode::kCorrupt, fmt::format("'{}' has no column '{}'", path.string(), name));
+    columns.push_back(static_cast<int>(found - all.begin()));
+  }
+  source->Select(columns);
+  CatalogueSink sink;
+  while (const std::unique_ptr<RowBlock> block = source->Next()) source->Parse(*block, sink);
+  return std::move(sink.catalogue);
 }
 
 /// What a user did with an item: the strongest of the events.

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "host/intake/parquet.h"
 #include "kernels/select.h"
 #include "training/commands.h"
 
@@ -26,8 +27,10 @@ void PrintBackend(const BackendReport& backend) {
 int RunDoctor(bool json) {
   const ChosenBackend chosen = ChooseBackend("auto", 0);
   const DeviceInfo machine = ChooseBackend("cpu", 0).backend->Describe(), device = chosen.backend->Describe();
+  const std::string arrow = ArrowVersion();
   if (json) {
     nlohmann::json report = {{"kindred_version", KINDRED_VERSION},
+                             {"parquet", {{"available", !arrow.empty()}, {"arrow_version", arrow}}},
                              {"machine",
                               {{"device", machine.device},
                                {"instruction_set", machine.instruction_set},
@@ -42,6 +45,8 @@ int RunDoctor(bool json) {
   std::cout << fmt::format("kindred {}\nmachine   {}, {} threads, {:.1f} GiB, {}\n", KINDRED_VERSION, machine.device,
                            machine.n_threads, static_cast<double>(machine.memory_bytes) / (1 << 30),
                            machine.instruction_set);
+  std::cout << fmt::format("parquet   {}\n", arrow.empty() ? fmt::format("no: not in this build; {}", kHowToGetParquet)
+                                                           : fmt::format("yes: Arrow {}", arrow));
   for (const BackendReport& backend : chosen.considered) PrintBackend(backend);
   std::cout << fmt::format("chosen    {} ({})\n", device.backend, chosen.reason);
   return 0;

@@ -31,7 +31,9 @@ int RunEvaluate(const EvaluateFlags& flags) {
   WorkingBackend backend(flags.backend, flags.n_threads, GramPrecision::kBf16x3,
                          [](const std::string& message) { spdlog::warn("{}", message); });
   const auto model = Model::Open(ModelStore(flags.store), flags.model, flags.version);
-  const Holdout holdout = ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items);
+  const Holdout holdout =
+      ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items,
+                  ParseWeighting(model->manifest().value("weighting", nlohmann::json()), "the model's manifest"));
   spdlog::info("evaluating {} version {} on {}", model->name(), model->version(), backend.Text());
   const Evaluation evaluation = backend.Run(
       "evaluating", [&](Backend& on) { return Evaluate(Ranker(on, model->view(), model), holdout, flags.k); });

@@ -3,10 +3,13 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <optional>
 #include <utility>
 
+#include "host/data/dataset.h"
 #include "host/evaluation/holdout_file.h"
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
@@ -63,6 +66,7 @@ class Training {
   Training(const TrainOptions& options, const TrainEvents& events)
       : options_(options),
         events_(events),
+        pool_(options.n_threads),
         backend_(options.backend, options.n_threads, options.gram_precision, events.warning) {}
 
   json Run() {
@@ -71,12 +75,15 @@ class Training {
     CheckListLength(options_.k);
     Stage("reading " + options_.dataset);
     dataset_ = Dataset::Open(options_.dataset);
+    weighting_ = options_.weighting.Of(dataset_->weighting());
+    CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
+    WarnOfFuture();
     const Split split = HoldOut();
     const TrainingLock lock = store.Lock(options_.model);
     stopwatch_.Done("load");
 
     Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
-    Fitted fitted = Fit(SumEvents(dataset_->events(), dataset_->items().size(), split.keep));
+    Fitted fitted = Fit(split.keep);
     stopwatch_.Done("fit");
 
     json report = Describe();
@@ -94,7 +101,7 @@ class Training {
     const bool refit = has_holdout && options_.test_paths.empty() && options_.refit;
     if (refit) {
       Stage("fitting again on everything");
-      fitted = Fit(SumEvents(dataset_->events(), dataset_->items().size()));
+      fitted = Fit({});
       stopwatch_.Done("refit");
     }
     report["trained_on"] = !has_holdout || refit ? "everything" : "everything but the holdout";
@@ -106,15 +113,7 @@ class Training {
     report["backend"] = fitted.backend;
     if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
 
-    Stage("publishing");
-    json manifest = report;
-    manifest["seconds"] = stopwatch_.seconds();
-    const int64_t version = PublishModel(store, options_.model, fitted.view(*dataset_, options_), std::move(manifest));
-    stopwatch_.Done("publish");
-    report["version"] = version;
-    report["path"] = store.VersionPath(options_.model, version).string();
-    report["seconds"] = stopwatch_.seconds();
-    return report;
+    return Publish(store, fitted, refit ? std::span<const uint8_t>() : split.keep, std::move(report));
   }
 
  private:
@@ -122,10 +121,21 @@ class Training {
     if (events_.stage) events_.stage(message);
   }
 
-  Split HoldOut() const {
-    if (options_.test_paths.empty()) return SplitEvents(dataset_->events(), dataset_->items().size(), options_.split);
+  /// One event with a wrong clock would make all others count next to nothing.
+  void WarnOfFuture() const {
+    const std::optional<int64_t> last = weighting_.decays() ? LastTime(dataset_->events()) : std::nullopt;
+    const double days = last ? (static_cast<double>(*last) - static_cast<double>(std::time(nullptr))) / 86400 : 0;
+    if (days < 1 || !events_.warning) return;
+    events_.warning(
+        fmt::format("the last event is {:.0f} days in the future, and the half-life counts back from there", days));
+  }
+
+  Split HoldOut() {
+    if (options_.test_paths.empty())
+      return SplitEvents(dataset_->events(), dataset_->items().size(), options_.split, weighting_, &pool_);
     Split split;
-    split.holdout = ReadHoldout(options_.test_paths, options_.test_reader, dataset_->users(), dataset_->items());
+    split.holdout =
+        ReadHoldout(options_.test_paths, options_.test_reader, dataset_->users(), dataset_->items(), weighting_);
     const EventsView& events = dataset_->events();
     const CsrView held = split.holdout.relevant.view();
     split.keep.assign(static_cast<size_t>(events.size()), 1);
@@ -138,9 +148,17 @@ class Training {
     return split;
   }
 
-  Fitted Fit(Csr interactions) {
+  Csr Sum(std::span<const uint8_t> keep) {
+    Csr interactions = SumEvents(dataset_->events(), dataset_->items().size(),
+                                 {weighting_, keep, &pool_, &dataset_->users(), &dataset_->items()});
     if (interactions.indices.empty())
-      throw Error(ErrorCode::kInvalidArgument, options_.dataset + ": no interactions to train on");
+      throw Error(ErrorCode::kInvalidArgument, options_.dataset + ": no interactions to train on: all events count 0");
+    return interactions;
+  }
+
+  /// On the events that `keep` has; empty: all.
+  Fitted Fit(std::span<const uint8_t> keep) {
+    Csr interactions = Sum(keep);
     Fitted fitted;
     fitted.popularity = ItemPopularity(interactions.view());
     if (options_.algorithm == "als")
@@ -165,6 +183,24 @@ class Training {
     }
     fitted.history = std::move(interactions);
     return fitted;
+  }
+
+  json Publish(const ModelStore& store, const Fitted& fitted, std::span<const uint8_t> keep, json report) {
+    Stage("publishing");
+    ModelView view = fitted.view(*dataset_, options_);
+    const EventArrays kept = keep.empty() ? EventArrays() : KeepEvents(dataset_->events(), keep);
+    view.events = keep.empty() ? dataset_->events() : kept.view();
+    view.events.values = {};
+    report["weighting"] = WeightingJson(weighting_);
+    if (weighting_.decays()) report["weighting"]["reference_time"] = *LastTime(view.events);
+    json manifest = report;
+    manifest["seconds"] = stopwatch_.seconds();
+    const int64_t version = PublishModel(store, options_.model, view, std::move(manifest));
+    stopwatch_.Done("publish");
+    report["version"] = version;
+    report["path"] = store.VersionPath(options_.model, version).string();
+    report["seconds"] = stopwatch_.seconds();
+    return report;
   }
 
   json Describe() const {
@@ -205,8 +241,10 @@ class Training {
 
   const TrainOptions& options_;
   const TrainEvents& events_;
+  ThreadPool pool_;  // for what is not the backend's
   WorkingBackend backend_;
   std::shared_ptr<const Dataset> dataset_;
+  EventWeighting weighting_;
   Stopwatch stopwatch_;
 };
 

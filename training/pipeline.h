@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "host/data/event_reader.h"
+#include "host/data/event_weighting.h"
 #include "host/evaluation/split.h"
+#include "host/intake/event_reader.h"
 #include "host/models/als.h"
 
 namespace kindred {
@@ -24,6 +25,8 @@ struct TrainOptions {
   GramPrecision gram_precision = GramPrecision::kBf16x3;
   int n_threads = 0;
 
+  /// In place of what the dataset says of its events.
+  WeightingChanges weighting;
   SplitOptions split;
   /// Held-out interactions in files of their own: never trained on. Not together with a split.
   std::vector<std::string> test_paths;

@@ -4,18 +4,22 @@
 #include <CLI/CLI.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "host/data/event_reader.h"
+#include "host/intake/event_reader.h"
 
 namespace kindred {
 
 struct ReaderFlags {
   std::string prefix;
   std::string format;  // empty: what the files' names say
+  std::string delimiter, encoding = "utf-8", decimal = ".", id_format = "text", time_format = "auto";
+  bool no_header = false;
   EventReaderOptions columns;
 
-  /// The options with the format found. Throws kUsage, also where the names do not tell it.
-  EventReaderOptions Options(std::span<const std::string> paths) const;
+  /// The options for these files (ExpandInputs gives them), with the format found. Throws kUsage, also where the names
+  /// do not tell it.
+  EventReaderOptions Options(std::span<const std::string> files) const;
 };
 
 /// Adds --[prefix]format, --[prefix]user-column and so on.

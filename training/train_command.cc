@@ -5,12 +5,13 @@
 #include <memory>
 
 #include "host/cli/progress.h"
-#include "host/data/field_values.h"
+#include "host/text/field_values.h"
 #include "kernels/select.h"
 #include "training/commands.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
 #include "training/reader_options.h"
+#include "training/weighting_options.h"
 
 namespace kindred {
 namespace {
@@ -20,6 +21,7 @@ constexpr double kLargestWeight = 1e30;  // what a float holds with room to add 
 struct TrainFlags {
   TrainOptions options;
   ReaderFlags test;
+  WeightingFlags weighting;
   std::string split = "none";
   std::string split_time;
   std::string gram_precision = "bf16x3";
@@ -39,6 +41,7 @@ CLI::Validator IsTime() {
 TrainOptions Resolve(const TrainFlags& flags) {
   TrainOptions options = flags.options;
   options.test_reader = flags.test.Options(options.test_paths);
+  options.weighting = flags.weighting.Changes();
   options.gram_precision = ParseGramPrecision(flags.gram_precision);
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
@@ -105,6 +108,7 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--gram-precision", flags->gram_precision,
                   "of long rows on a GPU: bf16x3 (tensor cores, relative error about 1e-5) or float32")
       ->check(CLI::IsMember({"bf16x3", "float32"}));
+  AddWeightingFlags(*app, "as the dataset was prepared", flags->weighting);
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);

@@ -1,13 +1,17 @@
 // Any bytes as an export of one format (FUZZ_FORMAT) in a file of one name (FUZZ_FILE): refused with an error, or
-// read as sound events and bad rows that depend neither on the buffer nor, written anew, on how they were written.
+// read as sound events and bad rows that depend neither on the blocks and threads nor, written anew, on how they were
+// written.
 //
-// Input: one byte for the size of the buffer, then the file.
+// Input: one byte for the size of the blocks, then the file.
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
+#include <map>
+#include <mutex>
 #include <vector>
 
-#include "host/data/event_reader.h"
-#include "host/data/text.h"
+#include "host/intake/event_reader.h"
+#include "host/text/text.h"
 #include "kernels/error.h"
 #include "tests/support/temporary_folder.h"
 
@@ -31,12 +35,22 @@ Read ReadFile(const std::string& path, const EventReaderOptions& options) {
   Read read;
   int64_t n_bad_rows = 0;
   EventSink sink;
-  sink.event = [&](const Event& event) {
-    Expect(!event.user.empty() && !event.item.empty() && IsUtf8(event.type));
-    Expect(std::isfinite(event.value) && event.value >= 0);
-    for (const std::string_view id : {event.user, event.item}) read.pairs.emplace_back(id);
-    read.everything += EscapeTsv(event.user) + "\t" + EscapeTsv(event.item) + "\t" + EscapeTsv(event.type) + "\t" +
-                       std::to_string(event.value) + "\t" + std::to_string(event.time) + "\n";
+  std::mutex mutex;
+  std::map<int64_t, Read> blocks;
+  sink.events = [&](const EventBatch& batch) {
+    const std::lock_guard lock(mutex);
+    Read& block = blocks[batch.block];
+    for (size_t e = 0; e < batch.users.size(); ++e) {
+      const std::string_view user = batch.users[e], item = batch.items[e];
+      const std::string_view type = batch.types.empty() ? std::string_view() : batch.types[e];
+      const float value = batch.values.empty() ? 1 : batch.values[e];
+      Expect(!user.empty() && !item.empty() && IsUtf8(type) && IsUtf8(user) && IsUtf8(item));
+      Expect(std::isfinite(value) && value >= 0);
+      for (const std::string_view id : {user, item}) block.pairs.emplace_back(id);
+      block.everything += EscapeTsv(user) + "\t" + EscapeTsv(item) + "\t" + EscapeTsv(type) + "\t" +
+                          std::to_string(value) + "\t" + std::to_string(batch.times.empty() ? 0 : batch.times[e]) +
+                          "\n";
+    }
   };
   sink.bad_row = [&](const BadRow& row) {
     ++n_bad_rows;
@@ -45,10 +59,13 @@ Read ReadFile(const std::string& path, const EventReaderOptions& options) {
   };
   try {
     read.summary = ReadEvents(std::vector{path}, options, sink);
+    for (auto& [number, block] : blocks) {
+      read.everything += block.everything;
+      std::move(block.pairs.begin(), block.pairs.end(), std::back_inserter(read.pairs));
+    }
     Expect(read.summary.n_bad_rows == n_bad_rows);
     Expect(read.summary.n_events * 2 == static_cast<int64_t>(read.pairs.size()));
-    if (options.format != EventFormat::kAdjacency)
-      Expect(read.summary.n_lines == read.summary.n_events + read.summary.n_bad_rows);
+    Expect(read.summary.n_rows == read.summary.n_events + read.summary.n_bad_rows);
   } catch (const Error& error) {
     read.error = error.what();
     Expect(IsUtf8(read.error));
@@ -60,12 +77,13 @@ void Run(std::string_view input) {
   static const TemporaryFolder folder;
   if (input.empty()) return;
   EventReaderOptions options;
-  options.format = EventFormat::FUZZ_FORMAT;
-  options.max_line_bytes = kMaxLineBytes;
-  options.buffer_bytes = 1 << 14;
+  options.read.format = InputFormat::FUZZ_FORMAT;
+  options.read.max_line_bytes = kMaxLineBytes;
+  options.read.block_bytes = 1 << 14;
   const std::string path = folder.Write(FUZZ_FILE, input.substr(1));
   const Read read = ReadFile(path, options);
-  options.buffer_bytes = static_cast<unsigned char>(input[0]);
+  options.read.block_bytes = static_cast<unsigned char>(input[0]);
+  options.n_threads = 2;
   const Read again = ReadFile(path, options);
   if (path.ends_with(".gz") && !read.error.empty()) {
     Expect(!again.error.empty());  // how much comes before the damage shows does depend on the buffer
@@ -77,7 +95,7 @@ void Run(std::string_view input) {
   for (size_t i = 0; i < read.pairs.size(); i += 2)
     csv += CsvField(read.pairs[i]) + "," + CsvField(read.pairs[i + 1]) + "\n";
   EventReaderOptions plain;
-  plain.buffer_bytes = options.buffer_bytes;
+  plain.read.block_bytes = options.read.block_bytes;
   const Read rewritten = ReadFile(folder.Write("rewritten.csv", csv), plain);
   Expect(rewritten.error.empty() && rewritten.pairs == read.pairs && rewritten.summary.n_bad_rows == 0);
 }

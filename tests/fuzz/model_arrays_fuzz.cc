@@ -44,7 +44,7 @@ struct Version {
   std::vector<std::pair<std::string, std::string>> files;
 };
 
-/// Reads all that a ranking may read.
+/// Reads all that those who use a model may read.
 double Follow(const ModelView& model) {
   double sum = 0;
   std::vector<float> per_item(static_cast<size_t>(model.n_items()));
@@ -54,6 +54,13 @@ double Follow(const ModelView& model) {
     for (const float value : model.user_factors.row(u)) sum += value;
     sum += model.users.Find(model.users.Id(u));
   }
+  const EventsView& events = model.events;
+  for (int64_t u = 0; u < events.n_users(); ++u)
+    for (auto e = static_cast<size_t>(events.indptr[u]); e < static_cast<size_t>(events.indptr[u + 1]); ++e) {
+      per_item[static_cast<size_t>(events.items[e])] += 1;
+      if (!events.times.empty()) sum += static_cast<double>(events.times[e]);
+      if (!events.types.empty()) sum += static_cast<double>(events.type_names[events.types[e]].size());
+    }
   for (int64_t i = 0; i < model.n_items(); ++i) {
     for (const float value : model.item_factors.row(i)) sum += value;
     sum += model.items.Find(model.items.Id(i)) + model.popularity[static_cast<size_t>(i)];

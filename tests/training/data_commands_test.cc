@@ -43,7 +43,7 @@ TEST_F(DataCommands, TheSummaryForPeople) {
   const std::string csv =
       folder_.Write("a.csv", "c,item,event,time\nu,i,view,2020-01-01\nu,i,buy,2020-01-02 03:04:05\nbad\n");
   ASSERT_EQ(Run({"prepare", csv, "--out", dataset_, "--user-column", "c", "--max-bad-rows", "5"}), 0) << err_;
-  for (const char* part : {"read      3 lines of 1 file\n", "events    2\n", "users     1\n", "entries   1 different",
+  for (const char* part : {"read      3 rows of 1 file\n", "events    2\n", "users     1\n", "entries   1 different",
                            "times     2020-01-01 00:00:00 to 2020-01-02 03:04:05 UTC\n", "types     1 view\n",
                            "1 buy\n", "bad rows  1, in ", "1 too few fields\n"})
     EXPECT_THAT(out_, HasSubstr(part));
@@ -56,7 +56,7 @@ TEST_F(DataCommands, TheFormatIsInTheName) {
 
   const std::string list = folder_.Write("a.txt", "u i j\n");
   EXPECT_EQ(Run({"prepare", list, "--out", dataset_ + "2"}), 2);
-  EXPECT_THAT(err_, HasSubstr("--format csv, tsv or adjacency"));
+  EXPECT_THAT(err_, HasSubstr("does not tell its format: say it with --format"));
   EXPECT_EQ(Run({"prepare", list, tsv, "--out", dataset_ + "2"}), 2);
   EXPECT_EQ(Run({"prepare", list, "--format", "adjacency", "--out", dataset_ + "2"}), 0) << err_;
 }
@@ -74,6 +74,18 @@ TEST_F(DataCommands, StatusAndMessageOfFailures) {
   EXPECT_FALSE(std::filesystem::exists(dataset_));
   EXPECT_EQ(Run({"generate", "--out", dataset_, "--users", "0"}), 2);
   EXPECT_FALSE(std::filesystem::exists(dataset_));
+}
+
+TEST_F(DataCommands, WhatWasGeneratedAndPlanted) {
+  const std::string shop = (folder_.path() / "shop").string();
+  std::vector<std::string> words = {"generate", "--out", shop};
+  for (const char* word : {"--users=500", "--items=100", "--events=1000", "--days=9", "--threads=2", "--bots=0.01",
+                           "--duplicates=0.1", "--missing=0", "--cold-items=0.05"})
+    words.push_back(word);
+  ASSERT_EQ(Run(words), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("1000 events of 500 users and 100 items over 9 days, seed 1\n"));
+  EXPECT_THAT(out_, HasSubstr("planted   100 duplicates, 5 bots with "));
+  EXPECT_THAT(out_, HasSubstr(" events, 0 missing values, 5 items without events\n"));
 }
 
 TEST_F(DataCommands, AModelOfAGeneratedShopBeatsPopularityClearly) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/intake/parquet.h"
 #include "host/models/model.h"
 #include "tests/support/captured_run.h"
 #include "tests/support/plugins.h"
@@ -218,6 +219,7 @@ TEST_F(FallBack, TheDoctorTellsEveryStep) {
   EXPECT_EQ(report["chosen"]["backend"], "cpu");
   EXPECT_THAT(report["chosen"]["reason"].get<std::string>(), HasSubstr("runs CUDA up to 12.4; expected 13.0"));
   EXPECT_GT(report["machine"]["n_threads"], 0);
+  EXPECT_EQ(report["parquet"]["available"], !ArrowVersion().empty());
   const json& cuda = report["backends"].at(1);
   EXPECT_EQ(cuda["name"], "cuda");
   EXPECT_EQ(cuda["available"], false);
@@ -232,6 +234,8 @@ TEST_F(FallBack, TheDoctorTellsEveryStep) {
   EXPECT_THAT(out_, AllOf(HasSubstr("cuda      no: the NVIDIA driver runs CUDA up to 12.4"),
                           HasSubstr("  plug-in    ok: "), HasSubstr("  driver     failed: the NVIDIA driver"),
                           HasSubstr("  self-test  not tried\n"), HasSubstr("chosen    cpu (auto: the NVIDIA driver")));
+  EXPECT_THAT(out_, HasSubstr(ArrowVersion().empty() ? "\nparquet   no: not in this build; run scripts/install_deps.sh"
+                                                     : "\nparquet   yes: Arrow " + ArrowVersion() + "\n"));
 }
 
 TEST_F(FallBack, TheDoctorWithAWorkingDevice) {

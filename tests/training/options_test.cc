@@ -35,6 +35,7 @@ TEST(Options, BadValuesAreUsageErrors) {
   const std::vector<std::string> prepare = {"prepare", "a.csv", "--out", "o"}, generate = {"generate", "--out", "o"};
   const std::vector<std::string> backends = {"auto", "cpu", "cuda"}, formats = {"csv", "tsv", "adjacency"};
   const std::vector<std::string> weights = {"-0.1", "nan", "inf", "1e39", "x"}, threads = {"-1", "1025", "1.5"};
+  const std::vector<std::string> parts = {"-0.1", "0.51", "nan", "x"};
   const std::vector<std::string> lengths = {"0", "-1", "100001", "2.5"};
   const std::vector<std::string> seeds = {"-1", " -1", "1.5", "18446744073709551616"};
   const Case cases[] = {
@@ -48,6 +49,13 @@ TEST(Options, BadValuesAreUsageErrors) {
       {train, "--threads", {"0", "1024"}, threads},
       {train, "--backend", backends, {"gpu", ""}},
       {train, "--gram-precision", {"bf16x3", "float32"}, {"bf16", ""}},
+      {train,
+       "--event-weight",
+       {"view=1", "view=1,cart=3.5,*=0", "=1", "none"},
+       {"view", "view=-1", "view=nan", "view=", "view=1,view=2", "view=1,none", ""}},
+      {train, "--value-cap", {"1", "0.5", "none"}, {"0", "-1", "nan", "inf", "x"}},
+      {train, "--confidence-cap", {"1", "0.5", "none"}, {"0", "-1", "nan", "inf", "x"}},
+      {train, "--half-life", {"90s", "15m", "12h", "30d", "2w", "none"}, {"30", "0d", "-1d", "d", "1y", "nand"}},
       {train, "--test-format", formats, {"xml"}},
       {train, "--split", {"none", "random", "leave-last-n", "time"}, {"last", ""}},
       {train, "--split-time", {"2020-01-01", "1577836800"}, {"yesterday"}},
@@ -63,9 +71,14 @@ TEST(Options, BadValuesAreUsageErrors) {
       {prepare, "--max-bad-rows", {"0", "1000"}, {"-1", "nan"}},
       {generate, "--users", {"1"}, {"0", "2147483648"}},
       {generate, "--items", {"1"}, {"0", "2147483648"}},
-      {generate, "--events", {"1"}, {"0", "-5"}},
+      {generate, "--events", {"1", "1000000000000"}, {"0", "-5", "1000000000001"}},
       {generate, "--days", {"1", "3650"}, {"0", "3651"}},
       {generate, "--seed", {"0"}, seeds},
+      {generate, "--threads", {"0", "1024"}, threads},
+      {generate, "--cold-items", {"0", "0.5"}, parts},
+      {generate, "--duplicates", {"0", "0.5"}, parts},
+      {generate, "--bots", {"0", "0.5"}, parts},
+      {generate, "--missing", {"0", "0.5"}, parts},
   };
   for (const Case& one : cases) {
     const auto status = [&](const std::string& value) {

@@ -4,9 +4,10 @@
 
 #include <set>
 
-#include "host/data/dataset_writer.h"
+#include "host/data/dataset.h"
 #include "host/data/random.h"
 #include "host/models/model.h"
+#include "tests/support/dataset_writer.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 
@@ -88,7 +89,7 @@ TEST_F(TrainTest, RowsOfATestFileAreNeverTrainedOn) {
     held.emplace(user, item);
   }
   options_.test_paths = {folder_.Write("test.txt", test + "stranger i1\n")};
-  options_.test_reader.format = EventFormat::kAdjacency;
+  options_.test_reader.read.format = InputFormat::kAdjacency;
   const nlohmann::json report = Run();
   EXPECT_EQ(report["holdout"]["n_users"], 21);
   EXPECT_EQ(report["holdout"]["n_missing_users"], 1);

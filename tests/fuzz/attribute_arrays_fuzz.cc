@@ -1,0 +1,132 @@
+// A table of attributes whose checksums are right but whose arrays or description are not: refused, or everything in it
+// can be read.
+//
+// Input: one byte that picks a file of a small table or its description, then edits of three bytes: where (16 bits),
+// and what.
+#include <cmath>
+#include <fstream>
+#include <span>
+#include <vector>
+
+#include "host/data/attribute_table.h"
+#include "host/store/checksum.h"
+#include "kernels/error.h"
+#include "tests/support/temporary_folder.h"
+
+namespace kindred {
+namespace {
+
+constexpr int64_t kRows = 4;
+constexpr const char* kPrefix = "item_column";
+
+/// One column of each type.
+AttributeTable SmallTable() {
+  static constexpr double kNumbers[] = {1, 2.5, -3, 0};
+  static constexpr uint8_t kBooleans[] = {0, 1, 2, 1};
+  static constexpr int64_t kTimes[] = {0, 1511539200, -1, kMissingInteger};
+  static constexpr int32_t kCodes[] = {1, 0, -1, 1}, kTags[] = {0, 1, 1};
+  static constexpr int64_t kIndptr[] = {0, 2, 2, 3, 3}, kOffsets[] = {0, 1, 3}, kRowOffsets[] = {0, 1, 1, 2, 3};
+  static constexpr uint8_t kBytes[] = {'a', 'b', 'c'};
+  std::vector<AttributeColumn> columns;
+  for (const char* type : {"number", "boolean", "time", "category", "tags", "text"}) {
+    AttributeColumn& column = columns.emplace_back();
+    column.name = type;
+    column.type = *AttributeTypeNamed(type);
+    column.numbers = kNumbers;
+    column.booleans = kBooleans;
+    column.times = kTimes;
+    column.codes = column.type == AttributeType::kTags ? std::span<const int32_t>(kTags) : kCodes;
+    column.indptr = kIndptr;
+    column.texts = {kBytes, kRowOffsets};
+    column.dictionary = {kBytes, kOffsets};
+  }
+  return {kRows, std::move(columns)};
+}
+
+struct Stored {
+  Stored() {
+    ArtifactWriter writer(path, "dataset");
+    const AttributeTable table = SmallTable();
+    table.AddTo(writer, kPrefix);
+    described = table.Describe().dump();
+    writer.Commit({});
+    manifest = nlohmann::json::parse(Content(path / "manifest.json"));
+    for (const auto& [name, entry] : manifest["files"].items()) files.emplace_back(name, Content(path / name));
+  }
+
+  void Put(const std::string& name, const std::string& content) const {
+    std::ofstream(path / name, std::ios::binary) << content;
+  }
+
+  /// A manifest that says this is what the file holds.
+  void PutManifest(const std::string& name, const std::string& content) const {
+    nlohmann::json changed = manifest;
+    FileChecksum checksum;
+    checksum.Add(std::as_bytes(std::span(content)));
+    checksum.Finish();
+    changed["files"][name] = {{"bytes", checksum.bytes()}, {"xxh3_blocks", checksum.blocks()}};
+    const std::string text = changed.dump();
+    Put("manifest.json", text);
+    Put("manifest.json.sha256", Sha256(text) + "  manifest.json\n");
+  }
+
+  TemporaryFolder folder;
+  std::filesystem::path path = folder.path() / "table";
+  nlohmann::json manifest;
+  std::string described;
+  std::vector<std::pair<std::string, std::string>> files;
+};
+
+/// Reads all that an expression may read.
+double Follow(const AttributeTable& table) {
+  double sum = 0;
+  for (size_t k = 0; k < table.columns().size(); ++k) {
+    std::vector<std::string_view> texts;
+    const Column column = table.AsColumn(static_cast<int64_t>(k), texts);
+    const auto add = [&](std::string_view text) {
+      for (const char c : text) sum += c;
+    };
+    for (size_t i = 0; i < static_cast<size_t>(table.n_rows()); ++i) {
+      if (!column.reals.empty()) sum += std::isnan(column.reals[i]) ? 0 : column.reals[i];
+      if (!column.booleans.empty()) sum += column.booleans[i];
+      if (!column.integers.empty()) sum += column.integers[i] == kMissingInteger ? 0 : 1;
+      if (!column.texts.empty()) add(column.texts[i]);
+      if (column.type == ColumnType::kText && !column.codes.empty() && column.codes[i] != kMissingCode)
+        add(column.dictionary[static_cast<size_t>(column.codes[i])]);
+      if (column.type != ColumnType::kTags) continue;
+      for (int64_t at = column.indptr[i]; at < column.indptr[i + 1]; ++at)
+        add(column.dictionary[static_cast<size_t>(column.codes[static_cast<size_t>(at)])]);
+    }
+  }
+  return sum + static_cast<double>(table.Describe().dump().size());
+}
+
+void Run(std::span<const uint8_t> input) {
+  static const Stored stored;
+  if (input.empty()) return;
+  const size_t pick = input[0] % (stored.files.size() + 1);
+  const bool of_description = pick == stored.files.size();
+  const std::string& original = of_description ? stored.described : stored.files[pick].second;
+  std::string content = original;
+  for (size_t at = 1; at + 2 < input.size(); at += 3)
+    content[(input[at] | size_t{input[at + 1]} << 8) % content.size()] = static_cast<char>(input[at + 2]);
+  const std::string& name = stored.files[of_description ? 0 : pick].first;
+  if (!of_description) stored.Put(name, content);
+  stored.PutManifest(name, of_description ? stored.files[0].second : content);
+  try {
+    const auto described = nlohmann::json::parse(of_description ? content : stored.described, nullptr, false);
+    const auto artifact = Artifact::Open(stored.path, "dataset");
+    volatile double sum = Follow(AttributeTable::FromArtifact(*artifact, kPrefix, described, kRows));
+    static_cast<void>(sum);
+  } catch (const Error&) {
+  }
+  if (!of_description) stored.Put(name, original);
+}
+
+}  // namespace
+}  // namespace kindred
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  kindred::Run({data, size});
+  return 0;
+}
