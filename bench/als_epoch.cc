@@ -6,10 +6,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "host/data/event_reader.h"
 #include "host/data/id_map.h"
 #include "host/data/interactions.h"
 #include "host/evaluation/holdout_file.h"
+#include "host/intake/event_reader.h"
 #include "host/models/als.h"
 #include "host/ranking/ranker.h"
 #include "kernels/cpu/backend.h"
@@ -22,14 +22,21 @@ struct Data {
   Csr interactions;
 };
 
+EventReaderOptions Adjacency() {
+  EventReaderOptions options;
+  options.read.format = InputFormat::kAdjacency;
+  return options;
+}
+
 void Read(const std::string& path, Data& data) {
   std::vector<std::pair<int32_t, int32_t>> pairs;
   EventSink sink;
-  sink.event = [&](const Event& event) {
-    pairs.emplace_back(data.users.Intern(event.user), data.items.Intern(event.item));
+  sink.events = [&](const EventBatch& batch) {
+    for (size_t e = 0; e < batch.users.size(); ++e)
+      pairs.emplace_back(data.users.Intern(batch.users[e]), data.items.Intern(batch.items[e]));
   };
   sink.bad_row = [](const BadRow& row) { throw Error(ErrorCode::kInvalidArgument, row.file + ": " + row.reason); };
-  ReadEvents(std::vector<std::string>{path}, {EventFormat::kAdjacency}, sink);
+  ReadEvents(std::vector<std::string>{path}, Adjacency(), sink);
   std::sort(pairs.begin(), pairs.end());
   pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
   Csr& matrix = data.interactions;
@@ -56,7 +63,7 @@ nlohmann::json Quality(Backend& backend, const Data& data, const std::string& te
   model.item_factors = {factors.item_factors.data(), model.n_items(), f};
   model.eigenvalues = factors.eigenvalues;
   const Holdout holdout =
-      ReadHoldout(std::vector<std::string>{test}, {EventFormat::kAdjacency}, data.users.view(), data.items.view());
+      ReadHoldout(std::vector<std::string>{test}, Adjacency(), data.users.view(), data.items.view());
   return MetricsJson(Evaluate(Ranker(backend, model, nullptr), holdout, 20));
 }
 

@@ -17,6 +17,10 @@ else
   echo "ALS epoch: left out, KINDRED_DATA_DIR names no folder with gowalla/train.txt" >&2
 fi
 
+echo "Loading beside pandas, and prepare by size -> $results/loading.md"
+.venv-peers/bin/python bench/loading.py "$build" .venv-peers/bin/python "$results/loading.svg" >"$results/loading.md"
+cat "$results/loading.md"
+
 echo "Serving round trip beside an empty gRPC service -> $results/serving_round_trip.md"
 BUILD=$build bench/serving.sh >"$results/serving_round_trip.md"
 cat "$results/serving_round_trip.md"
