@@ -57,6 +57,8 @@ class ExportReader {
   /// Takes results in, in the order of the input.
   void Commit(int64_t number, Result result);
   void CountResult();
+  /// Nothing more is fetched.
+  void End();
   void Take(const EventLayout& layout, const ParsedBlock& block);
   /// The first time that is not written as the first of the export is; null where there is none.
   const ParsedBlock::Seen* OtherTimeForm(const EventLayout& layout, const ParsedBlock& block);
@@ -114,7 +116,14 @@ EventReaderSummary ExportReader::Read() {
   CheckInputs();
   ThreadPool pool(options_.n_threads);
   max_in_flight_ = kInFlight * pool.n_threads();
-  pool.Run(pool.n_threads(), pool.n_threads(), [this](int64_t, int) { WorkOff(); });
+  pool.Run(pool.n_threads(), pool.n_threads(), [this](int64_t, int) {
+    try {
+      WorkOff();
+    } catch (...) {  // memory ran out: nobody may wait for a result that will not come
+      End();
+      throw;
+    }
+  });
   if (error_) std::rethrow_exception(error_);
   return std::move(summary_);
 }
@@ -221,11 +230,17 @@ void ExportReader::Commit(int64_t number, Result result) {
       if (next.error) std::rethrow_exception(next.error);
     } catch (...) {
       error_ = std::current_exception();
-      const std::lock_guard fetch_lock(fetch_mutex_);
-      ended_ = true;
-      may_fetch_.notify_all();
+      End();
     }
   }
+}
+
+void ExportReader::End() {
+  {
+    const std::lock_guard lock(fetch_mutex_);
+    ended_ = true;
+  }
+  may_fetch_.notify_all();
 }
 
 void ExportReader::CountResult() {
