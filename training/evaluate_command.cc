@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "host/evaluation/holdout_file.h"
+#include "host/intake/inputs.h"
 #include "host/models/model.h"
 #include "training/commands.h"
 #include "training/metrics_text.h"
@@ -27,12 +28,13 @@ struct EvaluateFlags {
 };
 
 int RunEvaluate(const EvaluateFlags& flags) {
-  const EventReaderOptions reader = flags.test.Options(flags.test_paths);
+  const std::vector<std::string> test_paths = ExpandInputs(flags.test_paths);
+  const EventReaderOptions reader = flags.test.Options(test_paths);
   WorkingBackend backend(flags.backend, flags.n_threads, GramPrecision::kBf16x3,
                          [](const std::string& message) { spdlog::warn("{}", message); });
   const auto model = Model::Open(ModelStore(flags.store), flags.model, flags.version);
   const Holdout holdout =
-      ReadHoldout(flags.test_paths, reader, model->view().users, model->view().items,
+      ReadHoldout(test_paths, reader, model->view().users, model->view().items,
                   ParseWeighting(model->manifest().value("weighting", nlohmann::json()), "the model's manifest"));
   spdlog::info("evaluating {} version {} on {}", model->name(), model->version(), backend.Text());
   const Evaluation evaluation = backend.Run(
@@ -45,7 +47,7 @@ int RunEvaluate(const EvaluateFlags& flags) {
                            {"holdout", HoldoutJson(evaluation)},
                            {"backend", backend.Describe()}};
   if (!backend.fell_back().empty()) report["fell_back"] = backend.fell_back();
-  report["holdout"]["files"] = flags.test_paths;
+  report["holdout"]["files"] = test_paths;
   if (flags.json) {
     PrintJson(report);
   } else {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "host/cli/progress.h"
+#include "host/intake/inputs.h"
 #include "host/text/field_values.h"
 #include "kernels/select.h"
 #include "training/commands.h"
@@ -40,6 +41,7 @@ CLI::Validator IsTime() {
 
 TrainOptions Resolve(const TrainFlags& flags) {
   TrainOptions options = flags.options;
+  options.test_paths = ExpandInputs(options.test_paths);
   options.test_reader = flags.test.Options(options.test_paths);
   options.weighting = flags.weighting.Changes();
   options.gram_precision = ParseGramPrecision(flags.gram_precision);
