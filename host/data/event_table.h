@@ -48,7 +48,8 @@ class EventTableBuilder {
   };
   /// Sorts. `before`: a dataset whose events come first, or null; it must have the same parts. The builder is empty
   /// afterwards. Throws kInvalidArgument for the 257th type.
-  /// Cost: a few passes at the speed of memory, on all threads. Memory: 24 bytes an event beside the result.
+  /// Cost: a few passes at the speed of memory, on all threads. Memory: beside the result 24 bytes an event, or before
+  /// that 32 where events have ids.
   EventTable Finish(const Parts& parts, const Dataset* before, ThreadPool& pool);
 
  private:

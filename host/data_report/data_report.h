@@ -9,7 +9,7 @@
 namespace kindred {
 
 /// The figures of a dataset: what its manifest says, what its events show, and what deserves a person's attention.
-/// The members are described in docs/formats.md. Ids, names and paths in it are printable (host/data/text.h).
+/// The members are described in docs/formats.md. Ids, names and paths in it are printable (host/text/text.h).
 /// What older or newer programs left out of a manifest, or wrote in another form, is absent or null.
 ///
 /// Quantiles are nearest ranks (host/data_report/distribution.h); times are UTC, weeks ISO 8601.
