@@ -13,6 +13,7 @@
 //  - Out of memory (kOutOfMemory) leaves the backend usable; kDevice makes it dead.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -117,32 +118,66 @@ class ItemIndex {
   int64_t n_items_, n_factors_;
 };
 
+/// How a half-step solves its rows.
+enum class AlsMethod {
+  kExact,
+  /// Steps of conjugate gradients from the row's factors, preconditioned by D^-1 with D = a0 e + l, the diagonal that
+  /// a0 YtY + l I is in the eigenbasis. Cost: 2 n f a step, and as much to begin. Hestenes and Stiefel 1952; for ALS
+  /// Takacs, Pilaszy and Tikk 2011.
+  kConjugateGradient,
+  /// Sweeps over blocks of factors; each block becomes the exact minimum of the row's objective while the others stay.
+  /// In the eigenbasis blocks couple through the row's entries only. Cost of a sweep: n f (block_size + 4) +
+  /// f block_size^2 / 3. iALS++: Rendle, Krichene, Zhang and Koren 2021.
+  kBlocks,
+};
+
+/// The approximate methods never raise a row's objective above what it is at the row's first factors. They do not find
+/// out whether its system is singular.
+struct AlsSolver {
+  static constexpr int64_t kMaxSteps = 1000, kMaxBlockSize = 64;
+
+  AlsMethod method = AlsMethod::kExact;
+  int64_t n_steps = 3;      // steps, or sweeps; 1 to kMaxSteps
+  int64_t block_size = 64;  // a multiple of 8 up to kMaxBlockSize; the last block takes what is left
+  bool warm = true;         // rows start from what `solved` holds, else from 0
+
+  /// Rows of at most so many entries are solved exactly by every method: it costs no more. A backend may do so with
+  /// others, too: the CUDA backend does with those of more than 4096 entries, and each with a row that an approximate
+  /// method leaves with numbers that are not finite, or with a block that is lost to rounding.
+  int64_t MaxExactEntries(int64_t n_factors) const {
+    if (method == AlsMethod::kConjugateGradient) return std::min(n_factors, 8 * (n_steps + 1));
+    return method == AlsMethod::kBlocks && n_factors > block_size ? 2 * block_size : INT64_MAX;
+  }
+};
+
 /// One ALS half-step: for every row r of `observed` the x that minimizes
 ///
 ///   sum over entries (w, b, i) of row r:  w (y_i.x)^2 - 2 b (y_i.x)
 ///   + unobserved_weight * sum over all i of (y_i.x)^2  +  regularization[r] |x|^2
 ///
 /// that is, (a0 YtY + sum w y yt + l I) x = sum b y. Kindred's objective is w = c, b = c p.
-/// Rows without entries get x = 0. Exact: short rows are solved in the dual, an n x n system for n entries
+/// Rows without entries get x = 0. Exact by default: short rows are solved in the dual, an n x n system for n entries
 /// (Woodbury; Hu, Koren and Volinsky 2008 for the primal), long rows in the primal, n_factors squared.
-/// Cost: n^2 f + n^3/3 a short row, n f^2 + f^3/3 a long one.
+/// Cost: n^2 f + n^3/3 a short row, n f^2 + f^3/3 a long one. `solver` names cheaper ways.
 struct AlsHalfStep {
   const SparseRows* observed = nullptr;  // n_rows x n_fixed
   MatrixView<const float> fixed;         // Y, n_fixed x n_factors, as Diagonalize leaves it
   View<const float> eigenvalues;         // n_factors, of YtY, as Diagonalize gives them
   float unobserved_weight = 0;           // a0 >= 0
   View<const float> regularization;      // l, n_rows, >= 0
-  MatrixView<float> solved;              // out, n_rows x n_factors
-  View<double> loss;                     // out, n_rows: the row's minimum plus sum b^2/w over w > 0; or empty
+  MatrixView<float> solved;              // out, n_rows x n_factors; in, too, where the solver starts from it
+  View<double> loss;                     // out, n_rows: the objective at x plus sum b^2/w over w > 0; or empty
   View<double> squared_norm;             // out, n_rows: |x|^2; or empty
+  AlsSolver solver = {};
 };
 
-/// What an ALS fit is about to ask for: users x items with nnz entries, weights only.
+/// What an ALS fit is about to ask for: users x items with nnz entries.
 struct AlsShape {
   int64_t n_users = 0;
   int64_t n_items = 0;
   int64_t nnz = 0;
   int64_t n_factors = 0;
+  bool has_targets = false;  // beside the weights
 };
 
 /// Memory of a fit, before any of it is taken.
@@ -163,6 +198,20 @@ struct TopNRequest {
   MatrixView<int32_t> items;            // out, n_queries x n
   MatrixView<float> scores;             // out, n_queries x n
 };
+
+/// A tall matrix as panels of columns, [A_0 A_1 ...]: each n_rows x width, one below the other in memory.
+struct Panels {
+  MatrixView<const float> stacked;  // n_panels * n_rows x width
+  int64_t n_panels = 1;
+
+  int64_t n_rows() const { return n_panels > 0 ? stacked.n_rows / n_panels : 0; }
+  int64_t n_cols() const { return n_panels * stacked.n_cols; }
+};
+
+/// Widths of panels, and of what is multiplied with them or made orthonormal to them, are multiples of this.
+inline constexpr int64_t kPanelColumns = 16;
+/// The widest block that Orthonormalize takes.
+inline constexpr int64_t kMaxBlockColumns = 64;
 
 class Backend {
  public:
@@ -204,11 +253,32 @@ class Backend {
 
   /// Replaces a by a Q, where at a = Q diag(e) Qt, so that the new at a is diagonal; writes e, descending
   /// and clamped at 0. Inner products of rows do not change. The sign of each column of Q makes its
-  /// largest entry positive.
-  virtual void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) = 0;
+  /// largest entry positive. A companion of as many columns is rotated along, so that its products with rows of a do
+  /// not change either: what a half-step that does not start anew has to start from.
+  virtual void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                           MatrixView<float> companion = {}) = 0;
 
-  /// Wait throws kNumeric naming the first row whose system is singular.
+  /// Wait throws kNumeric naming the first row whose system is singular, which is the error's row().
   virtual void SolveAls(Context& context, const AlsHalfStep& step) = 0;
+
+  /// product = A b, where A has the rows' weights: [n_rows x n_cols] times [n_cols x width], any width. A row is cut
+  /// into pieces of a fixed length, which are summed in float32 and added in order. Cost: 2 nnz width flops, and nnz
+  /// rows of b read.
+  virtual void MultiplySparse(Context& context, const SparseRows& a, MatrixView<const float> b,
+                              MatrixView<float> product) = 0;
+
+  /// product = a s: [n_rows x a.n_cols()] times [a.n_cols() x width], in float32.
+  virtual void MultiplyPanels(Context& context, const Panels& a, MatrixView<const float> s,
+                              MatrixView<float> product) = 0;
+
+  /// Replaces a block B by columns V that are orthonormal, and so to the columns of `basis`, which must be orthonormal
+  /// or zero (n_panels may be 0). `coefficients`, [basis.n_cols() + width x width], become C over R, where
+  /// B = basis C + V R and R is upper triangular. A column that depends on those before it, up to float32's rounding
+  /// (1e-6 of its length), becomes zero, and so does its row of R.
+  /// Block Gram-Schmidt and CholeskyQR, each twice, with inner products summed in double (Yamamoto et al. 2015; Barlow
+  /// and Smoktunowicz 2013). Cost: 8 n_rows n_cols width flops, n_cols with the block's own.
+  virtual void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
+                              MatrixView<double> coefficients) = 0;
 
   /// Makes a catalogue ready for TopN: n_items x n_factors, resident, and kept alive by the caller.
   virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) = 0;

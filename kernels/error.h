@@ -25,11 +25,15 @@ enum class ErrorCode {
 /// The message names the file, line, column or field, what was found and what was expected.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  Error(ErrorCode code, const std::string& message, int64_t row = -1)
+      : std::runtime_error(message), code_(code), row_(row) {}
   ErrorCode code() const { return code_; }
+  /// The row of a matrix that it is about, for those who know what the row stands for; -1: none.
+  int64_t row() const { return row_; }
 
  private:
   ErrorCode code_;
+  int64_t row_;
 };
 
 /// Whether it was the device that failed, so that the same work may succeed on another one.

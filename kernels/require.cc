@@ -31,6 +31,41 @@ void RequireAlsShapes(const AlsHalfStep& step) {
   Require(step.loss.empty() || step.loss.size == n_rows, "ALS: not one loss a row");
   Require(step.squared_norm.empty() || step.squared_norm.size == n_rows, "ALS: not one norm a row");
   Require(step.unobserved_weight >= 0, "ALS: the unobserved weight is negative");
+  Require(step.solver.n_steps >= 1 && step.solver.n_steps <= AlsSolver::kMaxSteps,
+          "ALS: the solver does not take 1 to 1000 steps");
+  const int64_t block_size = step.solver.block_size;
+  Require(block_size >= 8 && block_size <= AlsSolver::kMaxBlockSize && block_size % 8 == 0,
+          "ALS: the solver's blocks are not of a multiple of 8 factors up to 64");
+}
+
+void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,
+                              MatrixView<const float> companion) {
+  Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
+  Require(companion.n_rows == 0 || companion.n_cols == a.n_cols, "Diagonalize: the companion has other columns");
+}
+
+void RequireSparseProductShapes(const SparseRows& a, MatrixView<const float> b, MatrixView<float> product) {
+  Require(a.n_cols() == b.n_rows && a.n_rows() == product.n_rows && b.n_cols == product.n_cols,
+          "sparse product: the matrices do not fit");
+}
+
+void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product) {
+  Require(a.n_panels > 0 && a.stacked.n_rows % a.n_panels == 0, "panel product: the panels do not have equal rows");
+  Require(a.n_cols() == s.n_rows && a.n_rows() == product.n_rows && s.n_cols == product.n_cols,
+          "panel product: the matrices do not fit");
+  Require(a.stacked.n_cols % kPanelColumns == 0 && s.n_cols % kPanelColumns == 0,
+          "panel product: a width is no multiple of 16");
+}
+
+void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, MatrixView<double> coefficients) {
+  const int64_t width = block.n_cols;
+  Require(width > 0 && width % kPanelColumns == 0 && width <= kMaxBlockColumns,
+          "orthonormalize: the block's width is not 16, 32, 48 or 64");
+  Require(
+      basis.n_panels == 0 || (basis.stacked.n_cols == width && basis.stacked.n_rows == basis.n_panels * block.n_rows),
+      "orthonormalize: the basis is not of panels like the block");
+  Require(coefficients.n_rows == basis.n_panels * width + width && coefficients.n_cols == width,
+          "orthonormalize: the coefficients do not fit basis and block");
 }
 
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request) {

@@ -12,6 +12,11 @@ void Require(bool holds, const char* message);
 void RequireSparseRows(const CsrView& weights, std::span<const float> targets);
 /// That the shapes of a step or a request fit each other.
 void RequireAlsShapes(const AlsHalfStep& step);
+void RequireSparseProductShapes(const SparseRows& a, MatrixView<const float> b, MatrixView<float> product);
+void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product);
+void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, MatrixView<double> coefficients);
+void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,
+                              MatrixView<const float> companion);
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
 
 }  // namespace kindred

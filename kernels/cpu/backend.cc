@@ -1,5 +1,6 @@
 #include "kernels/cpu/backend.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace kindred {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{1} << 21;
 
 std::string ProcessorName() {
   std::ifstream file("/proc/cpuinfo");
@@ -50,7 +52,9 @@ void CpuContext::Fail(const Error& error) {
 }
 
 CpuBackend::CpuBackend(int n_threads, SimdLevel level)
-    : pool_(n_threads), simd_(SimdKernelsOf(std::min(level, DetectSimdLevel()))) {}
+    : pool_(n_threads),
+      simd_(SimdKernelsOf(std::min(level, DetectSimdLevel()))),
+      products_(SimdProductsOf(std::min(level, DetectSimdLevel()))) {}
 
 DeviceInfo CpuBackend::Describe() const {
   return {"cpu", ProcessorName(), simd_.name, pool_.n_threads(),
@@ -64,10 +68,13 @@ std::unique_ptr<Context> CpuBackend::NewContext(int max_threads) {
 
 Buffer CpuBackend::Allocate(int64_t bytes) {
   Require(bytes >= 0, "a buffer of negative size");
+  // Rows of factors are read in no order: with small pages each would cost a walk through the page table.
+  const size_t alignment = static_cast<size_t>(bytes) >= 2 * kHugePage ? kHugePage : kAlignment;
   const size_t rounded =
-      std::max<size_t>(kAlignment, (static_cast<size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment);
-  void* data = std::aligned_alloc(kAlignment, rounded);
+      std::max<size_t>(alignment, (static_cast<size_t>(bytes) + alignment - 1) / alignment * alignment);
+  void* data = std::aligned_alloc(alignment, rounded);
   if (data == nullptr) throw Error(ErrorCode::kOutOfMemory, "no " + std::to_string(bytes) + " bytes of memory");
+  if (alignment == kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
   return {data, bytes, std::shared_ptr<const void>(data, [](void* p) { std::free(p); })};
 }
 

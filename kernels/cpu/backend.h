@@ -7,6 +7,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_product.h"
 
 namespace kindred {
 
@@ -45,6 +46,15 @@ class CpuContext : public Context {
   std::unique_ptr<Error> error_;
 };
 
+/// Sparse rows where the caller has them, for every operation that takes such.
+class CsrRows : public SparseRows {
+ public:
+  const CsrView weights;
+
+ protected:
+  explicit CsrRows(const CsrView& rows) : SparseRows(rows.n_rows, rows.n_cols, rows.nnz()), weights(rows) {}
+};
+
 class CpuBackend : public Backend {
  public:
   /// n_threads 0: one a core. `level` is capped at what the processor has.
@@ -60,14 +70,21 @@ class CpuBackend : public Backend {
                                             std::shared_ptr<const void> keep, int64_t max_entry_bytes) override;
   AlsPlan PlanAls(const AlsShape& shape) const override;
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override;
-  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override;
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                   MatrixView<float> companion) override;
   void SolveAls(Context& context, const AlsHalfStep& step) override;
+  void MultiplySparse(Context& context, const SparseRows& a, MatrixView<const float> b,
+                      MatrixView<float> product) override;
+  void MultiplyPanels(Context& context, const Panels& a, MatrixView<const float> s, MatrixView<float> product) override;
+  void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
+                      MatrixView<double> coefficients) override;
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
 
  private:
   ThreadPool pool_;
   const SimdKernels& simd_;
+  const SimdProducts& products_;
 };
 
 }  // namespace kindred

@@ -45,6 +45,7 @@ Eigen::MatrixXd GramInDouble(CpuContext& context, const SimdKernels& simd, Matri
 
 // a := a q, tile by tile.
 void Rotate(CpuContext& context, const SimdKernels& simd, MatrixView<float> a, const Eigen::MatrixXf& q) {
+  if (a.n_rows == 0) return;
   const int64_t f = a.n_cols, n_panels = CountPanels(f), stride = n_panels * kPanelWidth;
   std::vector<float> panels(static_cast<size_t>(f * stride), 0.0f);
   for (int64_t k = 0; k < f; ++k)
@@ -70,8 +71,9 @@ void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<fl
       gramian.data[r * a.n_cols + c] = gramian.data[c * a.n_cols + r] = static_cast<float>(gram(r, c));
 }
 
-void CpuBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) {
-  Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
+void CpuBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                             MatrixView<float> companion) {
+  RequireDiagonalizeShapes(a, eigenvalues, companion);
   CpuContext& cpu = static_cast<CpuContext&>(context);
   const Eigen::MatrixXd gram = GramInDouble(cpu, simd_, a);
   if (!gram.allFinite()) {
@@ -90,6 +92,7 @@ void CpuBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> 
     eigenvalues.data[c] = static_cast<float>(std::max(0.0, solver.eigenvalues()[f - 1 - c]));
   }
   Rotate(cpu, simd_, a, q);
+  Rotate(cpu, simd_, companion, q);
 }
 
 }  // namespace kindred

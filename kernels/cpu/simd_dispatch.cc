@@ -1,17 +1,25 @@
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_product.h"
+
+#include <algorithm>
+
+#include <algorithm>
 
 namespace kindred {
 
 namespace simd_baseline {
 extern const SimdKernels kKernels;
-}
+extern const SimdProducts kProducts;
+}  // namespace simd_baseline
 #ifdef KINDRED_X86_SIMD
 namespace simd_avx2 {
 extern const SimdKernels kKernels;
-}
+extern const SimdProducts kProducts;
+}  // namespace simd_avx2
 namespace simd_avx512 {
 extern const SimdKernels kKernels;
-}
+extern const SimdProducts kProducts;
+}  // namespace simd_avx512
 #endif
 
 SimdLevel DetectSimdLevel() {
@@ -35,22 +43,65 @@ const SimdKernels& SimdKernelsOf(SimdLevel level) {
   return simd_baseline::kKernels;
 }
 
+const SimdProducts& SimdProductsOf(SimdLevel level) {
+#ifdef KINDRED_X86_SIMD
+  if (level == SimdLevel::kAvx512) return simd_avx512::kProducts;
+  if (level == SimdLevel::kAvx2) return simd_avx2::kProducts;
+#endif
+  static_cast<void>(level);
+  return simd_baseline::kProducts;
+}
+
+int64_t PaddedFactors(int64_t n_factors) {
+  return (n_factors + 15) / 16 * 16;
+}
+
+int64_t PrimalSystemSize(int64_t n_factors) {
+  return PaddedFactors(n_factors) * (PaddedFactors(n_factors) + 1);
+}
+
 namespace {
 
-int64_t Rounded(int64_t n) {
-  return (n + 15) / 16 * 16;
+// By lanes up to this many entries, and floats of one row's gathered factors: then all lanes fit the second cache.
+constexpr int64_t kLaneEntries = 48, kLaneFloats = 8192;
+constexpr int64_t kMaxLanes = 16;
+constexpr int64_t kMaxGatherRows = 64;  // as in simd_primal.cc
+
+int64_t LanesWorkspace(int64_t n_factors) {
+  const int64_t n = std::min((n_factors + 3) / 4 * 4, kLaneEntries), width = PaddedFactors(n_factors);
+  const int64_t each = std::min(n * width, kLaneFloats) + n * PaddedFactors(n) + (n + 1) * (n + 2) / 2 + n + width;
+  return kMaxLanes * each + width;
+}
+
+int64_t DualWorkspace(int64_t n_factors) {
+  const int64_t width = PaddedFactors(n_factors);
+  return 2 * width * width + 4 * width;
+}
+
+int64_t PrimalWorkspace(int64_t n_factors) {
+  return PrimalSystemSize(n_factors) + kMaxGatherRows * PaddedFactors(n_factors);
 }
 
 }  // namespace
 
-int64_t DualWorkspace(int64_t n_entries, int64_t n_factors) {
-  const int64_t rows = (n_entries + 3) / 4 * 4;
-  return rows * Rounded(n_factors) + rows * Rounded(n_entries + 1) + Rounded(n_entries) + 2 * Rounded(n_factors);
+AlsWay FastestWay(int64_t n_entries, int64_t n_factors, bool dual) {
+  if (!dual || n_entries > n_factors) return AlsWay::kPrimal;
+  if (n_entries > kLaneEntries) return AlsWay::kDual;
+  return (n_entries + 3) / 4 * 4 * PaddedFactors(n_factors) <= kLaneFloats ? AlsWay::kLanes : AlsWay::kDual;
 }
 
-int64_t PrimalWorkspace(int64_t n_factors) {
-  const int64_t width = Rounded(n_factors + 1);
-  return width * width + 64 * width;
+int64_t AlsWorkspace(int64_t n_factors) {
+  return std::max({LanesWorkspace(n_factors), DualWorkspace(n_factors), PrimalWorkspace(n_factors)});
+}
+
+// Five vectors and what is gathered, or a number an entry and two vectors, a block's system and what is gathered for
+// it.
+int64_t ApproximateWorkspace(int64_t n_entries, int64_t n_factors) {
+  constexpr int64_t kBlock = 64;  // AlsSolver::kMaxBlockSize
+  const int64_t width = PaddedFactors(n_factors);
+  const int64_t gradients = 5 * width + std::max(kGatheredFloats, 64 * width);
+  const int64_t blocks = (n_entries + 15) / 16 * 16 + 2 * kBlock + kBlock * kBlock + 64 * kBlock;
+  return std::max(gradients, blocks);
 }
 
 }  // namespace kindred

@@ -31,17 +31,28 @@ DeviceMemory ToDevice(Stream& stream, const auto& host) {
   return memory;
 }
 
-// Where in a tile's order each kernel's rows begin: rows get shorter.
+// Where in a tile's order each kernel's rows begin: rows get shorter. Those that an approximate solver leaves to the
+// exact one are its longest and its shortest.
 struct Shares {
-  Shares(const CudaSparseRows& rows, const CudaSparseRows::Tile& tile, int64_t n_factors, int64_t shared_bytes)
-      : n_rows(tile.end_row - tile.first_row),
-        dual(rows.FirstOfAtMost(tile, MaxDualEntries(n_factors, shared_bytes))),
-        fused(n_factors > kFusedFactors ? dual : std::min(dual, rows.FirstOfAtMost(tile, kFusedEntries))),
-        dual_64(std::max(dual, rows.FirstOfAtMost(tile, 64))),
-        dual_32(std::max(dual, rows.FirstOfAtMost(tile, 32))),
-        empty(rows.FirstOfAtMost(tile, 0)) {}
+  Shares(const CudaSparseRows& rows, const CudaSparseRows::Tile& tile, const AlsSolver& solver, int64_t n_factors,
+         int64_t shared_bytes)
+      : n_rows(tile.end_row - tile.first_row) {
+    const auto first = [&](int64_t n_entries) { return rows.FirstOfAtMost(tile, n_entries); };
+    if (solver.method != AlsMethod::kExact) {
+      exact = first(solver.MaxExactEntries(n_factors));
+      approximate = std::min(exact, first(MaxApproximateEntries(solver, n_factors, shared_bytes)));
+      kept = std::clamp(first(MaxKeptEntries(n_factors)), approximate, exact);
+    }
+    dual = std::max(exact, first(MaxDualEntries(n_factors, shared_bytes)));
+    fused = n_factors > kFusedFactors ? dual : std::clamp(first(kFusedEntries), exact, dual);
+    dual_64 = std::max(dual, first(64));
+    dual_32 = std::max(dual, first(32));
+    empty = first(0);
+  }
+  /// Rows that are solved in chunks.
+  bool IsChunked(int64_t place) const { return place < approximate || (place >= exact && place < fused); }
 
-  int64_t n_rows, dual, fused, dual_64, dual_32, empty;
+  int64_t n_rows, approximate = 0, kept = 0, exact = 0, fused, dual, dual_64, dual_32, empty;
 };
 
 // The workspace of a half-step.
@@ -88,9 +99,25 @@ AlsArguments Arguments(const AlsHalfStep& step) {
   return a;
 }
 
+void LaunchApproximate(const AlsArguments& a, const AlsSolver& solver, GramPrecision precision,
+                       const CudaSparseRows& rows, const CudaSparseRows::Tile& tile, const Shares& at,
+                       StreamHandle stream) {
+  if (at.approximate == at.exact) return;
+  const auto longest = [&](int64_t place) {
+    return place < at.exact ? rows.Degree(rows.Order(tile)[static_cast<size_t>(place)]) : 0;
+  };
+  if (solver.method == AlsMethod::kBlocks) {
+    LaunchBlocks(a, solver, precision, at.approximate, at.exact - at.approximate, longest(at.approximate), stream);
+    return;
+  }
+  LaunchGradients(a, solver, at.approximate, at.kept - at.approximate, longest(at.approximate), stream);
+  LaunchGradients(a, solver, at.kept, at.exact - at.kept, longest(at.kept), stream);
+}
+
 // Queues the kernels of every tile; rows that are not resident are copied in beside those of the tile before.
 void SolveTiles(CudaContext& cuda, const DeviceFacts& facts, GramPrecision precision, const CudaSparseRows& rows,
-                AlsArguments a, std::vector<ChunkedPrimal>& chunked, const Workspace& workspace) {
+                const AlsSolver& solver, AlsArguments a, std::vector<ChunkedPrimal>& chunked,
+                const Workspace& workspace) {
   Stream& stream = cuda.stream();
   const int64_t f = a.n_factors;
   const int n_multiprocessors = facts.n_multiprocessors;
@@ -107,8 +134,9 @@ void SolveTiles(CudaContext& cuda, const DeviceFacts& facts, GramPrecision preci
       stream.WaitFor(copied[i % 2]);
     }
     stream.Zero(workspace.counts, 2 * static_cast<int64_t>(sizeof(unsigned)));
-    const Shares at(rows, tile, f, facts.shared_bytes);
+    const Shares at(rows, tile, solver, f, facts.shared_bytes);
     chunked[i].Launch(cuda, a, precision, facts.shared_bytes, workspace.chunked);
+    LaunchApproximate(a, solver, precision, rows, tile, at, stream.handle());
     LaunchPrimal(a, precision, at.fused, at.dual - at.fused, stream.handle());
     LaunchDual(a, 128, at.dual, at.dual_64 - at.dual, stream.handle());
     LaunchDual(a, 64, at.dual_64, at.dual_32 - at.dual_64, stream.handle());
@@ -214,9 +242,11 @@ void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
   int64_t chunked_bytes = 0;
   for (const auto& tile : rows.tiles()) {
     chunked.emplace_back(f);
-    const int64_t n_chunked = Shares(rows, tile, f, facts_.shared_bytes).fused;
-    for (int64_t row : rows.Order(tile).first(static_cast<size_t>(n_chunked)))
-      chunked.back().Add(row, rows.Offset(row), rows.Offset(row + 1));
+    const Shares at(rows, tile, step.solver, f, facts_.shared_bytes);
+    for (int64_t place = 0; place < at.fused; ++place) {
+      const int64_t row = rows.Order(tile)[static_cast<size_t>(place)];
+      if (at.IsChunked(place)) chunked.back().Add(row, rows.Offset(row), rows.Offset(row + 1));
+    }
     chunked_bytes = std::max(chunked_bytes, chunked.back().workspace_bytes());
   }
   const int64_t n_rows = MaxRows(rows);
@@ -232,13 +262,14 @@ void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
   if (!rows.streamed()) rows.Point(a);
 
   a.failure = cuda.NewFlag([&rows, f](unsigned long long row) {
-    return Error(ErrorCode::kNumeric, "ALS: the system of row " + std::to_string(row) + " (" +
-                                          std::to_string(rows.Degree(static_cast<int64_t>(row))) +
-                                          " entries, n_factors " + std::to_string(f) +
-                                          ") is singular; a larger regularization helps");
+    return Error(ErrorCode::kNumeric,
+                 "ALS: the system of row " + std::to_string(row) + " (" +
+                     std::to_string(rows.Degree(static_cast<int64_t>(row))) + " entries, n_factors " +
+                     std::to_string(f) + ") is singular; a larger regularization helps",
+                 static_cast<int64_t>(row));
   });
   try {
-    SolveTiles(cuda, facts_, precision_, rows, a, chunked, workspace);
+    SolveTiles(cuda, facts_, precision_, rows, step.solver, a, chunked, workspace);
   } catch (...) {
     cuda.DropFlag();  // its report asks the rows, which may be gone by the next Wait
     throw;
@@ -247,7 +278,7 @@ void CudaBackend::SolveAls(Context& context, const AlsHalfStep& step) {
 
 AlsPlan CudaBackend::PlanAls(const AlsShape& shape) const {
   const int64_t n_rows = shape.n_users + shape.n_items, longer = std::max(shape.n_users, shape.n_items);
-  const int64_t f = shape.n_factors, entry_bytes = shape.nnz * CudaSparseRows::BytesPerEntry(false);
+  const int64_t f = shape.n_factors, entry_bytes = shape.nnz * CudaSparseRows::BytesPerEntry(shape.has_targets);
   constexpr int64_t kFigures = 4 + 8 + 8;  // regularization, loss and squared norm of a row
   const int64_t resident = n_rows * (f * 4 + kFigures + CudaSparseRows::BytesPerRow()) + f * 4;
   const int64_t shortest_primal = MaxDualEntries(f, facts_.shared_bytes) + 1;

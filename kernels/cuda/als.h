@@ -1,10 +1,12 @@
 // The parts of the CUDA half-step: what its kernels are given, and how much memory they ask for.
 //
-//   als.cu          rows made resident or streamed, the order of launches, the plan
-//   als_dual.cu     short rows
-//   als_primal.cu   long rows, for n_factors up to 128
-//   als_chunked.cu  huge rows, and larger systems
-//   als_double.cu   the few rows that float32 cannot tell from singular ones
+//   als.cu             rows made resident or streamed, the order of launches, the plan
+//   als_dual.cu        short rows
+//   als_primal.cu      long rows, for n_factors up to 128
+//   als_chunked.cu     huge rows, and larger systems
+//   als_gradients.cu   rows that need not be exact, by conjugate gradients
+//   als_blocks.cu      the same by sweeps over blocks of factors
+//   als_double.cu      the few rows that float32 cannot tell from singular ones
 #pragma once
 
 #include <cstdint>
@@ -51,11 +53,10 @@ __device__ inline float Diagonal(const AlsArguments& a, int64_t row, int64_t k) 
 __device__ inline void Append(const RowList& list, int64_t row) {
   list.rows[atomicAdd(list.count, 1u)] = row;
 }
-/// What a block ends a row with: its figures, or a place in the list of unsolved rows.
-__device__ inline void FinishRow(const AlsArguments& a, int64_t row, bool solved, double norm, double loss) {
+/// What a block ends a row with: its norm, or a place in the list of unsolved rows.
+__device__ inline void FinishRow(const AlsArguments& a, int64_t row, bool solved, double norm) {
   if (threadIdx.x > 0) return;
   if (!solved || norm * 0 != 0) Append(a.unsolved, row);
-  if (a.loss != nullptr) a.loss[row] = loss;
   if (a.squared_norm != nullptr) a.squared_norm[row] = norm;
 }
 
@@ -114,6 +115,18 @@ class ChunkedPrimal {
   int64_t workspace_bytes_ = 0;
   std::vector<Batch> batches_;
 };
+
+/// The longest row that an approximate solver takes, by one block; longer ones are solved exactly, in chunks.
+int64_t MaxApproximateEntries(const AlsSolver& solver, int64_t n_factors, int64_t shared_bytes);
+/// Rows of at most so many entries keep their factors in shared memory from one step of conjugate gradients to the
+/// next.
+int64_t MaxKeptEntries(int64_t n_factors);
+/// Improves the rows order[first, first + count), of at most `longest` entries each; those left with numbers that are
+/// not finite go to a.unsolved.
+void LaunchGradients(const AlsArguments& a, const AlsSolver& solver, int64_t first, int64_t count, int64_t longest,
+                     StreamHandle stream);
+void LaunchBlocks(const AlsArguments& a, const AlsSolver& solver, GramPrecision precision, int64_t first, int64_t count,
+                  int64_t longest, StreamHandle stream);
 
 /// Blocks of LaunchDouble, each with a system of its own in the workspace.
 int DoubleBlocks(int64_t n_factors, int n_multiprocessors);

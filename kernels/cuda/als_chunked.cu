@@ -1,15 +1,20 @@
 // Long rows of the ALS half-step by several blocks: huge rows, and systems of more than 128 factors.
 //
-// Method: each block assembles one tile of 128 columns of one chunk's Gram matrix (als_primal.h); the chunks of a row
-// are added in order; one block factors the system where it lies, its panel of 32 columns in shared memory. In batches
-// that a fixed amount of memory holds; where a row is cut depends on the row alone. Bytes: n f 4 gathered once a tile
-// row, and the partial matrices written and read. Flops: 3 n f^2 on tensor cores + f^3/3. Not measured on a GPU yet.
+// Method: each block assembles one tile of 128 columns of one chunk's Gram matrix (als_primal.h); one block adds the
+// chunks of a row in order, into shared memory, and solves the system there, or, where it has no place there, in global
+// memory with its panel of 32 columns in shared memory. In batches that a fixed amount of memory holds; where a row is
+// cut depends on the row alone. Bytes: n f 4 gathered once a tile row, and the partial matrices written and read.
+// Flops: 3 n f^2 on tensor cores + f^3/3.
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/cuda/als_primal.h"
+#include "kernels/cuda/cholesky.h"
 
 namespace kindred::cuda {
 namespace {
+
+constexpr int64_t kStaticShared = 1024;  // more than these kernels declare
 
 struct ChunkSums {
   float* grams;       // [n_chunks, width, width]
@@ -19,32 +24,93 @@ struct ChunkSums {
 
 // One tile of one chunk's Gram matrix: on the diagonal, with the right-hand side, or, kSquare, below it.
 template <bool kSquare, bool kBf16x3>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(GramTile<kFusedFactors, kSquare, kBf16x3>::kThreads, kSquare ? 1 : 2)
     AssembleChunk(AlsArguments a, const ChunkedPrimal::Chunk* chunks, int64_t width, ChunkSums sums) {
   using Tile = GramTile<kFusedFactors, kSquare, kBf16x3>;
   KINDRED_DYNAMIC_SHARED(float, memory);
   KINDRED_SHARED(double, scratch, 32);
   const ChunkedPrimal::Chunk chunk = chunks[blockIdx.x];
-  int64_t left = blockIdx.y, top = left;
+  int left = static_cast<int>(blockIdx.y), top = left;
   if constexpr (kSquare) {
     left = 1;
-    top = blockIdx.y;
     while (top >= left) top -= left++;
   }
   Tile tile(a, memory, left * kFusedFactors, top * kFusedFactors);
-  tile.Add(chunk.begin - a.first_entry, chunk.end - a.first_entry);
-  float* gram = sums.grams + blockIdx.x * width * width;
-  tile.ForEach(
-      [&](int r, int c, float value) { gram[(left * kFusedFactors + r) * width + top * kFusedFactors + c] = value; });
-  if constexpr (kSquare) return;
+  tile.Assemble(chunk.begin - a.first_entry, chunk.end - a.first_entry);
+  float* gram = sums.grams + (blockIdx.x * width + left * kFusedFactors) * width + top * kFusedFactors;
+  const int ld = static_cast<int>(width);
+  tile.ForEach([&](int r, int c, float value) { gram[r * ld + c] = value; });
+  if constexpr (!kSquare) {
+    __syncthreads();
+    if (threadIdx.x < kFusedFactors)
+      sums.rights[blockIdx.x * width + left * kFusedFactors + threadIdx.x] = tile.Right(static_cast<int>(threadIdx.x));
+    const double constant = BlockSum(tile.Constant(), scratch);
+    if (threadIdx.x == 0 && left == 0) sums.constants[blockIdx.x] = constant;
+  }
+}
+
+// Where the arrays of SolveChunks lie, in floats.
+template <bool kBf16x3>
+struct SharedSystem {
+  __host__ __device__ explicit SharedSystem(int f)
+      : floors(PanelMatrix<kBf16x3>::Floats(f)),
+        x(floors + PanelMatrix<kBf16x3>::Padded(f)),
+        sums(x + PanelMatrix<kBf16x3>::Padded(f)),
+        end(sums + 16 * 8) {}
+  int floors, x, sums, end;
+};
+
+// One block a row: its chunks added in order, with its diagonal, and the system solved, all in shared memory.
+template <bool kBf16x3>
+__global__ void __launch_bounds__(256)
+    SolveChunks(AlsArguments a, const ChunkedPrimal::Row* rows, int64_t width, ChunkSums sums) {
+  KINDRED_DYNAMIC_SHARED(float, memory);
+  KINDRED_SHARED(double, scratch, 32);
+  const ChunkedPrimal::Row row = rows[blockIdx.x];
+  const int f = static_cast<int>(a.n_factors), t = static_cast<int>(threadIdx.x),
+            n_threads = static_cast<int>(blockDim.x);
+  const SharedSystem<kBf16x3> layout(f);
+  const PanelMatrix<kBf16x3> system(memory, f);
+  constexpr int kAtOnce = 4;  // rows a warp has under way
+  const int n_warps = n_threads / 32, lane = t & 31;
+  for (int first = t / 32; first < system.n_rows(); first += kAtOnce * n_warps)
+    for (int c = lane * 4; c < system.n_rows(); c += 128) {
+      float4 rows_sums[kAtOnce] = {};
+      for (int64_t chunk = row.first_chunk; chunk < row.end_chunk; ++chunk)
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i) {
+          const int r = first + i * n_warps;
+          if (r >= system.n_rows() || c > r) continue;
+          const float4 part = *reinterpret_cast<const float4*>(sums.grams + (chunk * width + r) * width + c);
+          rows_sums[i].x += part.x;
+          rows_sums[i].y += part.y;
+          rows_sums[i].z += part.z;
+          rows_sums[i].w += part.w;
+        }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int r = first + i * n_warps;
+        if (r < system.n_rows() && c <= r) *reinterpret_cast<float4*>(&system.At(r, c)) = rows_sums[i];
+      }
+    }
+  for (int k = t; k < system.n_rows(); k += n_threads) {
+    float sum = 0;
+    for (int64_t chunk = row.first_chunk; chunk < row.end_chunk; ++chunk) sum += sums.rights[chunk * width + k];
+    system.Right(k) = sum;
+  }
+  double constant = 0;
+  if (t == 0)
+    for (int64_t chunk = row.first_chunk; chunk < row.end_chunk; ++chunk) constant += sums.constants[chunk];
   __syncthreads();
-  memory[threadIdx.x] = tile.right();
+  for (int k = t; k < system.n_rows(); k += n_threads) {
+    const float value = k < f ? system.At(k, k) + Diagonal(a, row.row, k) : 1.0f;
+    system.At(k, k) = value;
+    memory[layout.floors + k] = k < f ? PivotFloor(f, value) : 0.0f;
+  }
   __syncthreads();
-  if (threadIdx.x < kFusedFactors)
-    sums.rights[blockIdx.x * width + left * kFusedFactors + threadIdx.x] =
-        memory[threadIdx.x] + memory[kFusedFactors + threadIdx.x];
-  const double constant = BlockSum(tile.constant(), scratch);
-  if (threadIdx.x == 0 && left == 0) sums.constants[blockIdx.x] = constant;
+  SolveSystem(
+      a, row.row, system, memory + layout.floors, memory + layout.x, memory + layout.sums, [&] { return constant; },
+      scratch);
 }
 
 // The systems of a batch: each row's chunks added in order, with its diagonal; the right-hand side as row n_factors.
@@ -83,12 +149,29 @@ __global__ void AddChunks(AlsArguments a, const ChunkedPrimal::Row* rows, int64_
 // One block a row, where the system lies. Shared memory: x, and the panel of Cholesky where there is room for it.
 __global__ void __launch_bounds__(256)
     SolveAdded(AlsArguments a, const ChunkedPrimal::Row* rows, int64_t width, Systems systems, bool has_panel) {
-  KINDRED_DYNAMIC_SHARED(float, memory);
+  KINDRED_DYNAMIC_SHARED(float, x);
   KINDRED_SHARED(double, scratch, 32);
-  const int64_t place = blockIdx.x;
-  SolveSystem(a, rows[place].row, systems.matrices + place * (width + 1) * width, static_cast<int>(width),
-              systems.floors + place * width, memory, has_panel ? memory + width : nullptr,
-              threadIdx.x == 0 ? systems.constants[place] : 0.0, scratch);
+  const int64_t place = blockIdx.x, row = rows[place].row;
+  const int f = static_cast<int>(a.n_factors), ld = static_cast<int>(width), t = static_cast<int>(threadIdx.x);
+  float* system = systems.matrices + place * (width + 1) * width;
+  const bool solved =
+      BlockCholesky(system, f, f + 1, ld, systems.floors + place * width, has_panel ? x + width : nullptr);
+  double loss = t == 0 ? systems.constants[place] : 0.0, norm = 0;
+  if (solved) {
+    for (int k = t; k < f; k += 256) {
+      x[k] = system[f * ld + k];
+      loss -= static_cast<double>(x[k]) * x[k];
+    }
+    __syncthreads();
+    BlockBackward(system, f, ld, x);
+    for (int k = t; k < f; k += 256) {
+      a.solved[row * f + k] = x[k];
+      norm += static_cast<double>(x[k]) * x[k];
+    }
+  }
+  loss = BlockSum(loss, scratch);
+  if (t == 0 && a.loss != nullptr) a.loss[row] = loss;
+  FinishRow(a, row, solved, BlockSum(norm, scratch));
 }
 
 }  // namespace
@@ -148,24 +231,27 @@ void ChunkedPrimal::LaunchBatch(CudaContext& context, const AlsArguments& a, Gra
   stream.CopyToDevice(rows, kept->rows.data(), n_rows * static_cast<int64_t>(sizeof(Row)));
   context.Keep(kept);
 
-  const bool bf16x3 = precision == GramPrecision::kBf16x3;
   const int64_t n_tiles = width_ / kFusedFactors;
-  const auto assemble = [&](auto kernel, int floats, int64_t n_pairs) {
+  const auto assemble = [&]<class Tile>(std::type_identity<Tile>, auto kernel, int64_t n_pairs) {
     if (n_pairs > 0)
-      cuda::Launch(kernel, dim3(static_cast<unsigned>(n_chunks), static_cast<unsigned>(n_pairs)), dim3(256),
-                   static_cast<size_t>(floats) * sizeof(float), stream.handle(), a, chunks, width_, sums);
+      cuda::Launch(kernel, dim3(static_cast<unsigned>(n_chunks), static_cast<unsigned>(n_pairs)), dim3(Tile::kThreads),
+                   static_cast<size_t>(Tile::kFloats) * sizeof(float), stream.handle(), a, chunks, width_, sums);
   };
-  if (bf16x3) {
-    assemble(AssembleChunk<false, true>, GramTile<kFusedFactors, false, true>::kFloats, n_tiles);
-    assemble(AssembleChunk<true, true>, GramTile<kFusedFactors, true, true>::kFloats, n_tiles * (n_tiles - 1) / 2);
-  } else {
-    assemble(AssembleChunk<false, false>, GramTile<kFusedFactors, false, false>::kFloats, n_tiles);
-    assemble(AssembleChunk<true, false>, GramTile<kFusedFactors, true, false>::kFloats, n_tiles * (n_tiles - 1) / 2);
-  }
+  const auto solve = [&]<bool kBf16x3>(std::bool_constant<kBf16x3>) {
+    assemble(std::type_identity<GramTile<kFusedFactors, false, kBf16x3>>(), AssembleChunk<false, kBf16x3>, n_tiles);
+    assemble(std::type_identity<GramTile<kFusedFactors, true, kBf16x3>>(), AssembleChunk<true, kBf16x3>,
+             n_tiles * (n_tiles - 1) / 2);
+    const auto shared = SharedSystem<kBf16x3>(static_cast<int>(n_factors_)).end * static_cast<int64_t>(sizeof(float));
+    if (shared + kStaticShared > shared_bytes) return false;
+    cuda::Launch(SolveChunks<kBf16x3>, dim3(static_cast<unsigned>(n_rows)), dim3(256), static_cast<size_t>(shared),
+                 stream.handle(), a, rows, width_, sums);
+    return true;
+  };
+  if (precision == GramPrecision::kBf16x3 ? solve(std::true_type()) : solve(std::false_type())) return;
   cuda::Launch(AddChunks, dim3(Blocks(width_ * width_, 256), static_cast<unsigned>(n_rows)), dim3(256), 0,
                stream.handle(), a, rows, width_, sums, systems);
   const int64_t panel = (n_factors_ + 1 - kCholeskyBlock) * kCholeskyPanelStride;
-  const bool has_panel = panel > 0 && (width_ + panel) * 4 + 1024 <= shared_bytes;
+  const bool has_panel = panel > 0 && (width_ + panel) * 4 + kStaticShared <= shared_bytes;
   cuda::Launch(SolveAdded, dim3(static_cast<unsigned>(n_rows)), dim3(256),
                static_cast<size_t>(width_ + (has_panel ? panel : 0)) * sizeof(float), stream.handle(), a, rows, width_,
                systems, has_panel);

@@ -5,10 +5,10 @@
 // whole, where they are small, so that each is read once, else 32 columns at a time in a ring of two. Each thread holds
 // a tile of K in registers; Cholesky and both solves stay in shared memory. Entries with w = 0 and b != 0 are carried
 // beside: x gains D^-1 sum b y, and g loses its projection. Bytes: n f 4 gathered once (whole) or twice (ring). Flops:
-// n^2 f + n^3/3. Not measured on a GPU yet.
+// n^2 f + n^3/3.
 #include "kernels/cuda/als.h"
 #include "kernels/cuda/block.h"
-#include "kernels/cuda/cholesky.h"
+#include "kernels/cuda/panel_cholesky.h"
 
 namespace kindred::cuda {
 namespace {
@@ -27,7 +27,7 @@ struct DualLayout {
       : stride(whole ? static_cast<int>(Padded(f)) + 4 : kPanelStride),
         inverse(max_entries * stride * (whole ? 1 : 2)),
         system(inverse + static_cast<int>(Padded(f))),
-        root(system + (max_entries + 1) * (max_entries + 1)),
+        root(system + PanelMatrix<false>::Floats(max_entries)),
         goal(root + max_entries),
         beside(goal + max_entries),
         answer(beside + max_entries),
@@ -117,7 +117,7 @@ __device__ void CarryBeside(const AlsArguments& a, const int* index, int n, cons
 // Rows of at most kMaxEntries entries; kSide^2 threads, each with a square of (kMaxEntries / kSide)^2 entries of K.
 template <int kMaxEntries, int kSide, bool kWhole>
 __global__ void __launch_bounds__(kSide* kSide, kMaxEntries == 32 ? 8 : 2) SolveDual(AlsArguments a, int64_t first) {
-  constexpr int kThreads = kSide * kSide, kEach = kMaxEntries / kSide, kLd = kMaxEntries + 1;
+  constexpr int kThreads = kSide * kSide, kEach = kMaxEntries / kSide;
   KINDRED_DYNAMIC_SHARED(float, memory);
   KINDRED_SHARED(double, scratch, 32);
   const int64_t row = a.order[first + blockIdx.x], begin = a.indptr[row] - a.first_entry, f = a.n_factors;
@@ -127,7 +127,8 @@ __global__ void __launch_bounds__(kSide* kSide, kMaxEntries == 32 ? 8 : 2) Solve
     return;
   }
   const DualLayout layout(kMaxEntries, f, kWhole);
-  float *system = memory + layout.system, *root = memory + layout.root, *goal = memory + layout.goal;
+  const PanelMatrix<false> system(memory + layout.system, n);
+  float *root = memory + layout.root, *goal = memory + layout.goal;
   float *beside = memory + layout.beside, *answer = memory + layout.answer, *inverse = memory + layout.inverse;
   float *carried = memory + layout.carried, *partial = memory + layout.partial;
   int* index = reinterpret_cast<int*>(memory + layout.index);
@@ -173,16 +174,13 @@ __global__ void __launch_bounds__(kSide* kSide, kMaxEntries == 32 ? 8 : 2) Solve
 #pragma unroll
     for (int q = 0; q < kEach; ++q) {
       const int i = t / kSide + kSide * r, j = t % kSide + kSide * q;
-      if (i < n && j <= i) system[i * kLd + j] = root[i] * root[j] * sums[r][q] + (i == j ? 1.0f : 0.0f);
+      if (i < system.n_rows() && j <= i)
+        system.At(i, j) = root[i] * root[j] * sums[r][q] + (i == j ? 1.0f : 0.0f);  // past n, roots are 0
     }
-  for (int i = t; i < n; i += kThreads) system[n * kLd + i] = answer[i];
+  for (int i = t; i < system.n_rows(); i += kThreads) system.Right(i) = answer[i];
   __syncthreads();
-  const bool solved = BlockCholesky<float>(system, n, n + 1, kLd, nullptr, nullptr);
-  if (solved) {
-    for (int i = t; i < n; i += kThreads) answer[i] = system[n * kLd + i];
-    __syncthreads();
-    BlockBackward(system, n, kLd, answer);
-  }
+  const bool solved = system.Factor(nullptr);
+  if (solved) system.Backward(answer, partial);
 
   // x, with the entries of a column shared out to as many threads as there are.
   const auto entry = [&](int i, int64_t k) {
@@ -213,7 +211,9 @@ __global__ void __launch_bounds__(kSide* kSide, kMaxEntries == 32 ? 8 : 2) Solve
   }
   double plain = 0;  // g . y, or |g|^2 - x . sum b y where something is carried
   for (int i = t; i < n; i += kThreads) plain += static_cast<double>(goal[i]) * (carries != 0 ? goal[i] : answer[i]);
-  FinishRow(a, row, solved, BlockSum(norm, scratch), BlockSum(plain - gain, scratch));
+  const double loss = BlockSum(plain - gain, scratch);
+  if (t == 0 && a.loss != nullptr) a.loss[row] = loss;
+  FinishRow(a, row, solved, BlockSum(norm, scratch));
 }
 
 template <int kMaxEntries, int kSide, bool kWhole>
@@ -230,9 +230,9 @@ bool FitsWhole(int max_entries, int64_t f) {
 }  // namespace
 
 int64_t MaxDualEntries(int64_t n_factors, int64_t shared_bytes) {
+  if (n_factors <= kFusedFactors) return n_factors <= 64 ? 32 : 64;
   const DualLayout layout(128, n_factors, false);
-  const int64_t most = layout.end * static_cast<int64_t>(sizeof(float)) + 1024 <= shared_bytes ? 128 : 64;
-  return n_factors < most ? n_factors : most;
+  return layout.end * static_cast<int64_t>(sizeof(float)) + 1024 <= shared_bytes ? 128 : 64;
 }
 
 void LaunchDual(const AlsArguments& a, int max_entries, int64_t first, int64_t count, StreamHandle stream) {

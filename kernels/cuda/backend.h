@@ -77,8 +77,14 @@ class CudaBackend : public Backend {
                                             std::shared_ptr<const void> keep, int64_t max_entry_bytes) override;
   AlsPlan PlanAls(const AlsShape& shape) const override;
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override;
-  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override;
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                   MatrixView<float> companion) override;
   void SolveAls(Context& context, const AlsHalfStep& step) override;
+  void MultiplySparse(Context& context, const SparseRows& a, MatrixView<const float> b,
+                      MatrixView<float> product) override;
+  void MultiplyPanels(Context& context, const Panels& a, MatrixView<const float> s, MatrixView<float> product) override;
+  void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
+                      MatrixView<double> coefficients) override;
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
 
@@ -88,7 +94,7 @@ class CudaBackend : public Backend {
   DeviceFacts facts_;
 };
 
-/// Workspace of Diagonalize.
+/// Workspace of Diagonalize; n_rows are those of the longer matrix.
 int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t n_factors);
 
 /// The number of blocks of `size` that hold n.

@@ -16,6 +16,7 @@
 #include <cuda_runtime.h>
 
 #define KINDRED_SHARED(T, name, n) __shared__ T name[n]
+#define KINDRED_NOINLINE __noinline__
 #define KINDRED_DYNAMIC_SHARED(T, name)                                    \
   extern __shared__ __align__(16) unsigned char kindred_dynamic_shared_[]; \
   T* const name = reinterpret_cast<T*>(kindred_dynamic_shared_)
@@ -59,6 +60,24 @@ __device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4], c
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};\n"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/// Four 8 x 8 matrices of bf16 in shared memory: lane l names row l % 8 of matrix l / 8, 16 bytes at a multiple of 16;
+/// its to[i] becomes columns 2 (l % 4) and the next of row l / 4 of matrix i.
+__device__ __forceinline__ void LoadMatrices(uint32_t (&to)[4], const void* row) {
+  const unsigned from = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
+}
+/// The same of the transposed matrices: rows 2 (l % 4) and the next of column l / 4.
+__device__ __forceinline__ void LoadMatricesTransposed(uint32_t (&to)[4], const void* row) {
+  const unsigned from = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
 }
 
 /// Two floats rounded to bf16, the first in the low half.

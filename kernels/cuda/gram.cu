@@ -96,6 +96,16 @@ void GramInDouble(CudaContext& context, MatrixView<const float> a, float* slabs,
   if (first) stream.Zero(sums, n_entries * static_cast<int64_t>(sizeof(double)));
 }
 
+// a := a q, tile by tile; the buffer holds a tile.
+void Rotate(Stream& stream, MatrixView<float> a, const float* q, float* buffer) {
+  const int64_t f = a.n_cols, tile_rows = RotationRows(a.n_rows);
+  for (int64_t row = 0; row < a.n_rows; row += tile_rows) {
+    const int64_t n_rows = std::min(tile_rows, a.n_rows - row);
+    stream.Multiply(n_rows, f, f, a.data + row * f, q, buffer);
+    stream.CopyOnDevice(a.data + row * f, buffer, n_rows * f * static_cast<int64_t>(sizeof(float)));
+  }
+}
+
 }  // namespace
 
 void CudaBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
@@ -114,12 +124,13 @@ int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t f) {
          std::max(GramWorkspace(f), tile);
 }
 
-void CudaBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) {
-  Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
+void CudaBackend::Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                              MatrixView<float> companion) {
+  RequireDiagonalizeShapes(a, eigenvalues, companion);
   auto& cuda = static_cast<CudaContext&>(context);
   Stream& stream = cuda.stream();
-  const int64_t f = a.n_cols, n_entries = f * f, tile_rows = RotationRows(a.n_rows);
-  Arena arena(cuda.Reserve(DiagonalizeWorkspaceBytes(a.n_rows, f)));
+  const int64_t f = a.n_cols, n_entries = f * f, longer = std::max(a.n_rows, companion.n_rows);
+  Arena arena(cuda.Reserve(DiagonalizeWorkspaceBytes(longer, f)));
   auto* sums = arena.Take<double>(n_entries);
   auto* ascending = arena.Take<double>(f);
   auto* q = arena.Take<float>(n_entries);
@@ -136,11 +147,8 @@ void CudaBackend::Diagonalize(Context& context, MatrixView<float> a, View<float>
   stream.Eigen(f, sums, ascending, info);
   Launch(MakeRotation, dim3(static_cast<unsigned>(f)), dim3(32), 0, stream.handle(), sums, ascending, info,
          static_cast<int>(f), q, eigenvalues.data, flag);
-  for (int64_t row = 0; row < a.n_rows; row += tile_rows) {
-    const int64_t n_rows = std::min(tile_rows, a.n_rows - row);
-    stream.Multiply(n_rows, f, f, a.data + row * f, q, buffer);
-    stream.CopyOnDevice(a.data + row * f, buffer, n_rows * f * static_cast<int64_t>(sizeof(float)));
-  }
+  Rotate(stream, a, q, buffer);
+  Rotate(stream, companion, q, buffer);
 }
 
 }  // namespace kindred::cuda

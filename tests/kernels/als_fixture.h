@@ -41,24 +41,36 @@ struct AlsRows {
 class AlsFixture : public BackendTest {
  protected:
   struct Solution {
-    std::vector<float> fixed, solved;
+    std::vector<float> fixed, start, solved;  // in the eigenbasis
     std::vector<double> loss, squared_norm;
   };
 
   Solution Solve(const AlsRows& rows, bool use_targets, const std::vector<float>& fixed, int64_t f, float a0,
                  const std::vector<float>& regularization, int64_t max_entry_bytes = INT64_MAX) {
+    return SolveFrom({}, {}, rows, use_targets, fixed, f, a0, regularization, max_entry_bytes);
+  }
+
+  /// From `start`, which is rotated along; empty: from nothing.
+  Solution SolveFrom(const std::vector<float>& start, AlsSolver solver, const AlsRows& rows, bool use_targets,
+                     const std::vector<float>& fixed, int64_t f, float a0, const std::vector<float>& regularization,
+                     int64_t max_entry_bytes = INT64_MAX) {
+    solver.warm = !start.empty();
     const Resident<float> y = ToBackend(fixed, rows.n_cols, f);
-    const Resident<float> eigenvalues(backend(), f), x(backend(), rows.n_rows(), f);
+    const Resident<float> eigenvalues(backend(), f);
+    const Resident<float> x =
+        solver.warm ? ToBackend(start, rows.n_rows(), f) : Resident<float>(backend(), rows.n_rows(), f);
     const Resident<double> loss(backend(), rows.n_rows()), squared_norm(backend(), rows.n_rows());
     const Resident<float> l = ToBackend(regularization, rows.n_rows());
     const auto observed = backend().NewSparseRows(
         rows.view(), use_targets ? std::span<const float>(rows.targets) : std::span<const float>(), nullptr,
         max_entry_bytes);
-    backend().Diagonalize(context(), y.matrix(), eigenvalues.view());
+    backend().Diagonalize(context(), y.matrix(), eigenvalues.view(), solver.warm ? x.matrix() : MatrixView<float>());
+    const std::vector<float> from =
+        solver.warm ? ToHost(x) : std::vector<float>(static_cast<size_t>(x.matrix().size()));
     backend().SolveAls(context(), {observed.get(), y.matrix(), eigenvalues.view(), a0, l.view(), x.matrix(),
-                                   loss.view(), squared_norm.view()});
+                                   loss.view(), squared_norm.view(), solver});
     context().Wait();
-    return {ToHost(y), ToHost(x), ToHost(loss), ToHost(squared_norm)};
+    return {ToHost(y), from, ToHost(x), ToHost(loss), ToHost(squared_norm)};
   }
 };
 

@@ -72,6 +72,9 @@ TEST_P(AlsOnDevicesTest, ACardTooSmallForTheEntriesStreamsThem) {
   const AlsRows users = RandomRows(70, 60, 25), items = RandomRows(60, 70, 29);
   const AlsShape shape = {70, 60, std::max(users.view().nnz(), items.view().nnz()), 8};
   const AlsPlan whole = backend().PlanAls(shape);
+  AlsShape with_targets = shape;
+  with_targets.has_targets = true;
+  EXPECT_EQ(backend().PlanAls(with_targets).max_entry_bytes, whole.max_entry_bytes + 4 * shape.nnz);
   const std::vector<float> expected = FitOnce(users, items, 8, whole.max_entry_bytes);
   LeaveFree(whole.peak_bytes - 1);
   const AlsPlan plan = backend().PlanAls(shape);
@@ -152,7 +155,8 @@ std::vector<float> SolveFarAway(const AlsRows& rows, const std::vector<float>& f
   a.unsolved = {lists.data() + n_rows, counts + 1};
   a.failure = &failure;
 
-  // Rows: one for each of the dual's sizes, one whole, one in chunks, one that only double solves.
+  // Rows: one for each of the dual's sizes, one whole, one in chunks, one that only double solves, two by conjugate
+  // gradients, of which one's factors are kept, and one by blocks.
   cuda::CudaContext context;
   const cuda::StreamHandle stream = context.stream().handle();
   cuda::LaunchDual(a, 32, 0, 1, stream);
@@ -163,6 +167,11 @@ std::vector<float> SolveFarAway(const AlsRows& rows, const std::vector<float>& f
   chunked.Add(order[4], indptr[4], indptr[5]);
   std::vector<char> memory(static_cast<size_t>(chunked.workspace_bytes()));
   chunked.Launch(context, a, precision, 227 * 1024, memory.data());
+  const AlsSolver gradients = {AlsMethod::kConjugateGradient, 2, 64, false},
+                  blocks = {AlsMethod::kBlocks, 1, 32, false};
+  cuda::LaunchGradients(a, gradients, 6, 1, rows.indptr[7] - rows.indptr[6], stream);
+  cuda::LaunchGradients(a, gradients, 7, 1, rows.indptr[8] - rows.indptr[7], stream);
+  cuda::LaunchBlocks(a, blocks, precision, 8, 1, rows.indptr[9] - rows.indptr[8], stream);
   EXPECT_EQ(counts[0] + counts[1], 0u);
   *a.unsolved.count = 1;
   a.unsolved.rows[0] = order[5];
@@ -180,8 +189,8 @@ TEST_P(AlsOnDevicesTest, RowsEntriesAndFactorsBeyond32Bits) {
     std::mt19937_64 engine(12);
     AlsRows rows;
     rows.n_cols = 5000;
-    for (int64_t count : {20, 50, 64, 200, 4500, 30}) rows.Add(count, engine);
-    const std::vector<float> fixed = RandomNormal(rows.n_cols * f, 12), regularization(6, 2.0f);
+    for (int64_t count : {20, 50, 64, 200, 4500, 30, 700, 90, 100}) rows.Add(count, engine);
+    const std::vector<float> fixed = RandomNormal(rows.n_cols * f, 12), regularization(9, 2.0f);
     std::vector<float> eigenvalues;
     for (int64_t k = 0; k < f; ++k) eigenvalues.push_back(static_cast<float>(9 * (f - k)));
     const auto solve = [&](const FarAway& base) {

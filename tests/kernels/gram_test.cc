@@ -56,6 +56,29 @@ TEST_P(GramTest, DiagonalizeKeepsInnerProductsAndLeavesADiagonal) {
   }
 }
 
+TEST_P(GramTest, ACompanionIsRotatedAlong) {
+  for (int64_t n_rows : {0, 1, 33, 1000}) {
+    for (int64_t f : {1, 31, 64, 130}) {
+      SCOPED_TRACE(testing::Message() << n_rows << " x " << f);
+      const int64_t n_fixed = 70;
+      const std::vector<float> a = RandomNormal(n_fixed * f, /*seed=*/4), b = RandomNormal(n_rows * f, /*seed=*/5);
+      const Resident<float> fixed = ToBackend(a, n_fixed, f), companion = ToBackend(b, n_rows, f);
+      const Resident<float> eigenvalues(backend(), f);
+      backend().Diagonalize(context(), fixed.matrix(), eigenvalues.view(), companion.matrix());
+      const std::vector<float> new_a = ToHost(fixed), new_b = ToHost(companion);
+      for (int64_t r = 0; r < n_rows; ++r) {
+        double before = 0, after = 0;
+        const auto at_a = static_cast<size_t>(r % n_fixed * f), at_b = static_cast<size_t>(r * f);
+        for (size_t k = 0; k < static_cast<size_t>(f); ++k) {
+          before += static_cast<double>(a[at_a + k]) * b[at_b + k];
+          after += static_cast<double>(new_a[at_a + k]) * new_b[at_b + k];
+        }
+        ASSERT_NEAR(after, before, 2e-5 * std::sqrt(static_cast<double>(f)) * 3) << "row " << r;
+      }
+    }
+  }
+}
+
 TEST_P(GramTest, NotFiniteIsAnErrorAtWaitAndTheContextGoesOn) {
   std::vector<float> a = RandomNormal(20, /*seed=*/3);
   a[7] = INFINITY;

@@ -16,36 +16,134 @@ std::vector<double> Gram(HostMatrix<const float> a) {
   return gram;
 }
 
-std::vector<double> AlsRow(HostMatrix<const float> fixed, std::span<const int32_t> indices,
-                           std::span<const float> weights, std::span<const float> targets, double unobserved_weight,
-                           double regularization) {
-  const auto f = static_cast<size_t>(fixed.n_cols);
-  std::vector<double> a = Gram(fixed);
-  std::vector<double> x(f, 0);
-  for (double& v : a) v *= unobserved_weight;
-  for (size_t k = 0; k < f; ++k) a[k * f + k] += regularization;
-  for (size_t e = 0; e < indices.size(); ++e) {
-    const auto y = fixed.row(indices[e]);
-    for (size_t i = 0; i < f; ++i) {
-      for (size_t j = 0; j < f; ++j) a[i * f + j] += static_cast<double>(weights[e]) * y[i] * y[j];
-      x[i] += static_cast<double>(targets[e]) * y[i];
+std::vector<double> SparseProduct(const CsrView& a, HostMatrix<const float> b) {
+  const auto width = static_cast<size_t>(b.n_cols);
+  std::vector<double> product(static_cast<size_t>(a.n_rows) * width, 0);
+  for (int64_t r = 0; r < a.n_rows; ++r)
+    for (size_t e = 0; e < a.row(r).size(); ++e)
+      for (size_t k = 0; k < width; ++k)
+        product[static_cast<size_t>(r) * width + k] += double{a.row_values(r)[e]} * b.row(a.row(r)[e])[k];
+  return product;
+}
+
+namespace {
+
+// a0 YtY + sum w y yt + l I, and sum b y.
+struct System {
+  System(HostMatrix<const float> fixed, std::span<const int32_t> indices, std::span<const float> weights,
+         std::span<const float> targets, double unobserved_weight, double regularization)
+      : f(static_cast<size_t>(fixed.n_cols)), a(Gram(fixed)), right(f, 0) {
+    for (double& v : a) v *= unobserved_weight;
+    for (size_t k = 0; k < f; ++k) {
+      a[k * f + k] += regularization;
+      diagonal.push_back(a[k * f + k]);
+    }
+    for (size_t e = 0; e < indices.size(); ++e) {
+      const auto y = fixed.row(indices[e]);
+      for (size_t i = 0; i < f; ++i) {
+        for (size_t j = 0; j < f; ++j) a[i * f + j] += static_cast<double>(weights[e]) * y[i] * y[j];
+        right[i] += static_cast<double>(targets[e]) * y[i];
+      }
     }
   }
-  for (size_t k = 0; k < f; ++k) {
+
+  size_t f;
+  std::vector<double> a, right;
+  std::vector<double> diagonal;  // without the entries
+};
+
+// a x = b, n x n.
+std::vector<double> Eliminate(std::vector<double> a, std::vector<double> x) {
+  const size_t n = x.size();
+  for (size_t k = 0; k < n; ++k) {
     size_t pivot = k;
-    for (size_t i = k + 1; i < f; ++i)
-      if (std::abs(a[i * f + k]) > std::abs(a[pivot * f + k])) pivot = i;
-    for (size_t j = 0; j < f; ++j) std::swap(a[k * f + j], a[pivot * f + j]);
+    for (size_t i = k + 1; i < n; ++i)
+      if (std::abs(a[i * n + k]) > std::abs(a[pivot * n + k])) pivot = i;
+    for (size_t j = 0; j < n; ++j) std::swap(a[k * n + j], a[pivot * n + j]);
     std::swap(x[k], x[pivot]);
-    for (size_t i = k + 1; i < f; ++i) {
-      const double factor = a[i * f + k] / a[k * f + k];
-      for (size_t j = k; j < f; ++j) a[i * f + j] -= factor * a[k * f + j];
+    for (size_t i = k + 1; i < n; ++i) {
+      const double factor = a[i * n + k] / a[k * n + k];
+      for (size_t j = k; j < n; ++j) a[i * n + j] -= factor * a[k * n + j];
       x[i] -= factor * x[k];
     }
   }
-  for (size_t k = f; k-- > 0;) {
-    for (size_t j = k + 1; j < f; ++j) x[k] -= a[k * f + j] * x[j];
-    x[k] /= a[k * f + k];
+  for (size_t k = n; k-- > 0;) {
+    for (size_t j = k + 1; j < n; ++j) x[k] -= a[k * n + j] * x[j];
+    x[k] /= a[k * n + k];
+  }
+  return x;
+}
+
+}  // namespace
+
+std::vector<double> AlsRow(HostMatrix<const float> fixed, std::span<const int32_t> indices,
+                           std::span<const float> weights, std::span<const float> targets, double unobserved_weight,
+                           double regularization) {
+  System system(fixed, indices, weights, targets, unobserved_weight, regularization);
+  return Eliminate(std::move(system.a), std::move(system.right));
+}
+
+std::vector<double> AlsRowByGradients(HostMatrix<const float> fixed, std::span<const int32_t> indices,
+                                      std::span<const float> weights, std::span<const float> targets,
+                                      double unobserved_weight, double regularization, std::vector<double> x,
+                                      int64_t n_steps) {
+  const System system(fixed, indices, weights, targets, unobserved_weight, regularization);
+  const size_t f = system.f;
+  const auto times = [&](const std::vector<double>& v) {
+    std::vector<double> product(f, 0);
+    for (size_t i = 0; i < f; ++i)
+      for (size_t j = 0; j < f; ++j) product[i] += system.a[i * f + j] * v[j];
+    return product;
+  };
+  const auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
+    return sum;
+  };
+  std::vector<double> residual = times(x), direction(f);
+  for (size_t k = 0; k < f; ++k) {
+    residual[k] = system.right[k] - residual[k];
+    direction[k] = residual[k] / system.diagonal[k];
+  }
+  double squared = dot(residual, direction);
+  for (int64_t step = 0; step < n_steps && squared > 0; ++step) {
+    const std::vector<double> image = times(direction);
+    const double length = squared / dot(direction, image), last = squared;
+    std::vector<double> scaled(f);
+    for (size_t k = 0; k < f; ++k) {
+      x[k] += length * direction[k];
+      residual[k] -= length * image[k];
+      scaled[k] = residual[k] / system.diagonal[k];
+    }
+    squared = dot(residual, scaled);
+    for (size_t k = 0; k < f; ++k) direction[k] = scaled[k] + squared / last * direction[k];
+  }
+  return x;
+}
+
+std::vector<double> AlsRowByBlocks(HostMatrix<const float> fixed, std::span<const int32_t> indices,
+                                   std::span<const float> weights, std::span<const float> targets,
+                                   double unobserved_weight, double regularization, std::vector<double> x,
+                                   int64_t n_sweeps, int64_t block_size) {
+  const System system(fixed, indices, weights, targets, unobserved_weight, regularization);
+  const size_t f = system.f;
+  for (int64_t sweep = 0; sweep < n_sweeps; ++sweep) {
+    for (size_t first = 0; first < f; first += static_cast<size_t>(block_size)) {
+      const size_t end = std::min(f, first + static_cast<size_t>(block_size)), n = end - first;
+      std::vector<double> block(n * n), right(n);
+      for (size_t i = 0; i < n; ++i) {
+        right[i] = system.right[first + i];
+        for (size_t j = 0; j < f; ++j) {
+          const double a = system.a[(first + i) * f + j];
+          if (j >= first && j < end)
+            block[i * n + j - first] = a;
+          else
+            right[i] -= a * x[j];
+        }
+      }
+      const std::vector<double> solved = Eliminate(std::move(block), std::move(right));
+      std::copy(solved.begin(), solved.end(), x.begin() + static_cast<int64_t>(first));
+    }
   }
   return x;
 }

@@ -12,10 +12,24 @@ namespace kindred::reference {
 /// at a. [n_cols x n_cols]
 std::vector<double> Gram(HostMatrix<const float> a);
 
+/// a b, for a sparse a. [a.n_rows x b.n_cols]
+std::vector<double> SparseProduct(const CsrView& a, HostMatrix<const float> b);
+
 /// One row of an ALS half-step: (a0 YtY + sum w y yt + l I) x = sum b y, by Gaussian elimination with pivoting.
 std::vector<double> AlsRow(HostMatrix<const float> fixed, std::span<const int32_t> indices,
                            std::span<const float> weights, std::span<const float> targets, double unobserved_weight,
                            double regularization);
+
+/// The same system from x by n_steps of conjugate gradients, preconditioned by the diagonal of a0 YtY + l I.
+std::vector<double> AlsRowByGradients(HostMatrix<const float> fixed, std::span<const int32_t> indices,
+                                      std::span<const float> weights, std::span<const float> targets,
+                                      double unobserved_weight, double regularization, std::vector<double> x,
+                                      int64_t n_steps);
+/// The same system from x by sweeps over blocks of factors, each solved while the others stay.
+std::vector<double> AlsRowByBlocks(HostMatrix<const float> fixed, std::span<const int32_t> indices,
+                                   std::span<const float> weights, std::span<const float> targets,
+                                   double unobserved_weight, double regularization, std::vector<double> x,
+                                   int64_t n_sweeps, int64_t block_size);
 
 /// The objective of AlsHalfStep at x, plus sum b^2/w over w > 0.
 double AlsRowLoss(HostMatrix<const float> fixed, std::span<const int32_t> indices, std::span<const float> weights,

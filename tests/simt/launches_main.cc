@@ -68,6 +68,63 @@ void SolveAls(Backend& backend, Context& context, int64_t f) {
   }
 }
 
+// Short and long rows for every width that has kernels of its own.
+void MultiplySparse(Backend& backend, Context& context) {
+  constexpr int64_t kCols = 1100;
+  const std::vector<int64_t> indptr = {0, 3, 3 + kCols};
+  std::vector<int32_t> indices(3 + kCols);
+  std::iota(indices.begin() + 3, indices.end(), 0);
+  const std::vector<float> weights(indices.size(), 1.0f);
+  const auto rows = backend.NewSparseRows({2, kCols, indptr, indices, weights}, {}, nullptr);
+  for (const int64_t width : {16, 32, 64, 128, 3}) {
+    const Resident<float> dense = ToBackend(backend, context, RandomNormal(kCols * width, 5), kCols, width);
+    const Resident<float> product(backend, 2, width);
+    backend.MultiplySparse(context, *rows, dense.matrix(), product.matrix());
+    context.Wait();
+  }
+}
+
+void Orthonormalize(Backend& backend, Context& context) {
+  constexpr int64_t kRows = 200;
+  for (const int64_t width : {16, 32, 48, 64}) {
+    const Resident<float> basis = ToBackend(backend, context, std::vector<float>(kRows * width, 0), kRows, width);
+    const Resident<float> block = ToBackend(backend, context, RandomNormal(kRows * width, 6), kRows, width);
+    const Resident<float> product(backend, kRows, width);
+    const Resident<double> coefficients(backend, 2 * width, width);
+    backend.Orthonormalize(context, {basis.matrix(), 1}, block.matrix(), coefficients.matrix());
+    const Resident<float> small = ToBackend(backend, context, RandomNormal(width * width, 7), width, width);
+    backend.MultiplyPanels(context, {block.matrix(), 1}, small.matrix(), product.matrix());
+    context.Wait();
+  }
+}
+
+// Rows whose factors are kept from step to step, and one that is too long for it.
+void SolveApproximately(Backend& backend, Context& context, int64_t f) {
+  constexpr int64_t kCols = 1600;
+  const std::vector<int64_t> indptr = {0, 150, 150 + kCols};
+  std::vector<int32_t> indices(static_cast<size_t>(indptr.back()));
+  std::iota(indices.begin(), indices.begin() + 150, 0);
+  std::iota(indices.begin() + 150, indices.end(), 0);
+  const std::vector<float> weights(indices.size(), 1.0f);
+  const auto observed = backend.NewSparseRows({2, kCols, indptr, indices, weights}, {}, nullptr);
+  const Resident<float> fixed = ToBackend(backend, context, RandomNormal(kCols * f, 1), kCols, f);
+  const Resident<float> l = ToBackend(backend, context, std::vector<float>(2, 1.0f), 2);
+  const Resident<float> eigenvalues(backend, f), solved(backend, 2, f);
+  backend.Diagonalize(context, fixed.matrix(), eigenvalues.view());
+  AlsSolver solver = {AlsMethod::kConjugateGradient, 1, 64, false};
+  const auto solve = [&] {
+    backend.SolveAls(
+        context, {observed.get(), fixed.matrix(), eigenvalues.view(), 0, l.view(), solved.matrix(), {}, {}, solver});
+    context.Wait();
+  };
+  solve();
+  solver.method = AlsMethod::kBlocks;
+  for (const int64_t block_size : {32, 64}) {
+    solver.block_size = block_size;
+    solve();
+  }
+}
+
 // On a device of whose shared memory kernels may use so much.
 void TopN(Backend& backend, Context& context, int64_t n_items, int64_t f, int64_t n, int64_t shared_bytes) {
   const cuda::TopNDevice device = {1, shared_bytes, int64_t{1} << 30};
@@ -92,7 +149,10 @@ void RunAll() {
       const Resident<float> gramian(*backend, f, f);
       backend->Gram(*context, a.matrix(), gramian.matrix());
       SolveAls(*backend, *context, f);
+      SolveApproximately(*backend, *context, f);
       if (float32 || f != 128) continue;
+      MultiplySparse(*backend, *context);
+      Orthonormalize(*backend, *context);
       TopN(*backend, *context, 3000, f, 100, int64_t{227} * 1024);
       TopN(*backend, *context, 3000, f, 100, int64_t{32} * 1024);
       TopN(*backend, *context, 5000, f, cuda::kMaxScanN + 1, int64_t{227} * 1024);

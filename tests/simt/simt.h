@@ -33,6 +33,7 @@
 #define gridDim (::kindred::simt::g_thread->grid_dim)
 constexpr int warpSize = 32;
 
+#define KINDRED_NOINLINE __attribute__((noinline))
 #define KINDRED_SHARED(T, name, n)                                                                              \
   static constexpr ::kindred::simt::SharedSite kindred_site_##name{#name, __FILE__, __LINE__, sizeof(T) * (n)}; \
   T(&name)[n] = *static_cast<T(*)[n]>(::kindred::simt::StaticShared(kindred_site_##name))
@@ -83,8 +84,13 @@ struct MmaPayload {
   const uint32_t* b;
   float* d;
 };
-extern const WarpOperation kShuffle, kShuffleUp, kShuffleDown, kShuffleXor, kBallot, kAny, kAll, kMmaBf16, kReduceAdd,
-    kReduceMaxUnsigned, kReduceMaxInt, kReduceMinUnsigned, kReduceMinInt, kReduceAnd, kReduceOr, kReduceXor;
+struct MatricesPayload {
+  uint16_t row[8];
+  uint32_t* to;
+};
+extern const WarpOperation kShuffle, kShuffleUp, kShuffleDown, kShuffleXor, kBallot, kAny, kAll, kMmaBf16,
+    kLoadMatrices, kLoadMatricesTransposed, kReduceAdd, kReduceMaxUnsigned, kReduceMaxInt, kReduceMinUnsigned,
+    kReduceMinInt, kReduceAnd, kReduceOr, kReduceXor;
 
 /// `source` is a lane; one outside the mask gives all ones, a NaN.
 template <class T>
@@ -329,6 +335,17 @@ void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
 inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], KINDRED_SIMT_HERE) {
   simt::MmaPayload payload = {a, b, d};
   simt::Meet(simt::kMmaBf16, 0xffffffffu, &payload, here);
+}
+
+inline void LoadMatrices(uint32_t (&to)[4], const void* row, KINDRED_SIMT_HERE) {
+  simt::MatricesPayload payload = {{}, to};
+  std::memcpy(payload.row, row, sizeof payload.row);
+  simt::Meet(simt::kLoadMatrices, 0xffffffffu, &payload, here);
+}
+inline void LoadMatricesTransposed(uint32_t (&to)[4], const void* row, KINDRED_SIMT_HERE) {
+  simt::MatricesPayload payload = {{}, to};
+  std::memcpy(payload.row, row, sizeof payload.row);
+  simt::Meet(simt::kLoadMatricesTransposed, 0xffffffffu, &payload, here);
 }
 
 inline uint32_t PackBf16(float low, float high) {

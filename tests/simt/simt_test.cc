@@ -301,6 +301,27 @@ TEST_P(Simt, MmaIsAProduct) {
   EXPECT_EQ(d, expected);
 }
 
+__global__ void LoadBothWays(const uint16_t* matrices, uint32_t* plain, uint32_t* transposed) {
+  uint32_t to[4];
+  cuda::LoadMatrices(to, matrices + threadIdx.x * 8);
+  for (int i = 0; i < 4; ++i) plain[i * 32 + threadIdx.x] = to[i];
+  cuda::LoadMatricesTransposed(to, matrices + threadIdx.x * 8);
+  for (int i = 0; i < 4; ++i) transposed[i * 32 + threadIdx.x] = to[i];
+}
+
+TEST_P(Simt, MatricesAreLoadedAsTheyAreAndTransposed) {
+  std::vector<uint16_t> matrices(256);
+  std::iota(matrices.begin(), matrices.end(), uint16_t{0});
+  std::vector<uint32_t> plain(128), transposed(128);
+  Launch(LoadBothWays, dim3(1), dim3(32), 0, nullptr, matrices.data(), plain.data(), transposed.data());
+  for (uint32_t i = 0; i < 4; ++i)
+    for (uint32_t lane = 0; lane < 32; ++lane) {
+      const uint32_t row = i * 64 + lane / 4 * 8 + lane % 4 * 2, column = i * 64 + lane % 4 * 2 * 8 + lane / 4;
+      EXPECT_EQ(plain[i * 32 + lane], row | (row + 1) << 16) << i << " " << lane;
+      EXPECT_EQ(transposed[i * 32 + lane], column | (column + 8) << 16) << i << " " << lane;
+    }
+}
+
 std::string OrderName(const testing::TestParamInfo<Simt::ParamType>& order) {
   const char* names[] = {"forward", "reverse", "random"};
   return names[static_cast<int>(order.param.first)] + std::to_string(order.param.second);

@@ -86,6 +86,21 @@ void MmaBf16Values(void* const* lanes, uint32_t mask) {
   });
 }
 
+// ldmatrix.m8n8.x4 (PTX ISA): lane l gives row l % 8 of matrix l / 8, and gets from each matrix i columns 2 (l % 4) and
+// the next of row l / 4; with .trans, the transposed matrix's.
+template <bool kTransposed>
+void LoadMatricesValues(void* const* lanes, uint32_t mask) {
+  const uint16_t* rows[32];
+  ForLanes<MatricesPayload>(lanes, mask, [&](int lane, MatricesPayload& payload) { rows[lane] = payload.row; });
+  ForLanes<MatricesPayload>(lanes, mask, [&](int lane, MatricesPayload& payload) {
+    const auto value = [&](int i, int row, int column) -> uint32_t {
+      return kTransposed ? rows[8 * i + column][row] : rows[8 * i + row][column];
+    };
+    for (int i = 0; i < 4; ++i)
+      payload.to[i] = value(i, lane / 4, 2 * (lane % 4)) | value(i, lane / 4, 2 * (lane % 4) + 1) << 16;
+  });
+}
+
 }  // namespace
 
 const WarpOperation kSyncWarp = {"__syncwarp", NoValue};
@@ -105,5 +120,7 @@ const WarpOperation kReduceAnd = {"__reduce_and_sync", Reduce<uint32_t, And>};
 const WarpOperation kReduceOr = {"__reduce_or_sync", Reduce<uint32_t, Or>};
 const WarpOperation kReduceXor = {"__reduce_xor_sync", Reduce<uint32_t, Xor>};
 const WarpOperation kMmaBf16 = {"MmaBf16", MmaBf16Values};
+const WarpOperation kLoadMatrices = {"LoadMatrices", LoadMatricesValues<false>};
+const WarpOperation kLoadMatricesTransposed = {"LoadMatricesTransposed", LoadMatricesValues<true>};
 
 }  // namespace kindred::simt

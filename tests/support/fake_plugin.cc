@@ -67,8 +67,9 @@ class FakeBackend : public CpuBackend {
     if (fault_ == "wrong_scores") std::swap(request.items.data[0], request.items.data[1]);
   }
 
-  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override {
-    if (!Lost(context, false)) CpuBackend::Diagonalize(context, a, eigenvalues);
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                   MatrixView<float> companion) override {
+    if (!Lost(context, false)) CpuBackend::Diagonalize(context, a, eigenvalues, companion);
   }
 
   void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override {

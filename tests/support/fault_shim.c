@@ -8,6 +8,8 @@
  *                          enospc  the call fails with ENOSPC, and so does every later one that takes space
  *                          eintr   the call fails with EINTR where a signal may interrupt it (write, fsync)
  *                          short   a write writes half of what it was asked to
+ *                          erofs   every call fails with EROFS, as on a disk that is mounted read-only, and so does
+ *                                  opening a file to write into it; KINDRED_FAULT_AT has no say
  *   KINDRED_FAULT_LOG      a file that gets one line for each call counted: its name and its path
  */
 #define _GNU_SOURCE
@@ -69,6 +71,7 @@ static int Fault(const char* call, const char* path, int kind) {
   Log(call, path);
   const char* action = Setting("KINDRED_FAULT_ACTION");
   const int now = atomic_fetch_add(&n_calls, 1) + 1 == atol(Setting("KINDRED_FAULT_AT"));
+  if (strcmp(action, "erofs") == 0) return EROFS;
   if (strcmp(action, "enospc") == 0) {
     if (now) atomic_store(&disk_full, 1);
     return now || (atomic_load(&disk_full) && (kind & kTakesSpace)) ? ENOSPC : 0;
@@ -151,7 +154,8 @@ int openat(int folder, const char* path, int flags, ...) {
     mode = va_arg(arguments, mode_t);
     va_end(arguments);
   }
-  if (flags & O_CREAT) FAIL_IF(PathFault("creat", folder, path, kTakesSpace));
+  const int writes = (flags & O_ACCMODE) != O_RDONLY && strcmp(Setting("KINDRED_FAULT_ACTION"), "erofs") == 0;
+  if (flags & O_CREAT || writes) FAIL_IF(PathFault("creat", folder, path, kTakesSpace));
   return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
 

@@ -42,6 +42,16 @@ class SmallModel {
       std::generate(factors->begin(), factors->end(), [&] { return normal(random); });
     }
     for (int64_t f = 0; f < n_factors; ++f) eigenvalues.push_back(static_cast<float>(n_factors - f));
+    if (n_factors > 0) calibration_scores = {-0.5f, 0.25f, 1}, calibration_probabilities = {0, 0.125f, 0.5f};
+  }
+
+  /// Makes it a model of ratings, with biases.
+  SmallModel& Rate() {
+    for (size_t e = 0; e < history.values.size(); ++e) history.values[e] = 0.5f * static_cast<float>(e % 11) - 1;
+    for (int64_t u = 0; u < history.n_rows; ++u) user_biases.push_back(0.25f * static_cast<float>(u % 3) - 0.25f);
+    for (int64_t i = 0; i < history.n_cols; ++i) item_biases.push_back(0.5f - 0.125f * static_cast<float>(i % 7));
+    rated = true;
+    return *this;
   }
 
   ModelView view() const {
@@ -58,6 +68,12 @@ class SmallModel {
     model.item_factors = {item_factors.data(), history.n_cols, n_factors};
     model.eigenvalues = eigenvalues;
     model.objective = {0.25f, 0.003f, 0.5f};
+    model.calibration = {calibration_scores, calibration_probabilities};
+    if (!rated) return model;
+    model.objective = {0, 0.003f, 0.5f, Feedback::kExplicit, 2.5f};
+    model.user_biases = user_biases;
+    model.item_biases = item_biases;
+    model.rating_mean = 3.25f;
     return model;
   }
 
@@ -65,7 +81,9 @@ class SmallModel {
   Csr history;
   EventArrays events;
   std::vector<std::string> type_names = {"view", "cart", "buy"};
-  std::vector<float> popularity, user_factors, item_factors, eigenvalues;
+  std::vector<float> popularity, user_factors, item_factors, eigenvalues, user_biases, item_biases;
+  bool rated = false;
+  std::vector<float> calibration_scores, calibration_probabilities;
 
  private:
   void AddEvent(int32_t item, uint8_t type) {

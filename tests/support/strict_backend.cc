@@ -133,10 +133,12 @@ class StrictBackend : public Backend {
     Later(context, [=, this](Context& inner) { cpu_.Gram(inner, a, gramian); });
   }
 
-  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues) override {
+  void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
+                   MatrixView<float> companion) override {
     Check(a, "Diagonalize's matrix");
     Check(eigenvalues, "Diagonalize's eigenvalues");
-    Later(context, [=, this](Context& inner) { cpu_.Diagonalize(inner, a, eigenvalues); });
+    Check(companion, "Diagonalize's companion");
+    Later(context, [=, this](Context& inner) { cpu_.Diagonalize(inner, a, eigenvalues, companion); });
   }
 
   void SolveAls(Context& context, const AlsHalfStep& step) override {
@@ -149,6 +151,30 @@ class StrictBackend : public Backend {
     AlsHalfStep inner_step = step;
     inner_step.observed = static_cast<const StrictRows&>(*step.observed).inner.get();
     Later(context, [=, this](Context& inner) { cpu_.SolveAls(inner, inner_step); });
+  }
+
+  void MultiplySparse(Context& context, const SparseRows& a, MatrixView<const float> b,
+                      MatrixView<float> product) override {
+    Check(b, "sparse product: b");
+    Check(product, "sparse product: product");
+    const SparseRows* inner_a = static_cast<const StrictRows&>(a).inner.get();
+    Later(context, [=, this](Context& inner) { cpu_.MultiplySparse(inner, *inner_a, b, product); });
+  }
+
+  void MultiplyPanels(Context& context, const Panels& a, MatrixView<const float> s,
+                      MatrixView<float> product) override {
+    Check(a.stacked, "panel product: a");
+    Check(s, "panel product: s");
+    Check(product, "panel product: product");
+    Later(context, [=, this](Context& inner) { cpu_.MultiplyPanels(inner, a, s, product); });
+  }
+
+  void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
+                      MatrixView<double> coefficients) override {
+    Check(basis.stacked, "orthonormalize: basis");
+    Check(block, "orthonormalize: block");
+    Check(coefficients, "orthonormalize: coefficients");
+    Later(context, [=, this](Context& inner) { cpu_.Orthonormalize(inner, basis, block, coefficients); });
   }
 
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override {
