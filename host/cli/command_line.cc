@@ -12,6 +12,7 @@
 #include <cstring>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "host/cli/config_file.h"
 #include "kernels/error.h"
@@ -140,6 +141,18 @@ CLI::Validator Within(double least, double most) {
     return good ? std::string() : fmt::format("'{}' is not a number {}", text, range);
   };
   return CLI::Validator(check, range, "within");
+}
+
+CLI::Validator Accepts(std::function<void(const std::string&)> parse, const std::string& name) {
+  const auto check = [parse = std::move(parse)](const std::string& text) {
+    try {
+      parse(text);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  return CLI::Validator(check, name, name);
 }
 
 void FlushOutput() {

@@ -46,6 +46,9 @@ class CommandLine {
 /// Refuses what is no number from `least` to `most`, both included.
 CLI::Validator Within(double least, double most);
 
+/// Refuses what `parse` throws an Error for, with its message. `name` stands for such a value in the help.
+CLI::Validator Accepts(std::function<void(const std::string&)> parse, const std::string& name);
+
 /// Throws kIo where something printed so far could not be written.
 void FlushOutput();
 

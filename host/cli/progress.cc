@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace kindred {
@@ -42,6 +43,7 @@ void Progress::Update(int64_t done, const std::string& note) {
 
 void Progress::Step(int64_t done, const std::string& note) {
   last_ = Clock::now();
+  if (done_before_ < 0) done_before_ = done - 1;
   Show(done, note, true);
 }
 
@@ -51,8 +53,9 @@ void Progress::Show(int64_t done, const std::string& note, bool line) {
                                 : fmt::format("{}: {} {}", what_, done, unit_);
   if (!note.empty()) text += "  " + note;
   text += "  " + Seconds(elapsed);
-  if (total_ > 0 && done > 0 && done < total_)
-    text += ", " + Seconds(elapsed * static_cast<double>(total_ - done) / static_cast<double>(done)) + " left";
+  const int64_t done_here = done - std::max<int64_t>(done_before_, 0);
+  if (total_ > 0 && done_here > 0 && done < total_)
+    text += ", " + Seconds(elapsed * static_cast<double>(total_ - done) / static_cast<double>(done_here)) + " left";
   if (bar_shown_) std::fputs("\r\033[K", stderr);
   if (line) {
     std::fprintf(stderr, "%s\n", text.c_str());

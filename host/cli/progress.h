@@ -17,7 +17,7 @@ class Progress {
 
   /// Cheap enough for inner loops. `note` is shown beside the count, with the time left.
   void Update(int64_t done, const std::string& note = "");
-  /// For steps worth a line each (epochs): shown at once, with the time left.
+  /// For steps worth a line each (epochs), one by one from any: shown at once, with the time left.
   void Step(int64_t done, const std::string& note);
 
  private:
@@ -30,6 +30,7 @@ class Progress {
   std::string unit_;
   bool terminal_;
   bool bar_shown_ = false;
+  int64_t done_before_ = -1;  // the first Step; -1: there was none yet
   Clock::time_point start_;
   Clock::time_point last_;
 };

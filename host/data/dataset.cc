@@ -25,10 +25,7 @@ std::shared_ptr<const Dataset> Dataset::Open(const std::filesystem::path& path) 
   const Artifact& artifact = *dataset->artifact_;
   const nlohmann::json schema = artifact.manifest().value("schema_version", nlohmann::json());
   if (!schema.is_number_integer()) Refuse(artifact, "the manifest has no schema_version");
-  if (schema > kDatasetSchema)
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("dataset '{}' has schema {}; this program reads up to {}: use a newer one", path.string(),
-                            schema.dump(), kDatasetSchema));
+  CheckNotNewer(artifact.manifest(), "schema", schema.get<int64_t>(), kDatasetSchema, path.string());
   dataset->users_ = IdMap::FromArtifact(artifact, "user_ids");
   dataset->items_ = IdMap::FromArtifact(artifact, "item_ids");
   EventsView& events = dataset->events_;
@@ -95,7 +92,7 @@ void Dataset::Check() const {
   for (const int32_t item : events_.items)
     if (item < 0 || item >= n_event_items_) Refuse(*artifact_, "an event has item {} of {}", item, n_event_items_);
   for (const float value : events_.values)
-    if (!(value >= 0) || std::isinf(value)) Refuse(*artifact_, "an event has the value {}", value);
+    if (!std::isfinite(value)) Refuse(*artifact_, "an event has the value {}", value);
   for (const uint8_t type : events_.types)
     if (type >= event_types_.size()) Refuse(*artifact_, "an event has type {} of {}", type, event_types_.size());
 }

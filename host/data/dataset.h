@@ -3,7 +3,7 @@
 //   user_ids_*.npy, item_ids_*.npy   the id maps (host/data/id_map.h)
 //   event_indptr.npy   int64 [n_users + 1]  where each user's events start
 //   event_items.npy    int32 [n_events]     item index
-//   event_values.npy   float32 [n_events]   value of the event, >= 0; 1 where the export has none
+//   event_values.npy   float32 [n_events]   value of the event; 1 where the export has none
 //   event_times.npy    int64 [n_events]     unix seconds; absent where the export has none
 //   event_types.npy    uint8 [n_events]     index into the manifest's "event_types"; absent where there are none
 //   item_column_K_*.npy, user_column_K_*.npy   tables of attributes (host/data/attribute_table.h)
@@ -38,7 +38,7 @@ inline constexpr const char* kDatasetKind = "dataset";
 
 class Dataset {
  public:
-  /// Verifies, maps and checks that every offset and index is in range and every value finite and >= 0.
+  /// Verifies, maps and checks that every offset and index is in range and every value finite.
   /// Throws as Artifact::Open does.
   static std::shared_ptr<const Dataset> Open(const std::filesystem::path& path);
 

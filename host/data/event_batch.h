@@ -12,7 +12,7 @@ struct EventBatch {
   int64_t block = 0;  // blocks are numbered in the order of the input, from 0; some may be without events
   std::span<const std::string_view> users, items;
   std::span<const std::string_view> types;  // empty where the export has no event column
-  std::span<const float> values;            // finite, >= 0; empty where it has no value column
+  std::span<const float> values;            // finite; empty where it has no value column
   std::span<const int64_t> times;           // unix seconds; empty where it has no time column
   std::span<const std::string_view> ids;    // empty where it has no column of event ids
 

@@ -184,7 +184,7 @@ EventWeights::EventWeights(const EventWeighting& weighting, const EventsView& ev
 }
 
 double EventWeights::operator()(size_t event) const {
-  double weight = std::min(double{events_.values[event]}, value_cap_);
+  double weight = events_.values.empty() ? 1 : std::min(double{events_.values[event]}, value_cap_);
   if (!type_weights_.empty()) weight *= type_weights_[events_.types[event]];
   if (half_life_ < kNoLimit) weight *= std::exp2((static_cast<double>(events_.times[event]) - reference_) / half_life_);
   return weight;

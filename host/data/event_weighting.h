@@ -68,7 +68,7 @@ double ParseCap(std::string_view text);
 /// A number > 0 and its unit: "90s", "15m", "12h", "30d", "2w". Returns seconds. Throws kUsage.
 double ParseDuration(std::string_view text);
 
-/// What each event counts. Views the memory of the events.
+/// What each event counts; where events have no values, as if these were 1. Views the memory of the events.
 class EventWeights {
  public:
   /// Throws as CheckWeighting does. `reference`: a time that no event asked for lies behind.

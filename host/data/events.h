@@ -14,7 +14,7 @@ namespace kindred {
 struct EventsView {
   std::span<const int64_t> indptr = {};  // [n_users + 1]
   std::span<const int32_t> items = {};   // [n_events], as all below
-  std::span<const float> values = {};    // finite, >= 0; empty in a model, which does not keep them
+  std::span<const float> values = {};    // finite; empty in a model, which does not keep them
   std::span<const int64_t> times = {};   // unix seconds; empty: no times
   std::span<const uint8_t> types = {};   // indices into type_names; empty: no types
   std::span<const std::string> type_names = {};
@@ -22,6 +22,12 @@ struct EventsView {
   int64_t n_users() const { return indptr.empty() ? 0 : static_cast<int64_t>(indptr.size()) - 1; }
   int64_t size() const { return static_cast<int64_t>(items.size()); }
 };
+
+/// The same events, each counting as if its value were 1.
+inline EventsView WithoutValues(EventsView events) {
+  events.values = {};
+  return events;
+}
 
 /// The last time of the events that `keep` (per event, or empty for all) has; none where they have no times.
 std::optional<int64_t> LastTime(const EventsView& events, std::span<const uint8_t> keep = {});

@@ -31,7 +31,8 @@ struct Entries {
   std::vector<int32_t> indices;
   std::vector<float> values;
   // Of one user's events that count:
-  std::vector<double> weights;
+  std::vector<double> weights;  // or ratings
+  std::vector<int64_t> times;   // of ratings, where there are any
   std::vector<uint64_t> order;  // item and place in `weights`, so that an entry's events are added in their order
 };
 
@@ -40,11 +41,21 @@ class Summation {
   Summation(const EventsView& events, const SumOptions& options)
       : events_(events),
         options_(options),
-        weights_(options.weighting, events,
-                 options.weighting.decays() ? LastTime(events, options.keep) : std::nullopt) {}
+        weights_(options.weighting, options.pair_value == PairValue::kRating ? WithoutValues(events) : events,
+                 options.weighting.decays() ? LastTime(events, options.keep) : std::nullopt) {
+    if (options.pair_value == PairValue::kRating) CheckRatingWeighting(options.weighting);
+  }
 
   /// Adds a user's entries.
   void Add(int64_t user, Entries& entries) const {
+    if (options_.pair_value == PairValue::kRating)
+      AddRatings(user, entries);
+    else
+      AddConfidences(user, entries);
+  }
+
+ private:
+  void AddConfidences(int64_t user, Entries& entries) const {
     std::vector<double>& weights = entries.weights;
     std::vector<uint64_t>& order = entries.order;
     weights.clear();
@@ -52,6 +63,7 @@ class Summation {
     for (int64_t at = events_.indptr[user]; at < events_.indptr[user + 1]; ++at) {
       if (!options_.keep.empty() && options_.keep[at] == 0) continue;
       const double weight = weights_(at);
+      if (weight < 0) RefuseNegative(user, events_.items[at], events_.values[at]);
       if (!(weight > 0)) continue;
       order.push_back(static_cast<uint64_t>(events_.items[at]) << 32 | weights.size());
       weights.push_back(weight);
@@ -71,14 +83,47 @@ class Summation {
     }
   }
 
- private:
+  void AddRatings(int64_t user, Entries& entries) const {
+    auto& [indices, values, ratings, times, order] = entries;
+    ratings.clear();
+    times.clear();
+    order.clear();
+    for (int64_t at = events_.indptr[user]; at < events_.indptr[user + 1]; ++at) {
+      if ((!options_.keep.empty() && options_.keep[at] == 0) || weights_(at) == 0) continue;
+      order.push_back(static_cast<uint64_t>(events_.items[at]) << 32 | ratings.size());
+      ratings.push_back(events_.values[at]);
+      times.push_back(events_.times.empty() ? 0 : events_.times[at]);
+    }
+    std::sort(order.begin(), order.end());
+    for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+      while (end < order.size() && order[end] >> 32 == order[begin] >> 32) ++end;
+      const int64_t last = times[static_cast<uint32_t>(order[end - 1])];
+      double sum = 0, count = 0;
+      for (size_t at = begin; at < end; ++at) {
+        if (times[static_cast<uint32_t>(order[at])] != last) continue;
+        sum += ratings[static_cast<uint32_t>(order[at])];
+        ++count;
+      }
+      indices.push_back(static_cast<int32_t>(order[begin] >> 32));
+      values.push_back(static_cast<float>(sum / count));
+    }
+  }
+
+  static std::string Name(const IdMap* ids, int64_t i) {
+    return ids != nullptr ? fmt::format("'{}'", Printable(ids->Id(i))) : fmt::format("{}", i);
+  }
+
   [[noreturn]] void RefuseSum(int64_t user, int32_t item, double sum) const {
-    const auto name = [](const IdMap* ids, int64_t i) {
-      return ids != nullptr ? fmt::format("'{}'", Printable(ids->Id(i))) : fmt::format("{}", i);
-    };
     throw Error(ErrorCode::kNumeric, fmt::format("the events of user {} and item {} sum to {:g}, more than a float32 "
                                                  "holds; expected smaller values or weights, or a cap",
-                                                 name(options_.users, user), name(options_.items, item), sum));
+                                                 Name(options_.users, user), Name(options_.items, item), sum));
+  }
+
+  [[noreturn]] void RefuseNegative(int64_t user, int32_t item, float value) const {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("an event of user {} and item {} has the value {:g}; expected a number >= 0, as implicit "
+                            "feedback needs: negative ones are ratings, for --feedback explicit",
+                            Name(options_.users, user), Name(options_.items, item), value));
   }
 
   const EventsView& events_;
@@ -109,6 +154,21 @@ Csr Transpose(const CsrView& matrix) {
   return out;
 }
 
+void CheckRatingWeighting(const EventWeighting& weighting) {
+  const auto refuse = [](const std::string& what, const char* expected) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("explicit feedback takes ratings as they are, and {} would change them; expected {}", what,
+                            expected));
+  };
+  if (weighting.value_cap < kNoLimit) refuse("a value cap", "--value-cap none");
+  if (weighting.confidence_cap < kNoLimit) refuse("a confidence cap", "--confidence-cap none");
+  if (weighting.decays()) refuse("a half-life", "--half-life none");
+  for (const auto& [type, weight] : weighting.event_weights)
+    if (weight != 0 && weight != 1)
+      refuse(fmt::format("the weight {:g} of '{}'", weight, Printable(type)),
+             "1 for types whose values are ratings and 0 for others, or --event-weight none");
+}
+
 Csr SumEvents(const EventsView& events, int64_t n_items, const SumOptions& options) {
   Csr out;
   out.n_rows = events.n_users();
@@ -123,6 +183,7 @@ Csr SumEvents(const EventsView& events, int64_t n_items, const SumOptions& optio
       out.indptr[user + 1] = static_cast<int64_t>(blocks[b].indices.size());
     }
     blocks[b].weights = {};
+    blocks[b].times = {};
     blocks[b].order = {};
   };
   const auto n_blocks = static_cast<int64_t>(blocks.size());

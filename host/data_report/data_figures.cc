@@ -129,9 +129,14 @@ nlohmann::json TypeFigures(const Dataset& dataset) {
 
 nlohmann::json ValueFigures(const EventsView& events) {
   if (events.size() == 0) return nullptr;
-  // Floats >= 0 are in the order of their bits, so two counts of 16 bits each find exact ranks in bounded memory.
+  // Floats >= 0 are in the order of their bits, those below in the opposite one, so two counts of 16 bits each find
+  // exact ranks in bounded memory.
   constexpr size_t kHalf = size_t{1} << 16;
-  const auto bits = [](float value) { return std::bit_cast<uint32_t>(value + 0.0f); };  // -0 becomes 0
+  constexpr uint32_t kSign = uint32_t{1} << 31;
+  const auto bits = [](float value) {
+    const auto plain = std::bit_cast<uint32_t>(value + 0.0f);  // -0 becomes 0
+    return (plain & kSign) != 0 ? ~plain : plain | kSign;
+  };
   std::vector<int64_t> high(kHalf, 0);
   double sum = 0;
   int64_t n_zero = 0;
@@ -165,7 +170,8 @@ nlohmann::json ValueFigures(const EventsView& events) {
     const std::vector<int64_t>& counts = low[table_of[wanted[i].high]];
     size_t at = 0;
     for (int64_t rank = wanted[i].rank; rank > counts[at]; ++at) rank -= counts[at];
-    out[kPercentiles[i].name] = std::bit_cast<float>(static_cast<uint32_t>(wanted[i].high << 16 | at));
+    const auto found = static_cast<uint32_t>(wanted[i].high << 16 | at);
+    out[kPercentiles[i].name] = std::bit_cast<float>((found & kSign) != 0 ? found & ~kSign : ~found);
   }
   return out;
 }

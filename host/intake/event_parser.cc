@@ -128,12 +128,14 @@ bool EventParser::ReadText(const RowBatch& batch, int64_t row, EventLayout::Part
 bool EventParser::ReadValue(const Column& cells, int64_t row) {
   float& value = values_[n_];
   const auto r = static_cast<size_t>(row);
-  if (cells.texts.empty() && !cells.reals.empty() && cells.reals[r] >= 0) {
-    value = std::abs(static_cast<float>(cells.reals[r]));
+  const bool negative = layout_.options().negative_values;
+  if (cells.texts.empty() && !cells.reals.empty() && (cells.reals[r] >= 0 || (negative && cells.reals[r] < 0))) {
+    value = static_cast<float>(cells.reals[r]) + 0.0f;  // never -0
     if (!std::isinf(value)) return true;
   }
   const std::string_view text = CellText(cells, row, buffer_);
-  const NumberFormat format = cells.texts.empty() ? NumberFormat() : layout_.number_format();
+  NumberFormat format = cells.texts.empty() ? NumberFormat() : layout_.number_format();
+  format.negative = negative;
   const char* wrong = ParseValue(text, &value, format);
   return wrong == nullptr || RefuseCell(EventLayout::kValue, text, wrong);
 }

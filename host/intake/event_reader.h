@@ -25,6 +25,7 @@ struct EventReaderOptions {
               event_id_column = {};
   IdFormat id_format = IdFormat::kText;
   NumberFormat number = {};
+  bool negative_values = false;  // as ratings may have them; else such rows are bad
   TimeFormat time = TimeFormat();
   /// Rows for which this expression (docs/expressions.md) is not true are left out. Empty: none.
   std::string where = {};

@@ -225,6 +225,7 @@ class Preparation {
               {"item_column", name(read.item_column)},
               {"event_column", name(read.event_column)},
               {"value_column", name(read.value_column)},
+              {"negative_values", read.negative_values},
               {"time_column", name(read.time_column)},
               {"event_id_column", name(read.event_id_column)},
               {"where", name(read.where)},

@@ -1,4 +1,4 @@
-// Implicit-feedback matrix factorization by alternating least squares, exact.
+// Implicit-feedback matrix factorization by alternating least squares, exact unless an approximate solver is asked for.
 //
 //   L = sum over observed (u,i) of c_ui (1 - x_u.y_i)^2  +  a0 * sum over all (u,i) of (x_u.y_i)^2
 //       + sum_u l_u |x_u|^2 + sum_i l_i |y_i|^2
@@ -22,6 +22,7 @@ struct AlsOptions {
   AlsObjective objective;
   int64_t epochs = 15;
   uint64_t seed = 1;
+  AlsSolver solver = {};  // of the epochs' half-steps, each from where the last one left; `warm` is set by the fit
 };
 
 struct AlsEpoch {
@@ -36,13 +37,46 @@ struct AlsFactors {
   double loss = 0;
 };
 
+/// A fit between two half-steps: all that the next ones depend on. The users are solved in the 1st, 3rd, ..., the items
+/// in the 2nd, 4th, ...; a fit has two an epoch and one more.
+struct AlsState {
+  int64_t n_half_steps = 0;  // done
+  double penalty = 0;        // sum of l |x|^2 over the side that was solved last
+  AlsFactors factors;        // as they are; both sides and the loss are finite
+};
+
+/// Told after each half-step; `state` downloads it, a copy of both sides. What it throws ends the fit.
+using AlsHook = std::function<void(int64_t n_half_steps, const std::function<AlsState()>& state)>;
+
+/// A row that no finite factors solve (kNumeric), with its side.
+class AlsRowError : public Error {
+ public:
+  AlsRowError(const std::string& message, int64_t row, bool is_user)
+      : Error(ErrorCode::kNumeric, message, row), is_user_(is_user) {}
+  bool is_user() const { return is_user_; }
+
+ private:
+  bool is_user_;
+};
+
+/// Throws kInvalidArgument naming the option that is out of range.
+void CheckAlsOptions(const AlsOptions& options);
+
 /// Trains on users x items confidences (> 0). An epoch solves the users, then the items; at the end the users
-/// are solved once more, so that the stored factors are what folding in their history gives.
-/// Throws kInvalidArgument for options out of range and kNumeric (naming the row) for a singular system or a
-/// loss that is not finite, and kOutOfMemory before it starts where Backend::PlanAls does. Deterministic. Memory: both
-/// factor matrices, and the interactions twice.
+/// are solved once more, exactly, so that the stored factors are what folding in their history gives.
+///
+/// `start` is where it begins. Without factors: small random ones. After some half-steps, as a hook got it: what
+/// follows has the bits of a fit that was never stopped. With factors and no half-steps: a fit from these factors.
+///
+/// Throws kInvalidArgument for options out of range and a start of other shape, AlsRowError for a singular system or
+/// values that are not finite, kNumeric where there is no such row, and kOutOfMemory before it starts where
+/// Backend::PlanAls does. Deterministic. Memory: both factor matrices, and the interactions twice.
 AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOptions& options,
-                  const std::function<void(const AlsEpoch&)>& on_epoch = {});
+                  const std::function<void(const AlsEpoch&)>& on_epoch = {}, AlsState start = {},
+                  const AlsHook& on_half_step = {});
+
+/// The small random factors that a fit without a start begins with. [n_rows x n_factors]
+std::vector<float> RandomFactors(const AlsOptions& options, int64_t n_rows);
 
 /// Number of users with each item. [n_items]
 std::vector<float> ItemPopularity(const CsrView& interactions);

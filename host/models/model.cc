@@ -6,12 +6,15 @@
 #include <cmath>
 #include <utility>
 
+#include "host/text/text.h"
+
 namespace kindred {
 namespace {
 
-constexpr const char* kKind = "model";
 constexpr const char* kAls = "als";
+constexpr const char* kSvd = "svd";
 constexpr const char* kPopularity = "popularity";
+constexpr const char* kExplicit = "explicit";
 
 /// Refuses a model whose parts do not fit each other; after that no index leads out of its array.
 class ShapeCheck {
@@ -20,14 +23,16 @@ class ShapeCheck {
       : model_(model), code_(code), where_(std::move(where)) {}
 
   void Run() const {
-    Expect(model_.algorithm == kAls || model_.algorithm == kPopularity, "algorithm '{}' is not one that is known",
-           model_.algorithm);
+    Expect(model_.algorithm == kAls || model_.algorithm == kSvd || model_.algorithm == kPopularity,
+           "algorithm '{}' is not one that is known", model_.algorithm);
     Expect(model_.users.size() == model_.n_users(), "{} user ids for {} users", model_.users.size(), model_.n_users());
     Expect(model_.items.size() == model_.n_items(), "{} item ids for {} items", model_.items.size(), model_.n_items());
     ExpectEqual("item_popularity", static_cast<int64_t>(model_.popularity.size()), model_.n_items());
     History();
     Events();
     Factors();
+    Biases();
+    Calibration();
   }
 
  private:
@@ -77,18 +82,43 @@ class ShapeCheck {
 
   void Factors() const {
     const int64_t n_factors = model_.n_factors();
-    Expect(model_.has_factors() == (model_.algorithm == kAls), "{} factors do not go with algorithm '{}'", n_factors,
-           model_.algorithm);
+    Expect(model_.has_factors() == (model_.algorithm != kPopularity), "{} factors do not go with algorithm '{}'",
+           n_factors, model_.algorithm);
     ExpectEqual("user_factors (columns)", model_.user_factors.n_cols, n_factors);
-    ExpectEqual("eigenvalues", static_cast<int64_t>(model_.eigenvalues.size()), n_factors);
+    ExpectEqual("eigenvalues", static_cast<int64_t>(model_.eigenvalues.size()),
+                model_.algorithm == kAls ? n_factors : 0);
+    ExpectEqual("singular_values", static_cast<int64_t>(model_.singular_values.size()),
+                model_.algorithm == kSvd ? n_factors : 0);
     if (!model_.has_factors()) return;
     ExpectEqual("user_factors (rows)", model_.user_factors.n_rows, model_.n_users());
     ExpectEqual("item_factors (rows)", model_.item_factors.n_rows, model_.n_items());
+    if (model_.algorithm != kAls) return;
     const AlsObjective& objective = model_.objective;
-    for (const float weight : {objective.unobserved_weight, objective.regularization})
+    for (const float weight : {objective.unobserved_weight, objective.regularization, objective.bias_regularization})
       Expect(std::isfinite(weight) && weight >= 0, "a weight of the objective is {}", weight);
     Expect(std::isfinite(objective.regularization_exponent), "the regularization exponent is {}",
            objective.regularization_exponent);
+  }
+
+  void Biases() const {
+    const bool rated = model_.has_ratings();
+    ExpectEqual("user_biases", static_cast<int64_t>(model_.user_biases.size()), rated ? model_.n_users() : 0);
+    ExpectEqual("item_biases", static_cast<int64_t>(model_.item_biases.size()), rated ? model_.n_items() : 0);
+    Expect(std::isfinite(model_.rating_mean), "the mean of the ratings is {}", model_.rating_mean);
+    Expect(!rated || model_.objective.unobserved_weight == 0, "ratings do not go with an unobserved weight of {}",
+           model_.objective.unobserved_weight);
+  }
+
+  void Calibration() const {
+    const auto& [scores, probabilities] = model_.calibration;
+    ExpectEqual("calibration_probabilities", std::ssize(probabilities), std::ssize(scores));
+    for (size_t k = 0; k < scores.size(); ++k) {
+      Expect(std::isfinite(scores[k]) && (k == 0 || scores[k] > scores[k - 1]),
+             "calibration_scores do not increase at {}", k);
+      Expect(probabilities[k] >= (k == 0 ? 0 : probabilities[k - 1]) && probabilities[k] <= 1,
+             "calibration_probabilities holds {} at {}; expected no less than before and at most 1", probabilities[k],
+             k);
+    }
   }
 
   const ModelView& model_;
@@ -108,7 +138,29 @@ void CheckFinite(const char* name, std::span<const float> values) {
   CheckFinite(name, HostMatrix<const float>{values.data(), static_cast<int64_t>(values.size()), 1});
 }
 
+AlsObjective ParseObjective(const nlohmann::json& json, const std::string& where) {
+  AlsObjective objective;
+  objective.regularization = json.at("regularization").get<float>();
+  objective.regularization_exponent = json.at("regularization_exponent").get<float>();
+  if (!json.contains("feedback")) {
+    objective.unobserved_weight = json.at("unobserved_weight").get<float>();
+    return objective;
+  }
+  const auto feedback = json.at("feedback").get<std::string>();
+  if (feedback != kExplicit)
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: the feedback is '{}'; expected explicit", where, Printable(feedback)));
+  objective.feedback = Feedback::kExplicit;
+  objective.unobserved_weight = 0;
+  objective.bias_regularization = json.at("bias_regularization").get<float>();
+  return objective;
+}
+
 void ReadManifest(const nlohmann::json& manifest, const std::string& where, ModelView* model) {
+  const nlohmann::json schema = manifest.value("schema_version", nlohmann::json(1));
+  if (!schema.is_number_integer() || schema.get<int64_t>() < 1)
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's 'schema_version' is no number", where));
+  CheckNotNewer(manifest, "schema", schema.get<int64_t>(), kModelSchema, where);
   const auto size = [&](const char* key) {
     if (!manifest.at(key).is_number_integer())
       throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's '{}' is no size", where, key));
@@ -118,12 +170,11 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
     model->algorithm = manifest.at("algorithm").get<std::string>();
     model->history.n_rows = size("n_users");
     model->history.n_cols = size("n_items");
-    if (model->algorithm != kAls) return;
+    if (model->algorithm != kAls && model->algorithm != kSvd) return;
     model->item_factors.n_cols = size("n_factors");
-    const nlohmann::json& objective = manifest.at("objective");
-    model->objective.unobserved_weight = objective.at("unobserved_weight").get<float>();
-    model->objective.regularization = objective.at("regularization").get<float>();
-    model->objective.regularization_exponent = objective.at("regularization_exponent").get<float>();
+    if (model->algorithm != kAls) return;
+    model->objective = ParseObjective(manifest.at("objective"), where);
+    if (model->has_ratings()) model->rating_mean = manifest.at("rating_mean").get<float>();
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{}: the manifest does not describe a model: {}", where, error.what()));
@@ -166,12 +217,24 @@ float AlsObjective::RowRegularization(int64_t n_entries, int64_t n_other_side) c
   return static_cast<float>(regularization * std::pow(size, double{regularization_exponent}));
 }
 
+nlohmann::json ObjectiveJson(const AlsObjective& objective) {
+  nlohmann::json json = {{"regularization", objective.regularization},
+                         {"regularization_exponent", objective.regularization_exponent}};
+  if (objective.has_ratings()) {
+    json["feedback"] = kExplicit;
+    json["bias_regularization"] = objective.bias_regularization;
+  } else {
+    json["unobserved_weight"] = objective.unobserved_weight;
+  }
+  return json;
+}
+
 std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::string& name, int64_t version) {
   auto model = std::make_shared<Model>();
   model->name_ = name;
   model->version_ = version != 0 ? version : store.Current(name);
   const std::filesystem::path path = store.VersionPath(name, model->version_);
-  const auto artifact = Artifact::Open(path, kKind);
+  const auto artifact = Artifact::Open(path, kModelKind);
   ModelView& view = model->view_;
   ReadManifest(artifact->manifest(), path.string(), &view);
   view.users = IdMap::FromArtifact(*artifact, "user_ids");
@@ -181,15 +244,23 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
   view.history.values = artifact->Array<float>("history_values");
   view.events = MapEvents(*artifact, &model->event_types_);
   view.popularity = artifact->Array<float>("item_popularity");
-  if (view.algorithm == kAls) {
+  if (view.algorithm == kAls || view.algorithm == kSvd) {
     const int64_t n_factors = view.n_factors();
     view.user_factors = artifact->Matrix<float>("user_factors");
     view.item_factors = artifact->Matrix<float>("item_factors");
-    view.eigenvalues = artifact->Array<float>("eigenvalues");
+    if (view.algorithm == kAls) view.eigenvalues = artifact->Array<float>("eigenvalues");
+    if (view.algorithm == kSvd) view.singular_values = artifact->Array<float>("singular_values");
     if (view.n_factors() != n_factors)
       throw Error(ErrorCode::kCorrupt, fmt::format("{}: item_factors has {} columns; the manifest says {}",
                                                    path.string(), view.n_factors(), n_factors));
   }
+  if (view.has_ratings()) {
+    view.user_biases = artifact->Array<float>("user_biases");
+    view.item_biases = artifact->Array<float>("item_biases");
+  }
+  if (artifact->Has("calibration_scores"))
+    view.calibration = {artifact->Array<float>("calibration_scores"),
+                        artifact->Array<float>("calibration_probabilities")};
   ShapeCheck(view, ErrorCode::kCorrupt, path.string()).Run();
   model->artifact_ = artifact;
   return model;
@@ -201,17 +272,21 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   CheckFinite("user_factors", model.user_factors);
   CheckFinite("item_factors", model.item_factors);
   CheckFinite("eigenvalues", model.eigenvalues);
+  CheckFinite("singular_values", model.singular_values);
   CheckFinite("item_popularity", model.popularity);
   CheckFinite("history_values", model.history.values);
+  CheckFinite("user_biases", model.user_biases);
+  CheckFinite("item_biases", model.item_biases);
 
   const int64_t version = store.NextVersion(name);
-  ArtifactWriter writer(store.VersionPath(name, version), kKind);
+  ArtifactWriter writer(store.VersionPath(name, version), kModelKind);
   model.users.AddTo(writer, "user_ids");
   model.items.AddTo(writer, "item_ids");
   writer.AddArray<int64_t>("history_indptr", model.history.indptr);
   writer.AddArray<int32_t>("history_items", model.history.indices);
   writer.AddArray<float>("history_values", model.history.values);
   writer.AddArray<float>("item_popularity", model.popularity);
+  manifest["schema_version"] = kModelSchema;
   manifest["algorithm"] = model.algorithm;
   manifest["n_users"] = model.n_users();
   manifest["n_items"] = model.n_items();
@@ -219,11 +294,21 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   if (model.has_factors()) {
     writer.AddMatrix("user_factors", model.user_factors);
     writer.AddMatrix("item_factors", model.item_factors);
-    writer.AddArray<float>("eigenvalues", model.eigenvalues);
     manifest["n_factors"] = model.n_factors();
-    manifest["objective"] = {{"unobserved_weight", model.objective.unobserved_weight},
-                             {"regularization", model.objective.regularization},
-                             {"regularization_exponent", model.objective.regularization_exponent}};
+  }
+  if (model.algorithm == kSvd) writer.AddArray<float>("singular_values", model.singular_values);
+  if (model.algorithm == kAls) {
+    writer.AddArray<float>("eigenvalues", model.eigenvalues);
+    manifest["objective"] = ObjectiveJson(model.objective);
+  }
+  if (model.has_ratings()) {
+    writer.AddArray<float>("user_biases", model.user_biases);
+    writer.AddArray<float>("item_biases", model.item_biases);
+    manifest["rating_mean"] = model.rating_mean;
+  }
+  if (!model.calibration.empty()) {
+    writer.AddArray<float>("calibration_scores", model.calibration.scores);
+    writer.AddArray<float>("calibration_probabilities", model.calibration.probabilities);
   }
   writer.Commit(std::move(manifest));
   try {

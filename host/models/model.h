@@ -1,14 +1,19 @@
 // A trained model: views for those who compute with it, and the files of a version.
 //
 //   user_ids_*.npy, item_ids_*.npy    the id maps
-//   history_indptr/items/values.npy   users x items: what each user did, as confidences; increasing items
+//   history_indptr/items/values.npy   users x items: what each user did, as confidences, or ratings; increasing items
 //   event_indptr/items/times/types.npy
 //       the events the history was summed up from, as in a dataset (host/data/dataset.h) but without values; times
 //       and types only where the dataset has them, and none of these in the versions of older programs
 //   item_popularity.npy   float32 [n_items]            number of users with the item in their history
-//   user_factors.npy      float32 [n_users, n_factors]    "als" only
-//   item_factors.npy      float32 [n_items, n_factors]    "als" only; its gramian is diagonal
+//   user_factors.npy      float32 [n_users, n_factors]    not "popularity"
+//   item_factors.npy      float32 [n_items, n_factors]    not "popularity"; its gramian is diagonal
 //   eigenvalues.npy       float32 [n_factors]             "als" only; that diagonal, descending
+//   singular_values.npy   float32 [n_factors]             "svd" only; of the history's matrix, descending
+//   user_biases.npy       float32 [n_users]               of explicit feedback only, as
+//   item_biases.npy       float32 [n_items]               is the manifest's rating_mean
+//   calibration_scores.npy, calibration_probabilities.npy
+//       float32 [n_knots]   probabilities of scores (host/models/calibration.h); absent where none were learned
 #pragma once
 
 #include <cstdint>
@@ -20,37 +25,60 @@
 
 #include "host/data/events.h"
 #include "host/data/id_map.h"
+#include "host/models/calibration.h"
 #include "host/store/model_store.h"
 #include "kernels/views.h"
 
 namespace kindred {
 
+/// The manifest's schema_version, of the arrays above and of the algorithms; versions of older programs have none,
+/// which is 1. A reader refuses a newer one with a message.
+inline constexpr int kModelSchema = 2;
+inline constexpr const char* kModelKind = "model";
+
+enum class Feedback {
+  kImplicit,  // values are confidences (host/models/als.h)
+  kExplicit,  // values are ratings (host/models/explicit_als.h)
+};
+
 /// The weights of the objective (ARCHITECTURE.md, "The objective"), needed again to fold users in.
 struct AlsObjective {
-  float unobserved_weight = 0.1f;  // a0
+  float unobserved_weight = 0.1f;  // a0; 0 where feedback is explicit
   float regularization = 0.01f;
   float regularization_exponent = 1.0f;
+  Feedback feedback = Feedback::kImplicit;
+  float bias_regularization = 5.0f;  // explicit only
 
   /// l = regularization * (n_entries + a0 * n_other_side)^exponent
   float RowRegularization(int64_t n_entries, int64_t n_other_side) const;
+  bool has_ratings() const { return feedback == Feedback::kExplicit; }
 };
 
+/// As a manifest has it.
+nlohmann::json ObjectiveJson(const AlsObjective& objective);
+
 struct ModelView {
-  std::string algorithm;  // "als" or "popularity"
+  std::string algorithm;  // "als", "svd" or "popularity"
   IdMap users;
   IdMap items;
-  CsrView history;                       // n_users x n_items
-  EventsView events;                     // of n_users, without values; empty (no indptr) where they were not kept
-  std::span<const float> popularity;     // n_items
-  HostMatrix<const float> user_factors;  // n_users x n_factors; no columns for "popularity"
-  HostMatrix<const float> item_factors;  // n_items x n_factors; likewise
-  std::span<const float> eigenvalues;    // n_factors
-  AlsObjective objective;
+  CsrView history;                         // n_users x n_items
+  EventsView events;                       // of n_users, without values; empty (no indptr) where they were not kept
+  std::span<const float> popularity;       // n_items
+  HostMatrix<const float> user_factors;    // n_users x n_factors; no columns for "popularity"
+  HostMatrix<const float> item_factors;    // n_items x n_factors; likewise
+  std::span<const float> eigenvalues;      // n_factors; "als" only
+  std::span<const float> singular_values;  // n_factors; "svd" only
+  AlsObjective objective;                  // "als" only
+  std::span<const float> user_biases;      // n_users where the objective has ratings, else empty
+  std::span<const float> item_biases;      // n_items, likewise
+  float rating_mean = 0;
+  CalibrationView calibration;  // of scores by factors; may be empty
 
   int64_t n_users() const { return history.n_rows; }
   int64_t n_items() const { return history.n_cols; }
   int64_t n_factors() const { return item_factors.n_cols; }
   bool has_factors() const { return n_factors() > 0; }
+  bool has_ratings() const { return has_factors() && objective.has_ratings(); }
 };
 
 /// A version of the store, verified and mapped.
@@ -75,7 +103,7 @@ class Model {
 };
 
 /// Publishes a version and makes it CURRENT; returns its number. Factors that are not finite: kNumeric.
-/// Call with the model's TrainingLock held. Nothing is visible unless everything is.
+/// Call with the model's lock held. Nothing is visible unless everything is.
 int64_t PublishModel(const ModelStore& store, const std::string& name, const ModelView& model, nlohmann::json manifest);
 
 }  // namespace kindred

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <mutex>
 
+#include "host/models/explicit_als.h"
+#include "host/models/pure_svd.h"
+
 namespace kindred {
 namespace {
 
@@ -58,6 +61,26 @@ std::vector<float> NormalizedRows(HostMatrix<const float> matrix) {
   return rows;
 }
 
+constexpr int64_t kBiasColumns = 2;
+
+void AppendRatingQuery(const ModelView& model, std::span<const float> factors, float bias,
+                       std::vector<float>* queries) {
+  queries->insert(queries->end(), factors.begin(), factors.end());
+  queries->insert(queries->end(), {1.0f, model.rating_mean + bias});
+}
+
+/// [y, b_i, 1], an item a row.
+std::vector<float> RatingItems(const ModelView& model) {
+  std::vector<float> rows;
+  rows.reserve(static_cast<size_t>(model.n_items() * (model.n_factors() + kBiasColumns)));
+  for (int64_t item = 0; item < model.n_items(); ++item) {
+    const std::span<const float> factors = model.item_factors.row(item);
+    rows.insert(rows.end(), factors.begin(), factors.end());
+    rows.insert(rows.end(), {model.item_biases[static_cast<size_t>(item)], 1.0f});
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::span<const int32_t> RankedLists::Items(int64_t query) const {
@@ -80,6 +103,8 @@ void Exclusions::Add(std::span<const int32_t> list) {
 
 struct Ranker::Resident {
   std::shared_ptr<const void> keep;
+  kindred::Resident<float> item_factors;  // what users are folded in against
+  std::vector<float> rating_items;
   Catalogue by_factors;
   Catalogue by_popularity;
   kindred::Resident<float> eigenvalues;
@@ -95,12 +120,32 @@ Ranker::Ranker(Backend& backend, const ModelView& model, std::shared_ptr<const v
   const HostMatrix<const float> popularity = {model.popularity.data(), model.n_items(), 1};
   resident_->by_popularity = Catalogue(backend, popularity, keep);
   if (!model.has_factors()) return;
-  resident_->by_factors = Catalogue(backend, model.item_factors, keep);
+  if (model.has_ratings()) {
+    resident_->item_factors = kindred::Resident<float>::Import(backend, model.item_factors, keep);
+    resident_->rating_items = RatingItems(model);
+    resident_->by_factors =
+        Catalogue(backend, {resident_->rating_items.data(), model.n_items(), query_length()}, nullptr);
+  } else {
+    resident_->by_factors = Catalogue(backend, model.item_factors, keep);
+  }
+  if (model.eigenvalues.empty()) return;
   resident_->eigenvalues =
       kindred::Resident<float>::Import(backend, {model.eigenvalues.data(), model.n_factors(), 1}, keep);
 }
 
 Ranker::~Ranker() = default;
+
+int64_t Ranker::query_length() const {
+  return model_.n_factors() + (model_.has_ratings() ? kBiasColumns : 0);
+}
+
+void Ranker::AppendQuery(int64_t user, std::vector<float>* queries) const {
+  const std::span<const float> factors = model_.user_factors.row(user);
+  if (model_.has_ratings())
+    AppendRatingQuery(model_, factors, model_.user_biases[static_cast<size_t>(user)], queries);
+  else
+    queries->insert(queries->end(), factors.begin(), factors.end());
+}
 
 RankedLists Ranker::ByFactors(Context& context, HostMatrix<const float> queries, const Exclusions& excluded,
                               int64_t n) const {
@@ -130,7 +175,20 @@ RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, in
 }
 
 std::vector<float> Ranker::FoldIn(Context& context, const CsrView& histories) const {
+  if (model_.algorithm == "svd")
+    return FoldInBySvd(backend_, context, histories, resident_->by_factors.factors.matrix());
   const int64_t f = model_.n_factors();
+  if (model_.has_ratings()) {
+    const RatingUsers users = SolveRatingUsers(backend_, context,
+                                               {model_.item_factors, resident_->item_factors.matrix(),
+                                                resident_->eigenvalues.view(), model_.item_biases, model_.rating_mean},
+                                               histories, model_.objective);
+    std::vector<float> queries;
+    for (int64_t row = 0; row < histories.n_rows; ++row)
+      AppendRatingQuery(model_, {users.factors.data() + row * f, static_cast<size_t>(f)},
+                        users.biases[static_cast<size_t>(row)], &queries);
+    return queries;
+  }
   std::vector<float> regularization;
   for (int64_t r = 0; r < histories.n_rows; ++r)
     regularization.push_back(

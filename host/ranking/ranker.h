@@ -40,7 +40,13 @@ class Ranker {
   const ModelView& model() const { return model_; }
   Backend& backend() const { return backend_; }
 
-  /// By user_factor . item_factor, one query a row. Needs factors.
+  /// What a query is made of: a user's factors x, with score x.y_i; or for a model of ratings [x, 1, mean + b_u], with
+  /// score x.y_i + b_i + mean + b_u, the rating that is expected.
+  int64_t query_length() const;
+  /// Adds the query of a user of the model. Needs factors.
+  void AppendQuery(int64_t user, std::vector<float>* queries) const;
+
+  /// By the score above, one query a row. Needs factors.
   RankedLists ByFactors(Context& context, HostMatrix<const float> queries, const Exclusions& excluded, int64_t n) const;
   /// By popularity, the same score for every query.
   RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const;
@@ -48,8 +54,8 @@ class Ranker {
   /// factors, by popularity.
   RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n) const;
 
-  /// User factors of histories the model has not seen, one row each: the row of the half-step that
-  /// training ends with, so a stored history gives the stored factors. Needs factors.
+  /// Queries of histories the model has not seen, one row each, by the solve that training ends with (als) or the
+  /// product with the item factors (svd), so a stored history gives the stored user. Needs factors.
   std::vector<float> FoldIn(Context& context, const CsrView& histories) const;
 
  private:

@@ -69,13 +69,14 @@ struct Plot {
   std::vector<std::string> legend;
   std::vector<AxisTick> y, x;
   std::string svg;
-  std::string x_name = {};
+  std::string x_name = {}, y_name = {};
   Table table;
 };
 
 std::string PlotHtml(Plot plot) {
   std::string out =
       fmt::format("<figure>\n<figcaption>{}</figcaption>\n", EscapeHtml(plot.title)) + Legend(plot.legend) +
+      (plot.y_name.empty() ? "" : fmt::format("<p class=\"axis above\">{}</p>\n", EscapeHtml(plot.y_name))) +
       "<div class=\"plot\">\n" + YAxis(plot.y) +
       fmt::format("<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">\n", kWidth,
                   kHeight, EscapeHtml(plot.title + ". " + plot.description)) +
@@ -103,6 +104,8 @@ std::string BarChartHtml(const BarChart& chart) {
   for (const double y : y_ticks) plot.y.push_back({y / y_ticks.back(), ShortText(y)});
   for (const BarTick& tick : chart.ticks)
     plot.x.push_back({(static_cast<double>(tick.bar) + 0.5) * step / kWidth, tick.text});
+  plot.x_name = chart.x_name;
+  plot.y_name = chart.y_name;
   plot.svg = Grid(plot.y, {});
   plot.table.columns = {{chart.bars_name}};
   std::vector<double> below(n, 0);
@@ -141,41 +144,79 @@ std::string BarChartHtml(const BarChart& chart) {
   return PlotHtml(std::move(plot));
 }
 
-std::string LogLineChartHtml(const LogLineChart& chart) {
-  double min_x = HUGE_VAL, max_x = 0, min_y = HUGE_VAL, max_y = 0;
-  for (const LineSeries& series : chart.series) {
-    for (const auto& [x, y] : series.points) {
-      min_x = std::min(min_x, x), max_x = std::max(max_x, x);
-      min_y = std::min(min_y, y), max_y = std::max(max_y, y);
-    }
-  }
-  if (max_x == 0) min_x = max_x = max_y = 1;
-  min_y = std::min(min_y, max_y / 10);
-  const std::vector<double> x_ticks = LogTicks(min_x, max_x), y_ticks = LogTicks(min_y, max_y);
-  const auto place = [](double value, const std::vector<double>& ticks) {
-    return std::log10(value / ticks.front()) / std::log10(ticks.back() / ticks.front());
-  };
+namespace {
 
+struct Bounds {
+  double min_x = HUGE_VAL, max_x = -HUGE_VAL, min_y = HUGE_VAL, max_y = -HUGE_VAL;
+};
+
+Bounds BoundsOf(const std::vector<LineSeries>& series) {
+  Bounds bounds;
+  for (const LineSeries& line : series)
+    for (const auto& [x, y] : line.points) {
+      bounds.min_x = std::min(bounds.min_x, x), bounds.max_x = std::max(bounds.max_x, x);
+      bounds.min_y = std::min(bounds.min_y, y), bounds.max_y = std::max(bounds.max_y, y);
+    }
+  return bounds;
+}
+
+/// An axis: where its labels are, and where values are, 0 to 1.
+struct Axis {
+  std::vector<double> ticks;
+  std::function<double(double value)> place;
+};
+
+/// Lines over two axes. `description` says what they are beside their names.
+template <class Chart>
+std::string LinesHtml(const Chart& chart, const Axis& x_axis, const Axis& y_axis, const std::string& description) {
   Plot plot;
   plot.title = chart.title;
-  plot.description = chart.y_name + " over " + chart.x_name + ", both axes logarithmic";
+  plot.description = chart.y_name + " over " + chart.x_name + description;
   plot.x_name = chart.x_name;
-  for (const double x : x_ticks) plot.x.push_back({place(x, x_ticks), chart.x_text(x)});
-  for (const double y : y_ticks) plot.y.push_back({place(y, y_ticks), chart.y_text(y)});
+  plot.y_name = chart.y_name;
+  for (const double x : x_axis.ticks) plot.x.push_back({x_axis.place(x), chart.x_text(x)});
+  for (const double y : y_axis.ticks) plot.y.push_back({y_axis.place(y), chart.y_text(y)});
   plot.svg = Grid(plot.y, plot.x);
   plot.table.columns = {{"of"}, {chart.x_name, TableColumn::kNumber}, {chart.y_name, TableColumn::kNumber}};
   for (size_t s = 0; s < chart.series.size(); ++s) {
-    plot.legend.push_back(chart.series[s].name);
+    const LineSeries& series = chart.series[s];
+    plot.legend.push_back(series.name);
     std::string path;
-    for (const auto& [x, y] : chart.series[s].points) {
-      fmt::format_to(std::back_inserter(path), "{}{:.2f} {:.2f}", path.empty() ? "M" : "L", kWidth * place(x, x_ticks),
-                     kHeight * (1 - place(y, y_ticks)));
-      plot.table.rows.push_back({chart.series[s].name, chart.x_text(x), chart.y_text(y)});
+    for (const auto& [x, y] : series.points) {
+      fmt::format_to(std::back_inserter(path), "{}{:.2f} {:.2f}{}", path.empty() || series.dots ? "M" : "L",
+                     kWidth * x_axis.place(x), kHeight * (1 - y_axis.place(y)), series.dots ? "h0" : "");
+      plot.table.rows.push_back({series.name, chart.x_text(x), chart.y_text(y)});
     }
-    const char* dot = chart.series[s].points.size() == 1 ? " dot" : "";
+    const char* dot = series.dots || series.points.size() == 1 ? " dot" : "";
     if (!path.empty()) plot.svg += fmt::format("<path class=\"line s{}{}\" d=\"{}h0\"/>\n", s, dot, path);
   }
   return PlotHtml(std::move(plot));
+}
+
+}  // namespace
+
+std::string LineChartHtml(const LineChart& chart) {
+  constexpr int kXTicks = 6;
+  Bounds bounds = BoundsOf(chart.series);
+  if (bounds.min_x > bounds.max_x) bounds = {0, 1, 0, 1};
+  const auto axis = [](double min, double max, int n) {
+    const std::vector<double> ticks = RangeTicks(min, max, n);
+    return Axis{ticks, [ticks](double value) { return (value - ticks.front()) / (ticks.back() - ticks.front()); }};
+  };
+  return LinesHtml(chart, axis(bounds.min_x, bounds.max_x, kXTicks), axis(bounds.min_y, bounds.max_y, kYTicks), "");
+}
+
+std::string LogLineChartHtml(const LogLineChart& chart) {
+  Bounds bounds = BoundsOf(chart.series);
+  if (bounds.min_x > bounds.max_x) bounds = {1, 1, 1, 1};
+  const auto axis = [](double min, double max) {
+    const std::vector<double> ticks = LogTicks(min, max);
+    return Axis{ticks, [ticks](double value) {
+                  return std::log10(value / ticks.front()) / std::log10(ticks.back() / ticks.front());
+                }};
+  };
+  return LinesHtml(chart, axis(bounds.min_x, bounds.max_x),
+                   axis(std::min(bounds.min_y, bounds.max_y / 10), bounds.max_y), ", both axes logarithmic");
 }
 
 std::string HeatMapHtml(const HeatMap& map) {

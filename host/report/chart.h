@@ -1,7 +1,7 @@
 // Charts of report pages (host/report/page.h): SVG that stretches to the page, with labels of the page's own size and,
 // behind a click, the figures as a table. Pointing at a bar or cell shows its figures.
 //
-// Values are finite and >= 0. Texts are foreign and escaped, as in page.h.
+// Values are finite, and >= 0 but for those of LineChart. Texts are foreign and escaped, as in page.h.
 #pragma once
 
 #include <functional>
@@ -28,13 +28,26 @@ struct BarChart {
   std::vector<std::string> labels;  // of the bars
   std::vector<BarTick> ticks;       // ascending
   std::vector<ChartSeries> series;  // stacked from below; a value a bar; at most kNumberOfColours (host/report/style.h)
+  std::string x_name = {}, y_name = {};
 };
 std::string BarChartHtml(const BarChart& chart);
 
 struct LineSeries {
   std::string name;
   std::vector<std::pair<double, double>> points;  // ascending in x
+  bool dots = false;                              // points by themselves, without a line
 };
+
+/// Lines, or series of points, over two linear axes that span what is there.
+struct LineChart {
+  std::string title;
+  std::string x_name;
+  std::string y_name;
+  std::vector<LineSeries> series;
+  std::function<std::string(double)> x_text;  // of ticks and in the table
+  std::function<std::string(double)> y_text;
+};
+std::string LineChartHtml(const LineChart& chart);
 
 /// Lines over two logarithmic axes: x and y > 0.
 struct LogLineChart {

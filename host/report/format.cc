@@ -25,6 +25,15 @@ std::string Significant(double value) {
   return WithoutZeros(fmt::format("{:.{}f}", value, std::clamp(2 - magnitude, 0, 300)));
 }
 
+/// 1, 2 or 5 times a power of ten: the least that is not below `raw` > 0.
+double RoundStep(double raw) {
+  const double power = std::pow(10.0, std::floor(std::log10(raw) + kRounding));
+  double step = 10 * power;
+  for (const double factor : {5.0, 2.0, 1.0})
+    if (factor * power >= raw * (1 - kRounding)) step = factor * power;
+  return step;
+}
+
 }  // namespace
 
 std::string CountText(int64_t n) {
@@ -69,13 +78,20 @@ std::string BytesText(int64_t bytes) {
 
 std::vector<double> LinearTicks(double max, int n, bool whole) {
   if (!(max > 0)) max = 1;
-  const double raw = max / n, power = std::pow(10.0, std::floor(std::log10(raw) + kRounding));
-  double step = 10 * power;
-  for (const double factor : {5.0, 2.0, 1.0})
-    if (factor * power >= raw * (1 - kRounding)) step = factor * power;
+  double step = RoundStep(max / n);
   if (whole) step = std::max(step, 1.0);
   std::vector<double> ticks = {0};
   for (int i = 1; ticks.back() < max * (1 - kRounding); ++i) ticks.push_back(i * step);
+  return ticks;
+}
+
+std::vector<double> RangeTicks(double min, double max, int n) {
+  // A span that digits could not tell apart, or none, gets ticks as far apart as they can.
+  const double largest = std::max(std::fabs(min), std::fabs(max));
+  const double step = RoundStep(std::max(max - min, largest > 0 ? largest * 1e-6 : 1) / n);
+  const double first = std::floor(min / step + kRounding);
+  std::vector<double> ticks = {first * step};
+  for (int i = 1; ticks.size() < 2 || ticks.back() < max - step * kRounding; ++i) ticks.push_back((first + i) * step);
   return ticks;
 }
 

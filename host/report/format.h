@@ -21,6 +21,8 @@ std::string BytesText(int64_t bytes);
 /// At most about `n` round numbers from 0 to one that is at least `max` (steps of 1, 2 or 5 times a power of ten, and
 /// no smaller than 1 for `whole` numbers). Never empty; the last is above 0.
 std::vector<double> LinearTicks(double max, int n, bool whole);
+/// The same from a round number that is at most `min`; two at least. min <= max, both finite.
+std::vector<double> RangeTicks(double min, double max, int n);
 /// Powers of ten: the last not above `min`, ..., the first not below `max`; two at least. 0 < min <= max.
 std::vector<double> LogTicks(double min, double max);
 

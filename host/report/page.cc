@@ -82,7 +82,10 @@ namespace {
 /// The classes of a column: of its kind, and whether there are bars in it.
 std::string ColumnClass(const Table& table, size_t column) {
   const TableColumn::Kind kind = table.columns[column].kind;
-  std::string names = kind == TableColumn::kNumber ? "n" : kind == TableColumn::kCode ? "code" : "";
+  std::string names = kind == TableColumn::kNumber  ? "n"
+                      : kind == TableColumn::kCode  ? "code"
+                      : kind == TableColumn::kProse ? "prose"
+                                                    : "";
   if (std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return row[column].bar >= 0; }))
     names += " barred";
   return names.empty() ? "" : fmt::format(" class=\"{}\"", names);

@@ -32,6 +32,7 @@ struct TableColumn {
     kText,
     kNumber,  // to the right
     kCode,    // digests, paths
+    kProse,   // sentences: wide enough to be read, also where the table must scroll
   };
   std::string name;
   Kind kind = kText;

@@ -53,6 +53,8 @@ figcaption { font-weight: 600; font-size: 0.95rem; }
 .x .left { transform: translateX(-25%); }
 .x .right { transform: translateX(-75%); }
 .axis { margin: 0.3rem 0 0 3.9rem; text-align: center; color: var(--soft); font-size: 0.8rem; }
+.axis.above { margin: 0.5rem 0 -0.4rem; text-align: left; }
+.verdict { max-width: 52rem; font-size: 1.1rem; }
 .grid { fill: none; stroke: var(--grid); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; vector-effect: non-scaling-stroke; }
 .tip { fill: transparent; }
@@ -82,6 +84,7 @@ tbody th, td { overflow-wrap: anywhere; min-width: 4rem; }
 thead th { color: var(--soft); font-size: 0.8rem; white-space: nowrap; }
 tbody th { min-width: 7rem; }
 tr > .n { text-align: right; padding-right: 0.5rem; padding-left: 0.75rem; white-space: nowrap; min-width: 0; }
+tr > .prose { min-width: 18rem; padding-left: 1.25rem; }
 tr > .barred { min-width: 9rem; }
 td.code, th.code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; font-size: 0.8rem; }
 thead th.code { font-family: inherit; }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "host/store/checksum.h"
+#include "host/text/text.h"
 
 namespace kindred {
 namespace fs = std::filesystem;
@@ -25,7 +26,7 @@ std::string DigestLine(const std::string& digest) {
 }
 
 /// Reads and verifies the manifest's text; sets its digest.
-std::string ReadManifest(const fs::path& path, const std::string& kind, std::string* digest) {
+std::string ReadText(const fs::path& path, const std::string& kind, std::string* digest) {
   std::string text;
   try {
     text = ReadFile(path / kManifest, kMaxManifestBytes);
@@ -60,7 +61,79 @@ int64_t NonNegative(const nlohmann::json& object, const char* key, const std::st
   return found->get<int64_t>();
 }
 
+nlohmann::json ParseManifest(const std::string& text, const fs::path& path, const std::string& kind) {
+  const std::string where = (path / kManifest).string();
+  nlohmann::json manifest = nlohmann::json::parse(text, nullptr, false);
+  if (!manifest.is_object()) throw Error(ErrorCode::kCorrupt, fmt::format("'{}' is no JSON object", where));
+  CheckNotNewer(manifest, "format", NonNegative(manifest, "format", where), kArtifactFormat, where);
+  const nlohmann::json found = manifest.value("kind", nlohmann::json());
+  if (found != kind)
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("'{}' is of kind {}; expected a {}", path.string(), found.dump(), kind));
+  const auto files = manifest.find("files");
+  if (files == manifest.end() || !files->is_object())
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}' lists no files", where));
+  return manifest;
+}
+
+struct VerifiedFile {
+  Descriptor file;
+  int64_t bytes = 0;
+};
+
+/// Opens a file that is what the manifest's `entry` says: its size, and each block, which `each` gets. Throws kCorrupt.
+template <class Each>
+VerifiedFile OpenVerified(const fs::path& folder, const std::string& name, const nlohmann::json& entry,
+                          const Each& each) {
+  const std::string manifest_path = (folder / kManifest).string();
+  const auto corrupt = [&](const std::string& what) {
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}': {}", (folder / name).string(), what));
+  };
+  if (!IsArrayFile(name))
+    throw Error(ErrorCode::kCorrupt, fmt::format("'{}' lists a file that is no array", manifest_path));
+  const int64_t expected = NonNegative(entry, "bytes", manifest_path);
+  const auto blocks = entry.find("xxh3_blocks");
+  const int64_t n_blocks = expected / kChecksumBlockBytes + (expected % kChecksumBlockBytes != 0);
+  if (blocks == entry.end() || !blocks->is_array() || static_cast<int64_t>(blocks->size()) != n_blocks)
+    corrupt("the manifest has no checksum for each block");
+
+  VerifiedFile verified;
+  int64_t& bytes = verified.bytes;
+  try {
+    verified.file = OpenRegularFile(folder / name, &bytes);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) corrupt("is missing");
+    throw;
+  }
+  if (bytes != expected) corrupt(fmt::format("has {} bytes; the manifest says {}", bytes, expected));
+
+  // Read rather than faulted in, so that a failing disk is an error and not a signal.
+  std::vector<std::byte> buffer(static_cast<size_t>(std::min(bytes, kChecksumBlockBytes)));
+  for (int64_t block = 0; block < n_blocks; ++block) {
+    const int64_t offset = block * kChecksumBlockBytes;
+    const auto data = std::span(buffer).first(static_cast<size_t>(std::min(bytes - offset, kChecksumBlockBytes)));
+    ReadAll(verified.file, data, offset, folder / name);
+    if ((*blocks)[static_cast<size_t>(block)] != Xxh3Hex(data))
+      corrupt(fmt::format("block {} (from byte {}) does not match its checksum", block, offset));
+    each(std::span<const std::byte>(data));
+  }
+  if (bytes == 0) corrupt("is empty");
+  return verified;
+}
+
 }  // namespace
+
+void CheckNotNewer(const nlohmann::json& manifest, const std::string& what, int64_t found, int64_t known,
+                   const std::string& where) {
+  if (found <= known) return;
+  const nlohmann::json made_by = manifest.value("kindred_version", nlohmann::json());
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("'{}' has {} {}; this program, kindred {}, reads up to {}: use {}", where, what, found,
+                          KINDRED_VERSION, known,
+                          made_by.is_string() ? fmt::format("kindred {}, which made it, or a newer one",
+                                                            Printable(made_by.get<std::string>()))
+                                              : "a newer one"));
+}
 
 void CheckReplaceable(const fs::path& path, const std::string& kind) {
   const auto refuse = [&](const std::string& why) {
@@ -139,63 +212,40 @@ Artifact::~Artifact() = default;
 std::shared_ptr<const Artifact> Artifact::Open(const fs::path& path, const std::string& kind) {
   std::shared_ptr<Artifact> artifact(new Artifact);
   artifact->path_ = path;
-  const std::string text = ReadManifest(path, kind, &artifact->digest_);
-  const std::string where = (path / kManifest).string();
-
-  nlohmann::json& manifest = artifact->manifest_;
-  manifest = nlohmann::json::parse(text, nullptr, false);
-  if (!manifest.is_object()) throw Error(ErrorCode::kCorrupt, fmt::format("'{}' is no JSON object", where));
-  const int64_t format = NonNegative(manifest, "format", where);
-  if (format > kArtifactFormat)
-    throw Error(ErrorCode::kUnsupported, fmt::format("'{}' has format {}; this program reads up to {}: use a newer one",
-                                                     where, format, kArtifactFormat));
-  const nlohmann::json found = manifest.value("kind", nlohmann::json());
-  if (found != kind)
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("'{}' is of kind {}; expected a {}", path.string(), found.dump(), kind));
-  const auto files = manifest.find("files");
-  if (files == manifest.end() || !files->is_object())
-    throw Error(ErrorCode::kCorrupt, fmt::format("'{}' lists no files", where));
-  for (const auto& [name, entry] : files->items()) artifact->Load(name, entry);
+  const std::string text = ReadText(path, kind, &artifact->digest_);
+  artifact->manifest_ = ParseManifest(text, path, kind);
+  for (const auto& [name, entry] : artifact->manifest_["files"].items()) artifact->Map(name, entry);
   artifact->bytes_ += static_cast<int64_t>(text.size() + DigestLine(artifact->digest_).size());
   return artifact;
 }
 
-void Artifact::Load(const std::string& name, const nlohmann::json& entry) {
-  const std::string manifest_path = (path_ / kManifest).string();
-  const auto corrupt = [&](const std::string& what) {
-    throw Error(ErrorCode::kCorrupt, fmt::format("'{}': {}", (path_ / name).string(), what));
-  };
-  if (!IsArrayFile(name))
-    throw Error(ErrorCode::kCorrupt, fmt::format("'{}' lists a file that is no array", manifest_path));
-  const int64_t expected = NonNegative(entry, "bytes", manifest_path);
-  const auto blocks = entry.find("xxh3_blocks");
-  const int64_t n_blocks = expected / kChecksumBlockBytes + (expected % kChecksumBlockBytes != 0);
-  if (blocks == entry.end() || !blocks->is_array() || static_cast<int64_t>(blocks->size()) != n_blocks)
-    corrupt("the manifest has no checksum for each block");
+nlohmann::json Artifact::ReadManifest(const fs::path& path, const std::string& kind) {
+  std::string digest;
+  return ParseManifest(ReadText(path, kind, &digest), path, kind);
+}
 
-  int64_t bytes = 0;
-  Descriptor file;
-  try {
-    file = OpenRegularFile(path_ / name, &bytes);
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kNotFound) corrupt("is missing");
-    throw;
+std::vector<std::string> Artifact::DamagedFiles(const fs::path& path, const std::string& kind) {
+  std::vector<std::string> damages;
+  const nlohmann::json manifest = ReadManifest(path, kind);
+  for (const auto& [name, entry] : manifest["files"].items()) {
+    try {
+      FileChecksum whole;
+      OpenVerified(path, name, entry, [&](std::span<const std::byte> block) { whole.Add(block); });
+      whole.Finish();
+      if (entry.value("sha256", nlohmann::json()) != whole.sha256())
+        throw Error(ErrorCode::kCorrupt, fmt::format("'{}': does not match its SHA-256", (path / name).string()));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kIo) throw;
+      damages.emplace_back(error.what());
+    }
   }
-  if (bytes != expected) corrupt(fmt::format("has {} bytes; the manifest says {}", bytes, expected));
+  return damages;
+}
 
-  // Read rather than faulted in, so that a failing disk is an error and not a signal.
-  std::vector<std::byte> buffer(static_cast<size_t>(std::min(bytes, kChecksumBlockBytes)));
-  for (int64_t block = 0; block < n_blocks; ++block) {
-    const int64_t offset = block * kChecksumBlockBytes;
-    const auto data = std::span(buffer).first(static_cast<size_t>(std::min(bytes - offset, kChecksumBlockBytes)));
-    ReadAll(file, data, offset, path_ / name);
-    if ((*blocks)[static_cast<size_t>(block)] != Xxh3Hex(data))
-      corrupt(fmt::format("block {} (from byte {}) does not match its checksum", block, offset));
-  }
-  if (bytes == 0) corrupt("is empty");
-  mappings_.push_back(std::make_unique<Mapping>(file, static_cast<size_t>(bytes), path_ / name));
-  bytes_ += bytes;
+void Artifact::Map(const std::string& name, const nlohmann::json& entry) {
+  const VerifiedFile verified = OpenVerified(path_, name, entry, [](std::span<const std::byte>) {});
+  mappings_.push_back(std::make_unique<Mapping>(verified.file, static_cast<size_t>(verified.bytes), path_ / name));
+  bytes_ += verified.bytes;
   const Mapping& mapping = *mappings_.back();
   arrays_[name.substr(0, name.size() - 4)] =
       ParseNpy({static_cast<const std::byte*>(mapping.data), mapping.bytes}, (path_ / name).string());

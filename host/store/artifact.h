@@ -61,6 +61,11 @@ class ArtifactWriter {
   nlohmann::json files_ = nlohmann::json::object();
 };
 
+/// Throws kUnsupported where a manifest's `what` ("format", "schema") is newer than those that are known, saying which
+/// program made it. `where` names the manifest.
+void CheckNotNewer(const nlohmann::json& manifest, const std::string& what, int64_t found, int64_t known,
+                   const std::string& where);
+
 /// Throws kAlreadyExists unless what is at `path` is an empty folder, or an artifact of this kind and nothing else.
 void CheckReplaceable(const std::filesystem::path& path, const std::string& kind);
 
@@ -70,6 +75,11 @@ class Artifact {
   /// (naming the file, and the block where it differs) or kUnsupported for a newer format or another kind.
   /// Cost: one read of every byte.
   static std::shared_ptr<const Artifact> Open(const std::filesystem::path& path, const std::string& kind);
+  /// The manifest, verified by its checksum, of a format that is read; no file is looked at. Throws as Open does.
+  static nlohmann::json ReadManifest(const std::filesystem::path& path, const std::string& kind);
+  /// What is wrong with each file that the manifest lists: its size, its blocks and its SHA-256; empty where nothing
+  /// is. Throws as Open does where the manifest itself is not to be trusted. Cost: one read of every byte.
+  static std::vector<std::string> DamagedFiles(const std::filesystem::path& path, const std::string& kind);
   /// The digest that stands beside the manifest at `path`, which tells one artifact from another there; nothing is
   /// verified. Empty where there is none. Throws kIo.
   static std::string RecordedDigest(const std::filesystem::path& path);
@@ -99,7 +109,7 @@ class Artifact {
   struct Mapping;
 
   Artifact() = default;
-  void Load(const std::string& name, const nlohmann::json& entry);
+  void Map(const std::string& name, const nlohmann::json& entry);
   const NpyArray& Find(const std::string& name, const char* descr, size_t n_dimensions) const;
 
   std::filesystem::path path_;

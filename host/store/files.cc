@@ -21,6 +21,20 @@ auto Retry(Call call) {
   return result;
 }
 
+/// The folder that a new file is to be in.
+fs::path FolderOf(const fs::path& path) {
+  if (!path.has_filename()) throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no file", path.string()));
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+Error IsThere(const fs::path& path) {
+  return {ErrorCode::kAlreadyExists, fmt::format("'{}' is there already; --overwrite replaces it", path.string())};
+}
+
+Error IsNoFile(const fs::path& path) {
+  return {ErrorCode::kAlreadyExists, fmt::format("'{}' is there already and is no file", path.string())};
+}
+
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -82,20 +96,16 @@ void WriteFile(const fs::path& path, std::string_view text) {
 }
 
 void WriteNewFile(const fs::path& path, std::string_view text, bool overwrite) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (!path.has_filename()) throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no file", path.string()));
+  const fs::path folder = FolderOf(path);
   CreateFolders(folder);
   const fs::path temporary = folder / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
   try {
     WriteFile(temporary, text);
     std::error_code ignored;
-    if (overwrite && fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
-      throw Error(ErrorCode::kAlreadyExists, fmt::format("'{}' is there already and is no file", path.string()));
+    if (overwrite && fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) throw IsNoFile(path);
     const unsigned flags = overwrite ? 0 : RENAME_NOREPLACE;
     if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
-      if (errno == EEXIST)
-        throw Error(ErrorCode::kAlreadyExists,
-                    fmt::format("'{}' is there already; --overwrite replaces it", path.string()));
+      if (errno == EEXIST) throw IsThere(path);
       throw SystemError("create", path);
     }
   } catch (const Error&) {
@@ -103,6 +113,18 @@ void WriteNewFile(const fs::path& path, std::string_view text, bool overwrite) {
     throw;
   }
   SyncFolder(folder);
+}
+
+void CheckNewFile(const fs::path& path, bool overwrite) {
+  std::error_code ignored;
+  fs::path folder = FolderOf(path);
+  while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = FolderOf(folder);
+  const bool is_there = fs::exists(fs::symlink_status(path, ignored));
+  if (is_there && !overwrite) throw IsThere(path);
+  if (is_there && !fs::is_regular_file(path, ignored)) throw IsNoFile(path);
+  if (!fs::is_directory(folder, ignored)) errno = ENOTDIR;
+  if (!fs::is_directory(folder, ignored) || ::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw SystemError("create", path);
 }
 
 std::string ReadFile(const fs::path& path, int64_t max_bytes) {
@@ -135,6 +157,23 @@ void CreateFolders(const fs::path& path) {
   if (::mkdir(path.c_str(), 0777) != 0 && !(errno == EEXIST && fs::is_directory(path, ignored)))
     throw SystemError("create the folder", path);
   SyncFolder(parent.empty() ? "." : parent);
+}
+
+int64_t FolderBytes(const fs::path& path) {
+  int64_t bytes = 0;
+  std::error_code ignored;
+  for (const std::string& name : NamesIn(path, ignored)) {
+    std::error_code no_file;
+    const uintmax_t size = fs::file_size(path / name, no_file);
+    if (!no_file) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+void RemoveAll(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw Error(ErrorCode::kIo, fmt::format("cannot remove '{}': {}", path.string(), error.message()));
 }
 
 bool LiesIn(const fs::path& path, const fs::path& folder) {

@@ -54,6 +54,9 @@ void WriteFile(const std::filesystem::path& path, std::string_view text);
 /// folders above it are created. Where something is there already: kAlreadyExists, or with `overwrite` a regular file
 /// is replaced.
 void WriteNewFile(const std::filesystem::path& path, std::string_view text, bool overwrite);
+/// Refuses what WriteNewFile would refuse, as far as it can be known before: so that nothing long is done in vain.
+/// Nothing is created.
+void CheckNewFile(const std::filesystem::path& path, bool overwrite);
 /// The whole of a file, which must not be larger than `max_bytes` (kCorrupt).
 std::string ReadFile(const std::filesystem::path& path, int64_t max_bytes);
 /// The names in a folder, in no order. Does not throw as the others do: an error ends the list, and `error` holds it.
@@ -62,6 +65,10 @@ std::vector<std::string> NamesIn(const std::filesystem::path& folder, std::error
 void SyncFolder(const std::filesystem::path& path);
 /// Creates what is missing of a folder's path, and syncs it.
 void CreateFolders(const std::filesystem::path& path);
+/// Bytes of the regular files right in a folder; what cannot be looked at counts none. Does not throw.
+int64_t FolderBytes(const std::filesystem::path& path);
+/// Removes a folder with all that is in it.
+void RemoveAll(const std::filesystem::path& path);
 /// Whether the path is the folder or below it; links are followed as far as there are any.
 bool LiesIn(const std::filesystem::path& path, const std::filesystem::path& folder);
 

@@ -16,6 +16,8 @@ namespace kindred {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr std::string_view kMark = ".tmp-";
+
 /// Where the folder goes: a trailing slash dropped, a link followed.
 fs::path Place(fs::path path) {
   const std::string typed = path.string();
@@ -32,15 +34,16 @@ fs::path ParentOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-void RemoveLeftovers(const fs::path& parent, const std::string& prefix) {
+std::string TemporaryName(const std::string& place) {
+  return fmt::format(".{}{}{}", place, kMark, ::getpid());
+}
+
+void RemoveLeftovers(const fs::path& parent, const std::string& place) {
   std::error_code ignored;
   for (const std::string& name : NamesIn(parent, ignored)) {
-    const bool ours = name.starts_with(prefix) && name.size() > prefix.size() &&
-                      name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
-    if (!ours) continue;
-    const fs::path path = parent / name;
-    const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
+    if (PlaceOfTemporary(name) != place) continue;
+    const Descriptor folder = LockAbandoned(parent / name);
+    if (folder.get() >= 0) fs::remove_all(parent / name, ignored);
   }
 }
 
@@ -86,11 +89,25 @@ void RenameTo(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+std::string_view PlaceOfTemporary(std::string_view name) {
+  const size_t mark = name.rfind(kMark);
+  const size_t pid = mark + kMark.size();
+  const bool ours = mark != std::string_view::npos && mark > 1 && name[0] == '.' && pid < name.size() &&
+                    name.find_first_not_of("0123456789", pid) == std::string_view::npos;
+  return ours ? name.substr(1, mark - 1) : std::string_view();
+}
+
+Descriptor LockAbandoned(const fs::path& temporary) {
+  Descriptor folder(::open(temporary.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const bool locked = folder.get() >= 0 && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0;
+  return locked ? std::move(folder) : Descriptor();
+}
+
 NewFolder::NewFolder(fs::path place) : place_(Place(std::move(place))) {
-  const std::string prefix = "." + place_.filename().string() + ".tmp-";
+  const std::string name = place_.filename().string();
   CreateFolders(ParentOf(place_));
-  RemoveLeftovers(ParentOf(place_), prefix);
-  temporary_ = place_.parent_path() / (prefix + std::to_string(::getpid()));
+  RemoveLeftovers(ParentOf(place_), name);
+  temporary_ = place_.parent_path() / TemporaryName(name);
   // Another process may take the folder for a leftover before it is locked; the second one is no longer new to it.
   if (!MakeLocked(temporary_, alive_) && !MakeLocked(temporary_, alive_))
     throw Error(ErrorCode::kIo, fmt::format("the folder '{}' was removed while it was made", temporary_.string()));
@@ -115,6 +132,19 @@ void NewFolder::Commit(bool overwrite, const std::function<void(const fs::path&)
     throw;
   }
   fs::remove_all(temporary_, ignored);  // after an exchange, what was there before
+}
+
+void RemoveFolder(const fs::path& path, const std::function<void(const fs::path&)>& check_removable) {
+  const fs::path place = Place(path), parent = ParentOf(place);
+  const std::string name = place.filename().string();
+  RemoveLeftovers(parent, name);
+  std::error_code ignored;
+  if (!fs::exists(place, ignored)) return;
+  check_removable(place);
+  const fs::path temporary = parent / TemporaryName(name);
+  if (::rename(place.c_str(), temporary.c_str()) != 0) throw SystemError("remove", place);
+  SyncFolder(parent);
+  fs::remove_all(temporary, ignored);
 }
 
 }  // namespace kindred

@@ -3,10 +3,17 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
+#include <string_view>
 
 #include "host/store/files.h"
 
 namespace kindred {
+
+/// The name of the place that a temporary folder of this name is for; empty for a name that is none.
+std::string_view PlaceOfTemporary(std::string_view name);
+/// A temporary folder that no living process fills, locked until this is destroyed; else no descriptor (below 0).
+Descriptor LockAbandoned(const std::filesystem::path& temporary);
 
 class NewFolder {
  public:
@@ -30,5 +37,11 @@ class NewFolder {
   std::filesystem::path temporary_;
   Descriptor alive_;  // the temporary folder, locked: it is a leftover where nobody holds that lock
 };
+
+/// Takes a folder away: renamed to a temporary name, so that it goes out of sight as a whole, and then removed, with
+/// the leftovers of dead processes at this place. First `check_removable` (which throws to refuse) sees it. Where there
+/// is none, nothing happens. Throws kIo.
+void RemoveFolder(const std::filesystem::path& place,
+                  const std::function<void(const std::filesystem::path&)>& check_removable);
 
 }  // namespace kindred

@@ -97,9 +97,9 @@ const char* ParseValue(std::string_view text, float* value, NumberFormat format)
   bool limited = false;
   if (const char* wrong = ReadNumber(text, format.decimal, &number, &limited)) return wrong;
   if (std::isnan(number)) return "NaN; expected a number >= 0";
-  if (number < 0 || (limited && std::signbit(number))) return "negative; expected a number >= 0";
+  if (!format.negative && (number < 0 || (limited && std::signbit(number)))) return "negative; expected a number >= 0";
   if (std::isinf(number) && !limited) return "infinite; expected a finite number";
-  *value = std::abs(static_cast<float>(number));
+  *value = static_cast<float>(number) + 0.0f;
   return std::isinf(*value) ? "larger than a float32 holds (3.4e38)" : nullptr;
 }
 

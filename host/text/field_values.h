@@ -9,14 +9,16 @@
 namespace kindred {
 
 struct NumberFormat {
-  char decimal = '.';  // or ','
+  char decimal = '.';     // or ','
+  bool negative = false;  // whether values may be
 };
 
 /// A finite decimal number ("3", "-0.5", "+1e3"), rounded to double. Thousands separators are not read. About 5 ns for
 /// up to 15 digits.
 const char* ParseNumber(std::string_view text, double* number, NumberFormat format = {});
 
-/// The same of a number >= 0, then rounded to float32: what a file that holds doubles gives too.
+/// The same of a number >= 0 (or any, where values may be negative), then rounded to float32: what a file that holds
+/// doubles gives too. Never -0.
 const char* ParseValue(std::string_view text, float* value, NumberFormat format = {});
 
 enum class IdFormat : uint8_t {

@@ -1,6 +1,7 @@
 // A version whose checksums are right but whose arrays are not: refused, or every index in it can be followed.
 //
 // Input: one byte that picks a file of a small model, then edits of three bytes: where (16 bits), and what.
+#include <cstdlib>
 #include <fstream>
 #include <vector>
 
@@ -16,7 +17,7 @@ constexpr const char* kModel = "m";
 
 struct Version {
   Version() {
-    PublishModel(store, kModel, SmallModel().view(), {});
+    PublishModel(store, kModel, SmallModel().Rate().view(), {});
     manifest = nlohmann::json::parse(Content(store.VersionPath(kModel, 1) / "manifest.json"));
     for (const auto& [name, entry] : manifest["files"].items())
       files.emplace_back(name, Content(store.VersionPath(kModel, 1) / name));
@@ -52,6 +53,7 @@ double Follow(const ModelView& model) {
     for (const int32_t item : model.history.row(u)) per_item[static_cast<size_t>(item)] += 1;
     for (const float value : model.history.row_values(u)) sum += value;
     for (const float value : model.user_factors.row(u)) sum += value;
+    sum += model.user_biases[static_cast<size_t>(u)];
     sum += model.users.Find(model.users.Id(u));
   }
   const EventsView& events = model.events;
@@ -63,8 +65,15 @@ double Follow(const ModelView& model) {
     }
   for (int64_t i = 0; i < model.n_items(); ++i) {
     for (const float value : model.item_factors.row(i)) sum += value;
+    sum += model.item_biases[static_cast<size_t>(i)];
     sum += model.items.Find(model.items.Id(i)) + model.popularity[static_cast<size_t>(i)];
   }
+  if (!model.calibration.empty())
+    for (const float score : {-1e30f, 0.0f, 0.3f, 1e30f}) {
+      const float p = model.calibration.Probability(score);
+      if (!(p >= 0 && p <= 1)) std::abort();
+      sum += p;
+    }
   return sum + model.users.Find("nobody") + model.items.Find("");
 }
 

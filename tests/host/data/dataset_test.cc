@@ -194,6 +194,9 @@ class DatasetParts : public DatasetTest {
 
 TEST_F(DatasetParts, ThoseThatDoNotFitAreRefused) {
   EXPECT_EQ(Open(Parts()), ErrorCode::kUsage);
+  Parts rated;
+  rated.values = {1, -1};  // ratings may be negative
+  EXPECT_EQ(Open(rated), ErrorCode::kUsage);
   ExpectCorrupt([](Parts& p) { p.indptr = {0, 2}; });
   ExpectCorrupt([](Parts& p) { p.indptr = {1, 1, 2}; });
   ExpectCorrupt([](Parts& p) { p.indptr = {0, 3, 2}; });
@@ -201,7 +204,6 @@ TEST_F(DatasetParts, ThoseThatDoNotFitAreRefused) {
   ExpectCorrupt([](Parts& p) { p.items = {0, 2}; });
   ExpectCorrupt([](Parts& p) { p.items = {0, -1}; });
   ExpectCorrupt([](Parts& p) { p.values = {1}; });
-  ExpectCorrupt([](Parts& p) { p.values = {1, -1}; });
   ExpectCorrupt([](Parts& p) { p.values = {1, std::numeric_limits<float>::quiet_NaN()}; });
   ExpectCorrupt([](Parts& p) { p.values = {1, std::numeric_limits<float>::infinity()}; });
   ExpectCorrupt([](Parts& p) { p.times = {1}; });

@@ -241,6 +241,67 @@ TEST(SumEvents, WeightsThatDoNotFitAreRefused) {
               [&] { SumEvents(no_times, 3, {.weighting = {.half_life = 1}}); });
 }
 
+// Two users and three items: user 0 rates item 1 three times, twice at the last moment, and item 0 with 0; user 1 rates
+// item 2 below 0 and views item 1.
+struct RatingEvents {
+  std::vector<int64_t> indptr = {0, 4, 6};
+  std::vector<int32_t> items = {1, 0, 1, 1, 2, 1};
+  std::vector<float> values = {5, 0, 2, 3.5f, -1.5f, 4};
+  std::vector<int64_t> times = {10, 20, 30, 30, 15, 16};
+  std::vector<uint8_t> types = {0, 0, 0, 0, 0, 1};
+  std::vector<std::string> names = {"rating", "view"};
+
+  EventsView view() const { return {indptr, items, values, times, types, names}; }
+};
+
+TEST(SumEvents, TheLastRatingOfAPairCounts) {
+  const RatingEvents events;
+  const Csr ratings = SumEvents(events.view(), 3, {.pair_value = PairValue::kRating});
+  EXPECT_EQ(ratings.indptr, (std::vector<int64_t>{0, 2, 4}));
+  EXPECT_EQ(ratings.indices, (std::vector<int32_t>{0, 1, 1, 2}));
+  EXPECT_EQ(ratings.values, (std::vector<float>{0, 2.75f, 4, -1.5f}));
+
+  const std::vector<uint8_t> keep = {1, 0, 1, 0, 1, 0};
+  const Csr kept = SumEvents(events.view(), 3, {.keep = keep, .pair_value = PairValue::kRating});
+  EXPECT_EQ(kept.indptr, (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(kept.values, (std::vector<float>{2, -1.5f}));
+}
+
+TEST(SumEvents, WithoutTimesARatingIsTheMean) {
+  const RatingEvents events;
+  const EventsView no_times = {events.indptr, events.items, events.values};
+  const Csr ratings = SumEvents(no_times, 3, {.pair_value = PairValue::kRating});
+  EXPECT_EQ(ratings.values, (std::vector<float>{0, 3.5f, 4, -1.5f}));
+}
+
+TEST(SumEvents, TypesOfWeight0AreNoRatings) {
+  const RatingEvents events;
+  const Csr ratings = SumEvents(
+      events.view(), 3, {.weighting = {.event_weights = {{"rating", 1}, {"*", 0}}}, .pair_value = PairValue::kRating});
+  EXPECT_EQ(ratings.indptr, (std::vector<int64_t>{0, 2, 3}));
+  EXPECT_EQ(ratings.indices, (std::vector<int32_t>{0, 1, 2}));
+}
+
+TEST(SumEvents, WhatWouldChangeRatingsIsRefused) {
+  const RatingEvents events;
+  const auto refused = [&](const std::string& part, EventWeighting weighting) {
+    ExpectError(ErrorCode::kInvalidArgument, part, [&] {
+      SumEvents(events.view(), 3, {.weighting = std::move(weighting), .pair_value = PairValue::kRating});
+    });
+  };
+  refused("a half-life", {.half_life = 10});
+  refused("--value-cap none", {.value_cap = 3});
+  refused("--confidence-cap none", {.confidence_cap = 3});
+  refused("the weight 0.5 of 'view'", {.event_weights = {{"rating", 1}, {"view", 0.5}}});
+}
+
+TEST(SumEvents, NegativeConfidencesAreRefused) {
+  const RatingEvents events;
+  ExpectError(ErrorCode::kInvalidArgument, "an event of user 1 and item 2 has the value -1.5",
+              [&] { SumEvents(events.view(), 3); });
+  SumEvents(events.view(), 3, {.weighting = {.event_weights = {{"rating", 0}, {"view", 1}}}});
+}
+
 TEST(Transpose, IsTheTranspose) {
   Csr matrix{2, 4, {0, 3, 5}, {0, 1, 3, 1, 2}, {1, 2, 3, 4, 5}};
   const Csr transposed = Transpose(matrix.view());

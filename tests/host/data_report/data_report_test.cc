@@ -130,6 +130,19 @@ TEST(DataReport, AgreesWithAPlainCount) {
   }
 }
 
+TEST(DataReport, NegativeValuesAreInOrder) {
+  ReportInput input = RandomInput(4000, 5);
+  std::vector<float> values;
+  for (OwnedEvent& event : input.events) {
+    event.value -= 3.25f;
+    values.push_back(event.value);
+  }
+  const json report = ReportOf(input);
+  for (const auto& [name, percent] : {std::pair("min", 0), {"p10", 10}, {"median", 50}, {"p90", 90}, {"max", 100}})
+    EXPECT_EQ(report["values"][name], Percentile(values, percent)) << name;
+  EXPECT_LT(report["values"]["min"].get<double>(), 0);
+}
+
 TEST(DataReport, TimesAgreeWithAPlainCount) {
   for (const int n : {1, 33, 4000}) {
     SCOPED_TRACE(n);

@@ -77,6 +77,34 @@ TEST_P(AlsFitTest, TheLossIsTheObjectiveAndFalls) {
   }
 }
 
+TEST_P(AlsFitTest, ApproximateSolversComeAsFarAsTheExactOne) {
+  const Csr interactions = RandomInteractions(90, 70, 2, 8);
+  AlsOptions options = {24, {0.05f, 0.02f, 0.8f}, 10, 3};
+  const double exact = FitAls(backend(), interactions.view(), options).loss;
+  for (const AlsSolver& solver : {AlsSolver{AlsMethod::kConjugateGradient, 3}, AlsSolver{AlsMethod::kBlocks, 1, 8}}) {
+    SCOPED_TRACE(testing::Message() << "method " << static_cast<int>(solver.method));
+    options.solver = solver;
+    std::vector<double> losses;
+    const AlsFactors factors =
+        FitAls(backend(), interactions.view(), options, [&](const AlsEpoch& epoch) { losses.push_back(epoch.loss); });
+    for (size_t e = 1; e < losses.size(); ++e) EXPECT_LE(losses[e], losses[e - 1] * (1 + 1e-6));
+    EXPECT_LE(factors.loss, losses.back() * (1 + 1e-6));
+    EXPECT_NEAR(factors.loss, exact, 0.03 * exact);
+    EXPECT_NE(factors.loss, exact);
+    const double objective = Objective(interactions.view(), factors, options);
+    EXPECT_NEAR(factors.loss, objective, 1e-4 * objective);
+    for (int64_t u = 0; u < 90; ++u) {  // solved exactly at the end
+      const auto history = interactions.view().row(u);
+      const auto confidences = interactions.view().row_values(u);
+      const auto expected =
+          reference::AlsRow({factors.item_factors.data(), 70, 24}, history, confidences, confidences, 0.05,
+                            options.objective.RowRegularization(static_cast<int64_t>(history.size()), 70));
+      for (size_t k = 0; k < 24; ++k)
+        ASSERT_NEAR(factors.user_factors[static_cast<size_t>(u) * 24 + k], expected[k], 1e-4) << "user " << u;
+    }
+  }
+}
+
 TEST_P(AlsFitTest, StoredUsersAnswerToStoredItems) {
   const Csr interactions = RandomInteractions(60, 50, 5, 2);
   const AlsOptions options = {12, {0.1f, 0.03f, 1.0f}, 4, 7};
@@ -140,6 +168,8 @@ TEST_P(AlsFitTest, OptionsOutOfRangeAreNamed) {
   refused("n_factors", [](AlsOptions& o) { o.n_factors = 0; });
   refused("n_factors", [](AlsOptions& o) { o.n_factors = 100000; });
   refused("epochs", [](AlsOptions& o) { o.epochs = 0; });
+  refused("n_steps", [](AlsOptions& o) { o.solver.n_steps = 0; });
+  refused("block_size", [](AlsOptions& o) { o.solver.block_size = 12; });
   refused("regularization", [](AlsOptions& o) { o.objective.regularization = -1; });
   refused("regularization", [](AlsOptions& o) { o.objective.regularization = NAN; });
   refused("unobserved_weight", [](AlsOptions& o) { o.objective.unobserved_weight = -0.1f; });

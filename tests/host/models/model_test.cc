@@ -45,10 +45,20 @@ void ExpectEqualViews(const ModelView& found, const ModelView& expected) {
   EXPECT_THAT(found.user_factors.all(), ElementsAreArray(expected.user_factors.all()));
   EXPECT_THAT(found.item_factors.all(), ElementsAreArray(expected.item_factors.all()));
   EXPECT_THAT(found.eigenvalues, ElementsAreArray(expected.eigenvalues));
-  if (!expected.has_factors()) return;
+  EXPECT_THAT(found.calibration.scores, ElementsAreArray(expected.calibration.scores));
+  EXPECT_THAT(found.calibration.probabilities, ElementsAreArray(expected.calibration.probabilities));
+  EXPECT_THAT(found.singular_values, ElementsAreArray(expected.singular_values));
+  if (expected.algorithm != "als") return;
   EXPECT_EQ(found.objective.unobserved_weight, expected.objective.unobserved_weight);
   EXPECT_EQ(found.objective.regularization, expected.objective.regularization);
   EXPECT_EQ(found.objective.regularization_exponent, expected.objective.regularization_exponent);
+  EXPECT_EQ(found.has_ratings(), expected.has_ratings());
+  EXPECT_THAT(found.user_biases, ElementsAreArray(expected.user_biases));
+  EXPECT_THAT(found.item_biases, ElementsAreArray(expected.item_biases));
+  EXPECT_EQ(found.rating_mean, expected.rating_mean);
+  if (expected.has_ratings()) {
+    EXPECT_EQ(found.objective.bias_regularization, expected.objective.bias_regularization);
+  }
 }
 
 class ModelTest : public testing::Test {
@@ -113,6 +123,33 @@ TEST_F(ModelTest, GivesBackWhatWasPublished) {
   ExpectError(ErrorCode::kNotFound, "it has m", [&] { Model::Open(store_, "other"); });
 }
 
+TEST_F(ModelTest, AnSvdHasSingularValuesAndNoObjective) {
+  const SmallModel model;
+  ModelView svd = model.view();
+  svd.algorithm = "svd";
+  std::swap(svd.singular_values, svd.eigenvalues);
+  PublishModel(store_, "svd", svd, {});
+  const auto opened = Model::Open(store_, "svd");
+  ExpectEqualViews(opened->view(), svd);
+  EXPECT_FALSE(opened->manifest().contains("objective"));
+  EXPECT_FALSE(fs::exists(store_.VersionPath("svd", 1) / "eigenvalues.npy"));
+  const auto refused = [&](const std::string& part, auto change) {
+    ModelView changed = svd;
+    change(changed);
+    ExpectError(ErrorCode::kInvalidArgument, part, [&] { PublishModel(store_, "svd", changed, {}); });
+  };
+  refused("singular_values has size 2; expected 3",
+          [](ModelView& view) { view.singular_values = view.singular_values.first(2); });
+  refused("eigenvalues has size 3; expected 0", [](ModelView& view) { view.eigenvalues = view.singular_values; });
+  refused("singular_values has size 3; expected 0", [&](ModelView& view) {
+    view.algorithm = "als";
+    view.eigenvalues = view.singular_values;
+  });
+  const float values[] = {1, std::numeric_limits<float>::quiet_NaN(), 0};
+  svd.singular_values = values;
+  ExpectError(ErrorCode::kNumeric, "singular_values holds nan", [&] { PublishModel(store_, "svd", svd, {}); });
+}
+
 TEST_F(ModelTest, AFlippedByteInEveryFileIsFound) {
   PublishModel(store_, "m", SmallModel().view(), {});
   const fs::path path = store_.VersionPath("m", 1);
@@ -130,7 +167,7 @@ TEST_F(ModelTest, AFlippedByteInEveryFileIsFound) {
     std::ofstream(entry.path(), std::ios::binary) << content;
     ++n_files;
   }
-  EXPECT_EQ(n_files, 19u);
+  EXPECT_EQ(n_files, 21u);
   EXPECT_NO_THROW(Model::Open(store_, "m"));
 }
 
@@ -184,6 +221,83 @@ TEST_F(ModelTest, PartsThatDoNotFitAreRefused) {
                    {{"regularization", -1}, {"unobserved_weight", 1}, {"regularization_exponent", 1}});
   refused_manifest("weight of the objective is inf", "objective",
                    {{"regularization", 1e300}, {"unobserved_weight", 1}, {"regularization_exponent", 1}});
+}
+
+TEST_F(ModelTest, ModelsOfRatingsAreReadBack) {
+  const SmallModel model = std::move(SmallModel().Rate());
+  PublishModel(store_, "rated", model.view(), {});
+  const auto opened = Model::Open(store_, "rated");
+  ExpectEqualViews(opened->view(), model.view());
+  EXPECT_EQ(opened->view().objective.unobserved_weight, 0);
+  EXPECT_EQ(opened->manifest()["rating_mean"], 3.25);
+  // What programs that know no ratings look for, and so refuse these versions.
+  EXPECT_FALSE(opened->manifest()["objective"].contains("unobserved_weight"));
+}
+
+TEST_F(ModelTest, BiasesThatDoNotFitAreRefused) {
+  const SmallModel model = std::move(SmallModel().Rate());
+  const auto refused = [&](ErrorCode code, const std::string& part, const std::map<std::string, Values>& changes,
+                           const std::function<void(nlohmann::json&)>& change_manifest = {},
+                           const std::set<std::string>& without = {}) {
+    Rewrite(model, changes, change_manifest, without);
+    ExpectError(code, part, [&] { Model::Open(store_, "changed", 1); });
+  };
+  constexpr auto kCorrupt = ErrorCode::kCorrupt;
+  refused(kCorrupt, "user_biases has size 7; expected 5", {{"user_biases", model.item_biases}});
+  refused(kCorrupt, "item_biases has size 5; expected 7", {{"item_biases", model.user_biases}});
+  refused(kCorrupt, "item_biases", {}, {}, {"item_biases"});
+  refused(kCorrupt, "expected '<f4' in 1", {{"user_biases", std::vector<int32_t>(5)}});
+  refused(kCorrupt, "does not describe a model", {}, [](nlohmann::json& manifest) { manifest.erase("rating_mean"); });
+  refused(kCorrupt, "the mean of the ratings is inf", {},
+          [](nlohmann::json& manifest) { manifest["rating_mean"] = 1e300; });
+  refused(kCorrupt, "weight of the objective is -1", {},
+          [](nlohmann::json& manifest) { manifest["objective"]["bias_regularization"] = -1; });
+  refused(kCorrupt, "does not describe a model", {},
+          [](nlohmann::json& manifest) { manifest["objective"]["feedback"] = 3; });
+  refused(ErrorCode::kUnsupported, "the feedback is 'mixed'", {},
+          [](nlohmann::json& manifest) { manifest["objective"]["feedback"] = "mixed"; });
+
+  ModelView view = model.view();
+  view.objective.unobserved_weight = 0.1f;
+  ExpectError(ErrorCode::kInvalidArgument, "do not go with an unobserved weight",
+              [&] { PublishModel(store_, "m", view, {}); });
+  const SmallModel implicit;
+  view = implicit.view();
+  view.user_biases = model.user_biases;
+  ExpectError(ErrorCode::kInvalidArgument, "user_biases has size 5; expected 0",
+              [&] { PublishModel(store_, "m", view, {}); });
+  SmallModel infinite = model;
+  infinite.item_biases[2] = std::numeric_limits<float>::infinity();
+  ExpectError(ErrorCode::kNumeric, "item_biases holds inf in row 2",
+              [&] { PublishModel(store_, "m", infinite.view(), {}); });
+}
+
+TEST_F(ModelTest, ACalibrationIsAFunctionThatNeverFallsOrIsNotThere) {
+  const SmallModel model;
+  const auto refused = [&](const std::string& part, std::vector<float> scores, std::vector<float> probabilities) {
+    SCOPED_TRACE(part);
+    Rewrite(model, {{"calibration_scores", scores}, {"calibration_probabilities", probabilities}});
+    ExpectError(ErrorCode::kCorrupt, part, [&] { Model::Open(store_, "changed", 1); });
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  refused("calibration_probabilities has size 1; expected 2", {0, 1}, {0});
+  refused("calibration_scores do not increase at 1", {0, 0}, {0, 0});
+  refused("calibration_scores do not increase at 0", {nan, 0}, {0, 0});
+  refused("calibration_scores do not increase at 1", {0, inf}, {0, 0});
+  refused("calibration_probabilities holds 0.25 at 1", {0, 1}, {0.5f, 0.25f});
+  refused("calibration_probabilities holds -1 at 0", {0, 1}, {-1, 0});
+  refused("calibration_probabilities holds 1.5 at 1", {0, 1}, {0, 1.5f});
+  refused("calibration_probabilities holds nan at 0", {0, 1}, {nan, 1});
+  Rewrite(model, {}, {}, {"calibration_probabilities"});
+  ExpectError(ErrorCode::kCorrupt, "no calibration_probabilities.npy", [&] { Model::Open(store_, "changed", 1); });
+
+  // As versions were before they had one, and those without a holdout are.
+  Rewrite(model, {}, {}, {"calibration_scores", "calibration_probabilities"});
+  EXPECT_TRUE(Model::Open(store_, "changed", 1)->view().calibration.empty());
+  ModelView without = model.view();
+  without.calibration = {};
+  PublishModel(store_, "m", without, {});
+  EXPECT_FALSE(fs::exists(store_.VersionPath("m", 1) / "calibration_scores.npy"));
 }
 
 TEST_F(ModelTest, EventsThatDoNotFitAreRefused) {

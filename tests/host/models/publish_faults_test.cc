@@ -27,7 +27,7 @@ constexpr const char* kModel = "m";
 int Publish(const char* root) {
   try {
     const ModelStore store(root);
-    const TrainingLock lock = store.Lock(kModel);
+    const ModelLock lock = store.Lock(kModel);
     const SmallModel model;
     PublishModel(store, kModel, model.view(), {});
     return 0;

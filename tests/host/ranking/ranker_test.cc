@@ -5,6 +5,8 @@
 #include "host/data/interactions.h"
 #include "host/data/random.h"
 #include "host/models/als.h"
+#include "host/models/explicit_als.h"
+#include "host/models/pure_svd.h"
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
 
@@ -81,6 +83,23 @@ TEST_P(RankerTest, FoldingAStoredHistoryInGivesTheStoredFactors) {
   for (size_t i = 0; i < folded.size(); ++i) EXPECT_NEAR(folded[i], factors_.user_factors[i], 1e-6);
 }
 
+TEST_P(RankerTest, FoldingIntoAnSvdGivesTheStoredFactorsBitForBit) {
+  const Svd svd = FitSvd(backend(), view_.history, {.n_factors = kFactors});
+  const PureSvdFactors factors = MakePureSvd(backend(), view_.history, svd, 0.5);
+  ModelView view = view_;
+  view.algorithm = "svd";
+  view.user_factors = {factors.user_factors.data(), kUsers, kFactors};
+  view.item_factors = {factors.item_factors.data(), kItems, kFactors};
+  view.singular_values = factors.singular_values;
+  view.eigenvalues = {};
+  const Ranker ranker(backend(), view, nullptr);
+  EXPECT_EQ(ranker.FoldIn(context(), view_.history), factors.user_factors);
+  const Csr one = {1, kItems, {0, 2}, {3, 7}, {1, 2}};
+  const std::vector<float> folded = ranker.FoldIn(context(), one.view());
+  for (size_t k = 0; k < kFactors; ++k)
+    EXPECT_NEAR(folded[k], view.item_factors.row(3)[k] + 2 * view.item_factors.row(7)[k], 1e-6);
+}
+
 TEST_P(RankerTest, SimilarIsByCosineWithoutTheItemItself) {
   const Ranker ranker(backend(), view_, nullptr);
   const std::vector<int32_t> items = {0, 7, 7, kItems - 1};
@@ -120,6 +139,71 @@ TEST_P(RankerTest, WithoutFactorsSimilarIsPopular) {
   ExpectEqual(ranker.Similar(context(), items, 5), 0,
               reference::TopN({&one, 1}, {popularity_.data(), kItems, 1}, items, 5));
 }
+
+// The same history, with its values as ratings.
+class RatingRankerTest : public RankerTest {
+ protected:
+  RatingRankerTest() {
+    for (size_t e = 0; e < history_.values.size(); ++e)
+      history_.values[e] = static_cast<float>(1 + RandomBits(4, e) % 9) / 2;
+    view_.history = history_.view();
+    view_.objective = {0, 0.1f, 1.0f, Feedback::kExplicit, 4.0f};
+    rated_ = FitExplicitAls(backend(), view_.history, {kFactors, view_.objective, 3, 1});
+    view_.user_factors = {rated_.factors.user_factors.data(), kUsers, kFactors};
+    view_.item_factors = {rated_.factors.item_factors.data(), kItems, kFactors};
+    view_.eigenvalues = rated_.factors.eigenvalues;
+    view_.user_biases = rated_.biases.users;
+    view_.item_biases = rated_.biases.items;
+    view_.rating_mean = rated_.biases.mean;
+  }
+
+  ExplicitFactors rated_;
+};
+
+TEST_P(RatingRankerTest, TheScoreIsTheExpectedRating) {
+  const Ranker ranker(backend(), view_, nullptr);
+  ASSERT_EQ(ranker.query_length(), kFactors + 2);
+  std::vector<float> queries;
+  Exclusions excluded;
+  for (int64_t u = 0; u < kUsers; ++u) {
+    ranker.AppendQuery(u, &queries);
+    excluded.Add(view_.history.row(u));
+  }
+  const RankedLists lists =
+      ranker.ByFactors(context(), {queries.data(), kUsers, ranker.query_length()}, excluded, kItems);
+  for (int64_t u = 0; u < kUsers; ++u) {
+    const auto items = lists.Items(u);
+    ASSERT_EQ(items.size(), kItems - view_.history.row(u).size());
+    for (size_t place = 0; place < items.size(); ++place) {
+      double rating = double{view_.rating_mean} + view_.user_biases[u] + view_.item_biases[items[place]];
+      for (size_t k = 0; k < kFactors; ++k)
+        rating += double{view_.user_factors.row(u)[k]} * view_.item_factors.row(items[place])[k];
+      EXPECT_NEAR(lists.Scores(u)[place], rating, 1e-6);
+      EXPECT_LE(lists.Scores(u)[place], lists.Scores(u)[place == 0 ? 0 : place - 1]);
+    }
+  }
+}
+
+TEST_P(RatingRankerTest, FoldingAStoredHistoryInGivesTheStoredQuery) {
+  const Ranker ranker(backend(), view_, nullptr);
+  const std::vector<float> folded = ranker.FoldIn(context(), view_.history);
+  std::vector<float> stored;
+  for (int64_t u = 0; u < kUsers; ++u) ranker.AppendQuery(u, &stored);
+  ASSERT_EQ(folded.size(), stored.size());
+  for (size_t i = 0; i < folded.size(); ++i) EXPECT_NEAR(folded[i], stored[i], 1e-5) << i;
+}
+
+TEST_P(RatingRankerTest, SimilarIsByFactorsAlone) {
+  const Ranker ranker(backend(), view_, nullptr);
+  ModelView plain = view_;
+  plain.objective = {};
+  plain.user_biases = plain.item_biases = {};
+  const Ranker without_biases(backend(), plain, nullptr);
+  const std::vector<int32_t> items = {0, 7};
+  EXPECT_EQ(ranker.Similar(context(), items, 12).items, without_biases.Similar(context(), items, 12).items);
+}
+
+KINDRED_ON_ALL_BACKENDS(RatingRankerTest);
 
 TEST(Exclusions, AreSortedWithoutRepeats) {
   Exclusions excluded;

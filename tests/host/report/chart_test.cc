@@ -46,6 +46,29 @@ TEST(BarChart, BarsStandOnEachOther) {
   EXPECT_THAT(html, HasSubstr("<td class=\"n\"><bdi>40</bdi></td>"));
 }
 
+TEST(LineChart, OfAnySizeAndSign) {
+  for (const size_t n : {0, 1, 2, 33})
+    for (const double scale : {0.0, 1.0, -1e-9, 1e12}) {
+      LineChart chart = {kHostile, kHostile, kHostile, {}, ShortText, NumberText};
+      for (const bool dots : {false, true}) {
+        chart.series.push_back({kHostile, {}, dots});
+        for (size_t i = 0; i < n; ++i)
+          chart.series.back().points.emplace_back(static_cast<double>(i), scale * (static_cast<double>(i) - 7));
+      }
+      ExpectSound(LineChartHtml(chart));
+    }
+}
+
+TEST(LineChart, PointsAreWhereTheyBelong) {
+  LineChart chart = {"t", "x", "y", {{"a", {{0, 10}, {1, 20}, {2, 30}}}}, ShortText, ShortText};
+  const std::string html = LineChartHtml(chart);
+  EXPECT_THAT(html, HasSubstr("<path class=\"line s0\" d=\"M0.00 300.00L500.00 150.00L1000.00 0.00h0\"/>"));
+  EXPECT_THAT(html, HasSubstr("<p class=\"axis above\">y</p>"));
+  EXPECT_THAT(html, HasSubstr("<td class=\"n\"><bdi>20</bdi></td>"));
+  chart.series[0].dots = true;
+  EXPECT_THAT(LineChartHtml(chart), HasSubstr("s0 dot\" d=\"M0.00 300.00h0M500.00 150.00h0M1000.00 0.00h0h0\"/>"));
+}
+
 TEST(LogLineChart, OfAnySize) {
   for (const size_t n : {0, 1, 2, 33}) {
     LogLineChart chart = {kHostile, kHostile, kHostile, {}, ShortText, PercentText};

@@ -60,6 +60,21 @@ TEST(Ticks, LinearOnesAreRoundAndCover) {
   }
 }
 
+TEST(Ticks, ThoseOfARangeAreRoundAndAroundIt) {
+  EXPECT_EQ(RangeTicks(12, 38, 3), (std::vector<double>{10, 20, 30, 40}));
+  EXPECT_EQ(RangeTicks(-3, 3, 3), (std::vector<double>{-4, -2, 0, 2, 4}));
+  EXPECT_EQ(RangeTicks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
+  EXPECT_EQ(RangeTicks(0, 0, 4), (std::vector<double>{0, 0.5}));
+  for (const double low : {-1e9, -1.0, 0.0, 1e-6, 0.3, 1e9})
+    for (double span = 1e-3; span < 1e12; span *= 1.7) {
+      const std::vector<double> ticks = RangeTicks(low, low + span, 4);
+      EXPECT_LE(ticks.front(), low + span * 1e-6) << low << " " << span;
+      EXPECT_GE(ticks.back(), (low + span) - span * 1e-6) << low << " " << span;
+      EXPECT_GE(ticks.size(), 2u) << low << " " << span;
+      EXPECT_LE(ticks.size(), 7u) << low << " " << span;
+    }
+}
+
 TEST(Ticks, LogarithmicOnesArePowersOfTenAround) {
   EXPECT_EQ(LogTicks(1, 1), (std::vector<double>{1, 10}));
   EXPECT_EQ(LogTicks(1, 1000), (std::vector<double>{1, 10, 100, 1000}));

@@ -132,6 +132,35 @@ TEST(Artifact, ADamagedBlockIsNamed) {
   ExpectError(ErrorCode::kCorrupt, "values.npy': block 2 (from byte 2097152)", [&] { Read(path); });
 }
 
+TEST(Artifact, EveryDamagedFileIsNamed) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "a";
+  const std::vector<int32_t> values(1000000, 5);
+  {
+    ArtifactWriter writer(path, "dataset");
+    for (const char* name : {"flipped", "missing", "longer", "whole", "other"}) writer.AddArray<int32_t>(name, values);
+    writer.Commit({});
+  }
+  EXPECT_THAT(Artifact::DamagedFiles(path, "dataset"), ElementsAre());
+  std::string content = Content(path / "flipped.npy");
+  content[3 * static_cast<size_t>(kChecksumBlockBytes) + 1] ^= 1;
+  folder.Write("a/flipped.npy", content);
+  folder.Write("a/longer.npy", Content(path / "longer.npy") + "x");
+  fs::remove(path / "missing.npy");
+  json manifest = json::parse(Content(path / "manifest.json"));
+  EXPECT_EQ(Artifact::ReadManifest(path, "dataset"), manifest);
+  manifest["files"]["other.npy"]["sha256"] = Sha256("other");  // which Open does not look at
+  WriteManifest(path, manifest.dump());
+  EXPECT_THAT(Artifact::DamagedFiles(path, "dataset"),
+              ElementsAre(testing::HasSubstr("flipped.npy': block 3 (from byte 3145728) does not match its checksum"),
+                          testing::HasSubstr("longer.npy': has 4000129 bytes; the manifest says 4000128"),
+                          testing::HasSubstr("missing.npy': is missing"),
+                          testing::HasSubstr("other.npy': does not match its SHA-256")));
+  folder.Write("a/manifest.json", manifest.dump() + " ");
+  ExpectError(ErrorCode::kCorrupt, "does not match the checksum", [&] { Artifact::DamagedFiles(path, "dataset"); });
+  ExpectError(ErrorCode::kCorrupt, "does not match the checksum", [&] { Artifact::ReadManifest(path, "dataset"); });
+}
+
 TEST(Artifact, EveryTruncationIsFound) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "a";
@@ -166,8 +195,19 @@ TEST(Artifact, ANewerFormatIsRefused) {
   Write(path, {1});
   json manifest = json::parse(Content(path / "manifest.json"));
   manifest["format"] = kArtifactFormat + 1;
-  WriteManifest(path, manifest.dump());
-  ExpectError(ErrorCode::kUnsupported, "has format 2; this program reads up to 1", [&] { Read(path); });
+  const std::string refusal =
+      "manifest.json' has format 2; this program, kindred " KINDRED_VERSION ", reads up to 1: use ";
+  const auto refused = [&](const std::string& remedy) {
+    WriteManifest(path, manifest.dump());
+    ExpectError(ErrorCode::kUnsupported, refusal + remedy, [&] { Read(path); });
+    ExpectError(ErrorCode::kUnsupported, refusal + remedy, [&] { Artifact::ReadManifest(path, "dataset"); });
+    ExpectError(ErrorCode::kUnsupported, refusal + remedy, [&] { Artifact::DamagedFiles(path, "dataset"); });
+  };
+  refused("a newer one");
+  manifest["kindred_version"] = "9.1\n";
+  refused("kindred 9.1\\x0a, which made it, or a newer one");
+  manifest["kindred_version"] = 9;
+  refused("a newer one");
 }
 
 TEST(Artifact, AManifestThatLiesIsRefused) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <iterator>
 
 #include "tests/support/temporary_folder.h"
@@ -42,6 +44,33 @@ TEST(WriteNewFile, ReplacesAFileOnlyWhereAsked) {
   EXPECT_EQ(CodeOf(folder.path() / "folder" / "", true), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(path / "below a file", true), ErrorCode::kIo);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2) << "no temporary file stays";
+}
+
+TEST(CheckNewFile, RefusesWhatWriteNewFileWouldAndCreatesNothing) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.Write("file", "old");
+  const auto refused = [](ErrorCode code, const fs::path& path, bool overwrite) {
+    SCOPED_TRACE(path);
+    try {
+      CheckNewFile(path, overwrite);
+      ADD_FAILURE() << "not refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code) << error.what();
+    }
+  };
+  CheckNewFile(folder.path() / "new", false);
+  CheckNewFile(folder.path() / "a" / "b" / "new", false);
+  CheckNewFile(file, true);
+  refused(ErrorCode::kAlreadyExists, file, false);
+  refused(ErrorCode::kAlreadyExists, folder.path(), true);
+  refused(ErrorCode::kInvalidArgument, folder.path() / "a" / "", false);
+  refused(ErrorCode::kInvalidArgument, "", false);
+  refused(ErrorCode::kIo, file / "below a file", false);
+  fs::create_directory(folder.path() / "closed");
+  fs::permissions(folder.path() / "closed", fs::perms::owner_read | fs::perms::owner_exec);
+  if (::access((folder.path() / "closed").c_str(), W_OK) != 0)  // root may write everywhere
+    refused(ErrorCode::kIo, folder.path() / "closed" / "new", false);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2);
 }
 
 TEST(LiesIn, TheFolderAndWhatIsBelow) {

@@ -111,6 +111,20 @@ TEST(ParseValue, WhatIsNone) {
   EXPECT_NE(ParseValue("1\0"sv, &value), nullptr);
 }
 
+TEST(ParseValue, NegativeWhereTheyMayBe) {
+  const NumberFormat format = {'.', true};
+  float value = 0;
+  for (const auto& [text, expected] : {std::pair("-1", -1.0f), {"-0.25", -0.25f}, {"3", 3.0f}, {"-1e-400", 0.0f}}) {
+    EXPECT_EQ(ParseValue(text, &value, format), nullptr) << text;
+    EXPECT_EQ(value, expected) << text;
+  }
+  EXPECT_EQ(ParseValue("-0", &value, format), nullptr);
+  EXPECT_FALSE(std::signbit(value));
+  EXPECT_THAT(ParseValue("-inf", &value, format), HasSubstr("infinite"));
+  EXPECT_THAT(ParseValue("-1e39", &value, format), HasSubstr("larger than a float32"));
+  EXPECT_THAT(ParseValue("nan", &value, format), HasSubstr("NaN"));
+}
+
 TEST(ParseValue, RoundedToDoubleThenToFloat) {
   std::mt19937_64 random(2);
   const auto digits = [&](unsigned most) {

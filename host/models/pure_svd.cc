@@ -1,0 +1,40 @@
+#include "host/models/pure_svd.h"
+
+#include <cmath>
+#include <string>
+
+namespace kindred {
+
+PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const Svd& svd, double shrinkage) {
+  if (!(shrinkage >= 0) || !std::isfinite(shrinkage))
+    throw Error(ErrorCode::kInvalidArgument,
+                "SVD: the shrinkage is " + std::to_string(shrinkage) + "; expected a finite number >= 0");
+  const int64_t k = svd.n_factors();
+  double least = 0;  // the smallest value that is not 0
+  for (double s : svd.values) least = s > 0 ? s : least;
+  PureSvdFactors factors;
+  factors.singular_values.assign(svd.values.begin(), svd.values.end());
+  factors.item_factors = svd.right;
+  std::vector<float> roots;
+  for (double s : svd.values)
+    roots.push_back(s > 0 ? static_cast<float>(s / std::sqrt(s * s + shrinkage * least * least)) : 0.0f);
+  for (size_t e = 0; e < factors.item_factors.size(); ++e) factors.item_factors[e] *= roots[e % static_cast<size_t>(k)];
+  const auto context = backend.NewContext();
+  const Resident<float> items(backend, interactions.n_cols, k);
+  items.Upload(backend, *context, factors.item_factors);
+  factors.user_factors = FoldInBySvd(backend, *context, interactions, items.matrix());
+  return factors;
+}
+
+std::vector<float> FoldInBySvd(Backend& backend, Context& context, const CsrView& histories,
+                               MatrixView<const float> item_factors) {
+  const auto rows = backend.NewSparseRows(histories, {}, nullptr);
+  const Resident<float> folded(backend, histories.n_rows, item_factors.n_cols);
+  std::vector<float> factors(static_cast<size_t>(histories.n_rows * item_factors.n_cols));
+  backend.MultiplySparse(context, *rows, item_factors, folded.matrix());
+  folded.Download(backend, context, std::span<float>(factors));
+  context.Wait();
+  return factors;
+}
+
+}  // namespace kindred

@@ -1,0 +1,33 @@
+// Recommending by a truncated SVD of the confidences A = U diag(s) Vt: PureSVD, and the same with a shrunk spectrum.
+//
+//   score(u, i) = (a_u V) diag(g) (row i of V)t,    g_j = s_j^2 / (s_j^2 + shrinkage s_k^2)
+//
+// With shrinkage 0 this is PureSVD (Cremonesi, Koren and Turrin 2010). With more it is the closed form of low-rank
+// regression with a ridge penalty (Jin, Li, Gao, Liu, Shen and Zhou 2021, "Towards a better understanding of linear
+// models for recommendation"), whose weight is stated as a multiple of the smallest value kept, squared, so that it
+// means the same for data of any size.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "host/models/svd.h"
+
+namespace kindred {
+
+/// Both sides carry g^1/2: item factors V diag(g^1/2), user factors A times those, so that folding a user in is one
+/// product with the item factors.
+struct PureSvdFactors {
+  std::vector<float> user_factors;     // [n_users x k], what FoldInBySvd makes of the histories
+  std::vector<float> item_factors;     // [n_items x k]
+  std::vector<float> singular_values;  // s [k], descending, not shrunk
+};
+
+/// The factors for users x items confidences that `svd` decomposes; shrinkage >= 0, finite, or kInvalidArgument.
+PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const Svd& svd, double shrinkage);
+
+/// histories times item_factors: user factors of histories, one row each. `item_factors` is resident.
+std::vector<float> FoldInBySvd(Backend& backend, Context& context, const CsrView& histories,
+                               MatrixView<const float> item_factors);
+
+}  // namespace kindred
