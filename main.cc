@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   kindred::AddReportCommand(program);
   kindred::AddTrainCommand(program);
   kindred::AddEvaluateCommand(program);
+  kindred::AddModelsCommand(program);
 #ifdef KINDRED_SERVING
   kindred::AddServeCommand(program);
   kindred::AddQueryCommand(program);

@@ -79,6 +79,7 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
     v1::ScoredItem* to = reply->add_items();
     to->set_item_id(item.item_id.data(), item.item_id.size());
     to->set_score(item.score);
+    if (item.probability) to->set_probability(*item.probability);
   }
   reply->mutable_model()->set_name(model.name);
   reply->mutable_model()->set_version(model.version);
@@ -100,7 +101,7 @@ RecommendQuery ToQuery(const v1::RecommendRequest& request) {
   query.user_id = request.user_id();
   query.history.reserve(static_cast<size_t>(std::min(request.history_size(), kMaxHistory + 1)));
   for (const v1::HistoryItem& item : request.history())
-    query.history.push_back({item.item_id(), item.has_value() ? item.value() : 1.0f});
+    query.history.push_back({item.item_id(), item.has_value() ? std::optional(item.value()) : std::nullopt});
   if (request.has_n()) query.n = request.n();
   return query;
 }

@@ -106,10 +106,10 @@ void ModelWatcher::Poll() try { Follow(); } catch (const std::exception&) {
 
 void ModelWatcher::Follow() {
   std::erase_if(retired_, [](const auto& old) { return old.use_count() == 1; });
-  int64_t version = options_.version;
+  int64_t version = 0;
   std::string digest;
   try {
-    if (version == 0) version = store_.Current(options_.model);
+    version = store_.Resolve(options_.model, options_.version);
     digest = Artifact::RecordedDigest(store_.VersionPath(options_.model, version));
     unreadable_.clear();
   } catch (const std::exception& error) {

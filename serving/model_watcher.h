@@ -1,4 +1,4 @@
-// Follows CURRENT of one model: loads a new version beside the old one, and swaps it in.
+// Follows CURRENT, or a label, of one model: loads a new version beside the old one, and swaps it in.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,7 @@ struct ServedModel {
 
 struct LoadFailures {
   int64_t count = 0;
-  int64_t last_version = 0;  // 0: CURRENT itself could not be read
+  int64_t last_version = 0;  // 0: CURRENT or the label could not be read
   std::string last_reason;
   std::chrono::system_clock::time_point last_at;
 };
@@ -42,7 +42,7 @@ struct LoadEvent {
 
 struct WatcherOptions {
   std::string model;
-  int64_t version = 0;                            // 0: follow CURRENT; else serve this one and no other
+  std::string version = kCurrentVersion;          // CURRENT and labels are followed; a number is that one and no other
   std::chrono::milliseconds poll_interval{1000};  // a day at most; longer ones are cut to it
 };
 
@@ -90,7 +90,7 @@ class ModelWatcher {
   int64_t attempted_ = 0;                                    // the version tried last,
   std::string attempted_digest_;                             // and what was recorded as its digest then
   Clock::time_point retry_at_{};                             // when it may be tried again, if it failed
-  std::string unreadable_;                                   // why CURRENT could not be read, reported once
+  std::string unreadable_;                                   // why CURRENT or the label could not be, reported once
   std::vector<std::shared_ptr<const ServedModel>> retired_;  // no longer current, perhaps in use by calls
   std::thread thread_;
 };

@@ -26,6 +26,7 @@ struct QueryOptions {
   std::string user;
   std::vector<std::string> users;
   std::vector<std::string> history;
+  std::vector<float> history_values;
   std::string item;
   int32_t n = 10;
 };
@@ -73,9 +74,15 @@ template <class Reply>
 void PrintTable(const Reply& reply) {
   size_t width = 4;
   for (const v1::ScoredItem& item : reply.items()) width = std::max(width, Printable(item.item_id()).size());
-  if (reply.items_size() > 0) fmt::print("{:>5}  {:<{}}  {:>12}\n", "", "item", width, "score");
-  for (int i = 0; i < reply.items_size(); ++i)
-    fmt::print("{:>5}  {:<{}}  {:>12.6g}\n", i + 1, Printable(reply.items(i).item_id()), width, reply.items(i).score());
+  const bool calibrated = reply.items_size() > 0 && reply.items(0).has_probability();
+  if (reply.items_size() > 0)
+    fmt::print("{:>5}  {:<{}}  {:>12}{}\n", "", "item", width, "score", calibrated ? "  probability" : "");
+  for (int i = 0; i < reply.items_size(); ++i) {
+    const v1::ScoredItem& item = reply.items(i);
+    fmt::print("{:>5}  {:<{}}  {:>12.6g}", i + 1, Printable(item.item_id()), width, item.score());
+    if (calibrated) fmt::print("  {:>11.4f}", item.probability());
+    fmt::print("\n");
+  }
   if (!reply.why().empty()) fmt::print("  because: {}\n", Printable(reply.why(), kMaxLine));
   if (reply.has_shortfall())
     fmt::print("  {} of {} items: {}\n", reply.shortfall().returned(), reply.shortfall().requested(),
@@ -98,7 +105,11 @@ v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& u
   v1::RecommendRequest request;
   request.set_user_id(user);
   request.set_n(options.n);
-  for (const std::string& item : options.history) request.add_history()->set_item_id(item);
+  for (size_t i = 0; i < options.history.size(); ++i) {
+    v1::HistoryItem* entry = request.add_history();
+    entry->set_item_id(options.history[i]);
+    if (!options.history_values.empty()) entry->set_value(options.history_values[i]);
+  }
   return request;
 }
 
@@ -199,6 +210,10 @@ void Check(const QueryOptions& options) {
   for (const std::string& user : options.users) expect_utf8("--user", user);
   for (const std::string& item : options.history) expect_utf8("--history", item);
   expect_utf8("--item", options.item);
+  if (!options.history_values.empty() && options.history_values.size() != options.history.size())
+    throw Error(ErrorCode::kUsage, fmt::format("--history-value is there {} times and --history {} times; expected as "
+                                               "many, or no values",
+                                               options.history_values.size(), options.history.size()));
 }
 
 CLI::App* AddQuery(CommandLine& program, CLI::App* parent, const std::string& name, const std::string& description,
@@ -222,6 +237,9 @@ void AddQueryCommand(CommandLine& program) {
   CLI::App* recommend = AddQuery(program, query, "recommend", "Items for a user.", options, &QueryRecommend);
   recommend->add_option("--user", options->user, "the user's id; none: popular items, or by --history alone");
   recommend->add_option("--history", options->history, "an item the user had to do with; repeat for more");
+  recommend->add_option(
+      "--history-value", options->history_values,
+      "what each --history counts, in their order: a confidence, or of a model of ratings the rating");
   recommend->add_option("--n", options->n, "how many items");
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,

@@ -19,22 +19,23 @@ struct Plan {
   int32_t user = -1;
   std::vector<int32_t> excluded;    // increasing
   std::vector<int32_t> fold_items;  // increasing
-  std::vector<float> fold_values;   // their confidences
-  std::vector<float> fold_factors;  // what they fold into
+  std::vector<float> fold_values;   // their confidences or ratings
+  std::vector<float> fold_query;    // what they fold into
   std::vector<std::string_view> unknown;
 };
 
-using Confidences = std::vector<std::pair<int32_t, double>>;
+using ItemValues = std::vector<std::pair<int32_t, double>>;
 
-/// Sums the confidences of each item.
-void SumByItem(Confidences entries, std::vector<int32_t>& items, std::vector<float>& values) {
+/// Sums the confidences of each item; of its ratings, the last counts.
+void JoinByItem(ItemValues entries, bool ratings, std::vector<int32_t>& items, std::vector<float>& values) {
   std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (size_t i = 0; i < entries.size();) {
-    double sum = 0;
+    double joint = 0;
     const int32_t item = entries[i].first;
-    for (; i < entries.size() && entries[i].first == item; ++i) sum += entries[i].second;
+    for (; i < entries.size() && entries[i].first == item; ++i)
+      joint = ratings ? entries[i].second : joint + entries[i].second;
     items.push_back(item);
-    values.push_back(static_cast<float>(sum));
+    values.push_back(static_cast<float>(joint));
   }
 }
 
@@ -49,17 +50,28 @@ int32_t CheckedN(std::optional<int32_t> n) {
   return value;
 }
 
-void CheckHistory(const std::vector<HistoryEntry>& history) {
+void CheckValue(size_t at, std::optional<float> value, bool ratings) {
+  if (ratings && !value)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("history[{}].value: is not set, expected the rating: the model is one of ratings", at));
+  if (ratings && !(std::abs(*value) <= kMaxHistoryValue))
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("history[{}].value: is {}, expected a rating from {:g} to {:g}", at, *value,
+                            -kMaxHistoryValue, kMaxHistoryValue));
+  if (!ratings && value && !(*value > 0 && *value <= kMaxHistoryValue))
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("history[{}].value: is {}, expected more than 0 and at most {:g}", at, *value, kMaxHistoryValue));
+}
+
+void CheckHistory(const std::vector<HistoryEntry>& history, bool ratings) {
   if (history.size() > static_cast<size_t>(kMaxHistory))
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("history: has {} entries, expected at most {}", history.size(), kMaxHistory));
   for (size_t i = 0; i < history.size(); ++i) {
     if (history[i].item_id.empty())
       throw Error(ErrorCode::kInvalidArgument, fmt::format("history[{}].item_id: is empty, expected an item id", i));
-    if (!(history[i].value > 0) || history[i].value > kMaxHistoryValue)
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("history[{}].value: is {}, expected more than 0 and at most {:g}", i, history[i].value,
-                              kMaxHistoryValue));
+    CheckValue(i, history[i].value, ratings);
   }
 }
 
@@ -80,15 +92,15 @@ std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool ha
 Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
   Plan plan;
   plan.n = CheckedN(query.n);
-  CheckHistory(query.history);
+  CheckHistory(query.history, model.has_ratings());
   plan.user = query.user_id.empty() ? -1 : model.users.Find(query.user_id);
 
-  Confidences known;
+  ItemValues known;
   std::unordered_set<std::string_view> reported;
   for (const HistoryEntry& entry : query.history) {
     const int32_t item = model.items.Find(entry.item_id);
     if (item >= 0) {
-      known.push_back({item, entry.value});
+      known.push_back({item, entry.value.value_or(1.0f)});
     } else if (reported.insert(entry.item_id).second) {
       plan.unknown.push_back(entry.item_id);
     }
@@ -100,8 +112,10 @@ Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
   if (n_known == 0) {
     plan.excluded.assign(stored.begin(), stored.end());
   } else {
-    for (size_t i = 0; i < stored.size(); ++i) known.push_back({stored[i], model.history.row_values(plan.user)[i]});
-    SumByItem(std::move(known), plan.fold_items, plan.fold_values);
+    ItemValues all;
+    for (size_t i = 0; i < stored.size(); ++i) all.push_back({stored[i], model.history.row_values(plan.user)[i]});
+    all.insert(model.has_ratings() ? all.end() : all.begin(), known.begin(), known.end());
+    JoinByItem(std::move(all), model.has_ratings(), plan.fold_items, plan.fold_values);
     plan.excluded = plan.fold_items;
   }
 
@@ -114,7 +128,7 @@ Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
   return plan;
 }
 
-/// Fills the factors of the folded-in plans. A plan that cannot be folded in gets an error, alone.
+/// Fills the queries of the folded-in plans. A plan that cannot be folded in gets an error, alone.
 void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
             std::span<RecommendOutcome> outcomes) {
   if (rows.empty()) return;
@@ -126,9 +140,9 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
     values.insert(values.end(), plans[row].fold_values.begin(), plans[row].fold_values.end());
     indptr.push_back(static_cast<int64_t>(items.size()));
   }
-  std::vector<float> factors;
+  std::vector<float> queries;
   try {
-    factors =
+    queries =
         ranker.FoldIn(context, {static_cast<int64_t>(rows.size()), ranker.model().n_items(), indptr, items, values});
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kNumeric) throw;
@@ -139,10 +153,10 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
       for (size_t i = 0; i < rows.size(); ++i) FoldIn(context, ranker, plans, rows.subspan(i, 1), outcomes);
     return;
   }
-  const auto n_factors = static_cast<size_t>(ranker.model().n_factors());
+  const auto length = static_cast<size_t>(ranker.query_length());
   for (size_t i = 0; i < rows.size(); ++i) {
-    const std::span<const float> row = std::span(factors).subspan(i * n_factors, n_factors);
-    plans[rows[i]].fold_factors.assign(row.begin(), row.end());
+    const std::span<const float> row = std::span(queries).subspan(i * length, length);
+    plans[rows[i]].fold_query.assign(row.begin(), row.end());
     if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); }))
       outcomes[rows[i]] =
           Error(ErrorCode::kInvalidArgument, "history: cannot be folded in: its values are too far apart");
@@ -154,7 +168,12 @@ void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, 
   const std::span<const float> scores = lists.Scores(query);
   const size_t count = std::min(items.size(), static_cast<size_t>(n));
   result.items.reserve(count);
-  for (size_t i = 0; i < count; ++i) result.items.push_back({model.items.Id(items[i]), scores[i]});
+  const bool by_factors = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
+  for (size_t i = 0; i < count; ++i) {
+    result.items.push_back({model.items.Id(items[i]), scores[i], {}});
+    if (by_factors && !model.calibration.empty())
+      result.items.back().probability = model.calibration.Probability(scores[i]);
+  }
 }
 
 Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan) {
@@ -176,7 +195,6 @@ Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t 
 void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_factors,
           std::span<RecommendOutcome> outcomes) {
   if (rows.empty()) return;
-  const ModelView& model = ranker.model();
   const auto n_rows = static_cast<int64_t>(rows.size());
   Exclusions excluded;
   std::vector<float> queries;
@@ -186,15 +204,15 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
     excluded.Add(plan.excluded);
     n = std::max(n, plan.n);
     if (!by_factors) continue;
-    const std::span<const float> factors = plan.served_by == ServedBy::kFoldedIn
-                                               ? std::span<const float>(plan.fold_factors)
-                                               : model.user_factors.row(plan.user);
-    queries.insert(queries.end(), factors.begin(), factors.end());
+    if (plan.served_by == ServedBy::kFoldedIn)
+      queries.insert(queries.end(), plan.fold_query.begin(), plan.fold_query.end());
+    else
+      ranker.AppendQuery(plan.user, &queries);
   }
-  const RankedLists lists = by_factors
-                                ? ranker.ByFactors(context, {queries.data(), n_rows, model.n_factors()}, excluded, n)
-                                : ranker.ByPopularity(context, n_rows, excluded, n);
-  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(model, lists, i, plans[rows[i]]);
+  const RankedLists lists =
+      by_factors ? ranker.ByFactors(context, {queries.data(), n_rows, ranker.query_length()}, excluded, n)
+                 : ranker.ByPopularity(context, n_rows, excluded, n);
+  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]]);
 }
 
 }  // namespace

@@ -30,7 +30,10 @@ inline constexpr float kMaxHistoryValue = 1e9f;
 
 struct HistoryEntry {
   std::string_view item_id;
-  float value = 1;  // a confidence, in (0, kMaxHistoryValue]; values of one item add up
+  /// A confidence, in (0, kMaxHistoryValue], unset 1; values of one item add up. For a model of ratings it is the
+  /// user's rating, from -kMaxHistoryValue to kMaxHistoryValue and never unset; the last of an item counts, in place of
+  /// the stored one.
+  std::optional<float> value;
 };
 
 /// Views into a request, which must live as long as what is made from it.
@@ -45,6 +48,7 @@ enum class ServedBy { kPersonal, kFoldedIn, kPopular, kSimilar };
 struct ScoredItem {
   std::string_view item_id;  // a view into the model
   float score = 0;
+  std::optional<float> probability;  // personal and folded in, where the model has a calibration
 };
 
 struct Shortfall {

@@ -26,7 +26,7 @@ constexpr double kDayMs = 86'400'000;
 struct ServeOptions {
   std::string store = "models";
   std::string model;
-  int64_t version = 0;
+  std::string version = kCurrentVersion;
   std::string listen = "127.0.0.1:50051";
   std::string backend = "auto";
   int threads = 0;
@@ -163,8 +163,9 @@ void AddServeCommand(CommandLine& program) {
                               [options] { return RunServer(*options); });
   app->add_option("--store", options->store, "the model store");
   app->add_option("--model", options->model, "the model's name")->required();
-  app->add_option("--model-version", options->version, "serve this version; 0 follows CURRENT as it changes")
-      ->check(Within(0, 1e18));
+  app->add_option("--model-version", options->version,
+                  "a version's number; a label, or 'current', is followed as it changes")
+      ->check(Accepts(&CheckVersionName, "VERSION"));
   app->add_option("--listen", options->listen,
                   "127.0.0.1:PORT, localhost:PORT, [::1]:PORT or unix:PATH; port 0: a free one")
       ->check(IsListenAddress());

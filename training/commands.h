@@ -14,6 +14,7 @@ void AddPrepareCommand(CommandLine& program);
 void AddReportCommand(CommandLine& program);
 void AddTrainCommand(CommandLine& program);
 void AddEvaluateCommand(CommandLine& program);
+void AddModelsCommand(CommandLine& program);
 void AddDoctorCommand(CommandLine& program);
 
 }  // namespace kindred

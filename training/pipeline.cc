@@ -4,15 +4,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 #include <optional>
 #include <utility>
 
 #include "host/data/dataset.h"
 #include "host/evaluation/holdout_file.h"
+#include "host/evaluation/rated_holdout.h"
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
+#include "host/text/text.h"
+#include "training/checkpoints.h"
+#include "training/evaluating.h"
+#include "training/explicit_feedback.h"
+#include "training/fitting.h"
+#include "training/solver_options.h"
+#include "training/stopwatch.h"
+#include "training/training_facts.h"
+#include "training/warm_start.h"
 #include "training/working_backend.h"
 
 namespace kindred {
@@ -20,100 +29,91 @@ namespace {
 
 using nlohmann::json;
 
-// Seconds of the parts of a training, by name.
-class Stopwatch {
- public:
-  void Done(const char* part) {
-    const auto now = std::chrono::steady_clock::now();
-    seconds_[part] = std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-  }
-  const json& seconds() const { return seconds_; }
+constexpr const char* kCalibration = "calibration_knots";  // of the report until it is done
 
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-  json seconds_ = json::object();
-};
+bool HasHoldout(const TrainOptions& options) {
+  return options.split.kind != SplitKind::kNone || !options.test_paths.empty();
+}
 
-// A fitted model with the memory behind its view.
-struct Fitted {
-  Csr history;
-  AlsFactors factors;
-  std::vector<float> popularity;
-  std::vector<AlsEpoch> epochs;
-  json backend;  // what it was fitted on
-  AlsPlan plan;
+/// Whether what is published is trained on everything although something was held out.
+bool Refits(const TrainOptions& options) {
+  return options.test_paths.empty() && options.refit;
+}
 
-  ModelView view(const Dataset& dataset, const TrainOptions& options) const {
-    ModelView view;
-    view.algorithm = options.algorithm;
-    view.users = dataset.users();
-    view.items = dataset.items();
-    view.history = history.view();
-    view.popularity = popularity;
-    view.objective = options.als.objective;
-    if (options.algorithm != "als") return view;
-    const int64_t f = options.als.n_factors;
-    view.user_factors = {factors.user_factors.data(), history.n_rows, f};
-    view.item_factors = {factors.item_factors.data(), history.n_cols, f};
-    view.eigenvalues = factors.eigenvalues;
-    return view;
-  }
-};
+/// The metrics an evaluation will have, without their values.
+json KnownMetrics(const TrainOptions& options) {
+  Evaluation evaluation;
+  evaluation.k = options.k;
+  return MetricsJson(evaluation);
+}
 
 class Training {
  public:
   Training(const TrainOptions& options, const TrainEvents& events)
       : options_(options),
         events_(events),
+        store_(options.store),
         pool_(options.n_threads),
-        backend_(options.backend, options.n_threads, options.gram_precision, events.warning) {}
+        backend_(options.backend, options.n_threads, options.gram_precision, events.warning),
+        checkpoints_(store_, options, events, stopwatch_) {}
 
   json Run() {
-    const ModelStore store(options_.store);
-    store.ModelPath(options_.model);  // refuses a name that does not do
+    store_.ModelPath(options_.model);  // refuses a name that does not do
     CheckListLength(options_.k);
     Stage("reading " + options_.dataset);
     dataset_ = Dataset::Open(options_.dataset);
     weighting_ = options_.weighting.Of(dataset_->weighting());
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
+    if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
     WarnOfFuture();
-    const Split split = HoldOut();
-    const TrainingLock lock = store.Lock(options_.model);
-    stopwatch_.Done("load");
-
-    Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
-    Fitted fitted = Fit(split.keep);
-    stopwatch_.Done("fit");
-
+    Split split = HoldOut();
+    const ModelLock lock = store_.Lock(options_.model);
+    store_.CheckRoom(options_.model, LeastBytes());
+    const PublishGate gate(options_.gate, store_, options_.model, KnownMetrics(options_), DescribeHoldout());
     json report = Describe();
-    const bool has_holdout = options_.split.kind != SplitKind::kNone || !options_.test_paths.empty();
-    if (has_holdout) {
-      Stage("evaluating");
-      const Evaluation evaluation = backend_.Run("evaluating", [&](Backend& backend) {
-        return Evaluate(Ranker(backend, fitted.view(*dataset_, options_), nullptr), split.holdout, options_.k);
-      });
-      report["metrics"] = MetricsJson(evaluation);
-      report["holdout"].update(HoldoutJson(evaluation));
-      if (options_.split.kind == SplitKind::kTime) report["holdout"]["from_time"] = split.moment;
-      stopwatch_.Done("evaluate");
+    if (options_.warm_start) BeginWarm(split.holdout, report);
+    checkpoints_.Open(Settings(report));
+    if (checkpoints_.resumed() != nullptr) stopwatch_.Begin(checkpoints_.resumed()->seconds);
+    stopwatch_.Done("load");
+    checkpoints_.StopIfAsked();
+
+    const bool refits = HasHoldout(options_) && Refits(options_);
+    Fitted fitted;
+    if (const Checkpoint* resumed = checkpoints_.resumed(); refits && resumed && resumed->phase == kRefitPhase) {
+      report = resumed->report;
+      const json calibration = report.value(kCalibration, json::array({json::array(), json::array()}));
+      calibration_ = {calibration.at(0).get<std::vector<float>>(), calibration.at(1).get<std::vector<float>>()};
+    } else {
+      Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
+      fitted = Fit(kFitPhase, split.keep, report);
+      if (HasHoldout(options_)) EvaluateOn(split, fitted, report);
     }
-    const bool refit = has_holdout && options_.test_paths.empty() && options_.refit;
+    if (!options_.gate.empty()) report["gate"] = gate.Judge(report["metrics"]);
+    const bool publish = !report.contains("gate") || report["gate"]["passed"].get<bool>();
+    const bool refit = publish && refits;
     if (refit) {
       Stage("fitting again on everything");
-      fitted = Fit({});
-      stopwatch_.Done("refit");
+      fitted = Fit(kRefitPhase, {}, report);
     }
-    report["trained_on"] = !has_holdout || refit ? "everything" : "everything but the holdout";
+    report.erase(kCalibration);
+    report["trained_on"] = !HasHoldout(options_) || refit ? "everything" : "everything but the holdout";
     report["n_entries"] = fitted.history.view().nnz();
     report["epochs"] = json::array();
     for (const AlsEpoch& epoch : fitted.epochs)
       report["epochs"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}});
-    if (options_.algorithm == "als") report["loss"] = fitted.factors.loss;
+    if (options_.algorithm == "svd") report["svd"] = fitted.svd.report;
+    if (options_.algorithm == "als") {
+      report["loss"] = fitted.factors.loss;
+      report["checkpoints"] = checkpoints_.Describe();
+    }
     report["backend"] = fitted.backend;
-    if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
-
-    return Publish(store, fitted, refit ? std::span<const uint8_t>() : split.keep, std::move(report));
+    report["data"] = DataFacts(*dataset_);
+    report["last_version"] = LastVersion(store_, options_.model, report);
+    if (!publish) {
+      report.update({{"published", false}, {"seconds", stopwatch_.seconds()}});
+      return report;
+    }
+    return Publish(fitted, refit ? std::span<const uint8_t>() : split.keep, std::move(report));
   }
 
  private:
@@ -130,14 +130,27 @@ class Training {
         fmt::format("the last event is {:.0f} days in the future, and the half-life counts back from there", days));
   }
 
+  bool ratings() const { return options_.als.objective.has_ratings(); }
+
+  float RelevantRating(const Fitted& fitted) const { return options_.relevant_rating.value_or(fitted.biases.mean); }
+
   Split HoldOut() {
-    if (options_.test_paths.empty())
-      return SplitEvents(dataset_->events(), dataset_->items().size(), options_.split, weighting_, &pool_);
-    Split split;
-    split.holdout =
-        ReadHoldout(options_.test_paths, options_.test_reader, dataset_->users(), dataset_->items(), weighting_);
     const EventsView& events = dataset_->events();
-    const CsrView held = split.holdout.relevant.view();
+    if (options_.test_paths.empty()) {
+      Split split = SplitEvents(ratings() ? WithoutValues(events) : events, dataset_->items().size(), options_.split,
+                                weighting_, &pool_);
+      if (ratings() && !split.keep.empty()) rated_ = RateHoldout(split.holdout, events, split.keep, weighting_, &pool_);
+      return split;
+    }
+    Split split;
+    const auto read = [&](const auto& reader) {
+      return reader(options_.test_paths, options_.test_reader, dataset_->users(), dataset_->items(), weighting_);
+    };
+    if (ratings())
+      rated_ = read(ReadRatedHoldout);
+    else
+      split.holdout = read(ReadHoldout);
+    const CsrView held = ratings() ? rated_.ratings.view() : split.holdout.relevant.view();
     split.keep.assign(static_cast<size_t>(events.size()), 1);
     for (int64_t user = 0; user < events.n_users(); ++user) {
       const auto items = held.row(user);
@@ -148,58 +161,124 @@ class Training {
     return split;
   }
 
+  /// What the new version takes at least: ids and factors, and the events where none is left out.
+  int64_t LeastBytes() const {
+    const IdMap &users = dataset_->users(), &items = dataset_->items();
+    const EventsView& events = dataset_->events();
+    size_t bytes = users.bytes().size_bytes() + items.bytes().size_bytes();
+    if (options_.algorithm == "als")
+      bytes += static_cast<size_t>((users.size() + items.size()) * options_.als.n_factors) * sizeof(float);
+    if (!HasHoldout(options_) || Refits(options_))
+      bytes += events.items.size_bytes() + events.times.size_bytes() + events.types.size_bytes();
+    return static_cast<int64_t>(bytes);
+  }
+
   Csr Sum(std::span<const uint8_t> keep) {
     Csr interactions = SumEvents(dataset_->events(), dataset_->items().size(),
-                                 {weighting_, keep, &pool_, &dataset_->users(), &dataset_->items()});
+                                 {weighting_, keep, &pool_, &dataset_->users(), &dataset_->items(),
+                                  ratings() ? PairValue::kRating : PairValue::kConfidence});
+    if (ratings()) CheckDetermined(interactions.view(), options_.als, dataset_->users(), dataset_->items());
     if (interactions.indices.empty())
       throw Error(ErrorCode::kInvalidArgument, options_.dataset + ": no interactions to train on: all events count 0");
     return interactions;
   }
 
-  /// On the events that `keep` has; empty: all.
-  Fitted Fit(std::span<const uint8_t> keep) {
+  /// On the events that `keep` has; empty: all. `report` is what is known so far.
+  Fitted Fit(const char* phase, std::span<const uint8_t> keep, json& report) {
     Csr interactions = Sum(keep);
-    Fitted fitted;
-    fitted.popularity = ItemPopularity(interactions.view());
-    if (options_.algorithm == "als")
-      fitted.factors = backend_.Run("fitting", [&](Backend& backend) {
-        fitted.epochs.clear();
-        const CsrView view = interactions.view();
-        fitted.plan = backend.PlanAls({view.n_rows, view.n_cols, view.nnz(), options_.als.n_factors});
-        Stage(fmt::format("memory: at most {} GiB, of {} there{}", GiB(fitted.plan.peak_bytes),
-                          GiB(fitted.plan.available_bytes),
-                          fitted.plan.streamed ? "; the interactions stay on the host" : ""));
-        return FitAls(backend, interactions.view(), options_.als, [&](const AlsEpoch& epoch) {
-          fitted.epochs.push_back(epoch);
-          if (events_.epoch) events_.epoch(epoch);
-        });
-      });
-    fitted.backend = backend_.Describe();
-    if (options_.algorithm == "als") {
-      fitted.backend["gram_precision"] = backend_.gram_precision();
-      fitted.backend["memory"] = {{"planned_bytes", fitted.plan.peak_bytes},
-                                  {"available_bytes", fitted.plan.available_bytes},
-                                  {"streamed", fitted.plan.streamed}};
+    checkpoints_.Begin(phase, interactions.view(), report,
+                       [&] { return warm_start_ ? warm_start_->State() : AlsState(); });
+    try {
+      Fitted fitted = FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, pool_);
+      stopwatch_.Done(phase);
+      if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
+      return fitted;
+    } catch (const AlsRowError& error) {
+      const IdMap& ids = error.is_user() ? dataset_->users() : dataset_->items();
+      throw Error(error.code(), fmt::format("{}: {} '{}'", error.what(), error.is_user() ? "user" : "item",
+                                            Printable(ids.Id(error.row()))));
     }
-    fitted.history = std::move(interactions);
-    return fitted;
   }
 
-  json Publish(const ModelStore& store, const Fitted& fitted, std::span<const uint8_t> keep, json report) {
+  void EvaluateOn(Split& split, const Fitted& fitted, json& report) {
+    Stage("evaluating");
+    if (ratings()) {
+      split.holdout = rated_.Relevant(RelevantRating(fitted));
+      report["holdout"]["relevant_rating"] = RelevantRating(fitted);
+      report["rating_errors"] = RatingErrorsJson(EvaluateRatings(fitted.view(*dataset_), rated_, &pool_));
+    }
+    Evaluated evaluated = EvaluateModel(backend_, fitted.view(*dataset_), nullptr, split.holdout,
+                                        {&dataset_->user_attributes(), &dataset_->item_attributes()},
+                                        {options_.k, options_.metrics_out, options_.overwrite_metrics, &pool_,
+                                         [&] { checkpoints_.DuringWorkOn(fitted); }});
+    report["metrics"] = std::move(evaluated.metrics);
+    report["holdout"].update(evaluated.holdout);
+    report["evaluation"] = std::move(evaluated.details);
+    calibration_ = std::move(evaluated.calibration);
+    report[kCalibration] = {calibration_.scores,
+                            calibration_.probabilities};  // for a training that goes on from the refit
+    if (options_.split.kind == SplitKind::kTime) report["holdout"]["from_time"] = split.moment;
+    if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
+    stopwatch_.Done("evaluate");
+  }
+
+  json Publish(const Fitted& fitted, std::span<const uint8_t> keep, json report) {
+    checkpoints_.DuringWorkOn(fitted);
     Stage("publishing");
-    ModelView view = fitted.view(*dataset_, options_);
+    ModelView view = fitted.view(*dataset_);
     const EventArrays kept = keep.empty() ? EventArrays() : KeepEvents(dataset_->events(), keep);
     view.events = keep.empty() ? dataset_->events() : kept.view();
     view.events.values = {};
+    view.calibration = calibration_.view();
     report["weighting"] = WeightingJson(weighting_);
     if (weighting_.decays()) report["weighting"]["reference_time"] = *LastTime(view.events);
+    report["peak_memory_bytes"] = PeakMemoryBytes();
     json manifest = report;
     manifest["seconds"] = stopwatch_.seconds();
-    const int64_t version = PublishModel(store, options_.model, view, std::move(manifest));
+    const int64_t version = PublishOrKeep(view, std::move(manifest), fitted);
+    checkpoints_.Remove();
     stopwatch_.Done("publish");
+    report["published"] = true;
     report["version"] = version;
-    report["path"] = store.VersionPath(options_.model, version).string();
+    report["path"] = store_.VersionPath(options_.model, version).string();
     report["seconds"] = stopwatch_.seconds();
+    return report;
+  }
+
+  int64_t PublishOrKeep(const ModelView& view, json manifest, const Fitted& fitted) {
+    try {
+      return PublishModel(store_, options_.model, view, std::move(manifest));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kIo) throw;
+      throw Error(error.code(), error.what() + checkpoints_.Keep(fitted));
+    }
+  }
+
+  void BeginWarm(const Holdout& holdout, json& report) {
+    warm_start_.emplace(store_, options_.model, options_.als, *dataset_);
+    json& warm_start = report["warm_start"] = warm_start_->Describe();
+    Stage(fmt::format("starting from version {}, which has {} of {} users and {} of {} items",
+                      warm_start["version"].get<int64_t>(), warm_start["n_users"].get<int64_t>(),
+                      dataset_->users().size(), warm_start["n_items"].get<int64_t>(), dataset_->items().size()));
+    if (!HasHoldout(options_)) return;
+    const int64_t n_seen = warm_start_->SeenPairs(holdout);
+    warm_start["n_held_out_pairs"] = n_seen;
+    if (n_seen > 0 && events_.warning)
+      events_.warning(
+          fmt::format("{} of the {} held-out pairs are in the version that this training starts from: the "
+                      "metrics will flatter",
+                      n_seen, holdout.relevant.view().nnz()));
+  }
+
+  /// All that decides the bits of the version, but the interactions and the device; see Checkpoints::Open.
+  json Settings(json report) const {
+    report.erase("created_at");
+    report["dataset"].erase("path");
+    report["holdout"].erase("files");
+    report["weighting"] = WeightingJson(weighting_);
+    report["split_time"] = options_.split.has_moment ? json(options_.split.moment) : json();
+    report["k"] = options_.k;
+    report["refit"] = options_.refit;
     return report;
   }
 
@@ -212,13 +291,14 @@ class Training {
                    {"n_users", dataset_->users().size()},
                    {"n_items", dataset_->items().size()},
                    {"holdout", DescribeHoldout()}};
-    if (options_.algorithm == "als") {
+    if (options_.algorithm == "als" || options_.algorithm == "svd") {
       report["n_factors"] = options_.als.n_factors;
-      report["objective"] = {{"unobserved_weight", options_.als.objective.unobserved_weight},
-                             {"regularization", options_.als.objective.regularization},
-                             {"regularization_exponent", options_.als.objective.regularization_exponent}};
-      report["n_epochs"] = options_.als.epochs;
       report["seed"] = options_.als.seed;
+    }
+    if (options_.algorithm == "als") {
+      report["objective"] = ObjectiveJson(options_.als.objective);
+      report["n_epochs"] = options_.als.epochs;
+      if (options_.als.solver.method != AlsMethod::kExact) report["solver"] = SolverJson(options_.als.solver);
     }
     return report;
   }
@@ -232,7 +312,8 @@ class Training {
       case SplitKind::kLeaveLastN:
         return {{"kind", "leave-last-n"}, {"n", split.n}};
       case SplitKind::kTime:
-        return {{"kind", "time"}, {"fraction", split.has_moment ? json() : json(split.fraction)}};
+        if (split.has_moment) return {{"kind", "time"}, {"fraction", nullptr}, {"from_time", split.moment}};
+        return {{"kind", "time"}, {"fraction", split.fraction}};
       case SplitKind::kNone:
         break;
     }
@@ -241,20 +322,35 @@ class Training {
 
   const TrainOptions& options_;
   const TrainEvents& events_;
+  const ModelStore store_;
   ThreadPool pool_;  // for what is not the backend's
   WorkingBackend backend_;
   std::shared_ptr<const Dataset> dataset_;
   EventWeighting weighting_;
+  std::optional<WarmStart> warm_start_;
+  RatedHoldout rated_;  // of explicit feedback
+  Calibration calibration_;
   Stopwatch stopwatch_;
+  Checkpoints checkpoints_;
 };
 
 }  // namespace
 
 json Train(const TrainOptions& options, const TrainEvents& events) {
-  if (options.algorithm != "als" && options.algorithm != "popularity")
-    throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "': expected als or popularity");
+  if (options.algorithm != "als" && options.algorithm != "svd" && options.algorithm != "popularity")
+    throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "': expected als, svd or popularity");
   if (!options.test_paths.empty() && options.split.kind != SplitKind::kNone)
     throw Error(ErrorCode::kUsage, "--test and --split both hold data out; expected one of them");
+  if (!HasCheckpoints(options) && (options.checkpoints.resume || options.warm_start))
+    throw Error(ErrorCode::kUsage,
+                "--resume and --warm-start are for --algorithm als of implicit feedback only; this is " +
+                    (options.algorithm == "als" ? "of explicit feedback" : options.algorithm));
+  CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
+  if (!options.metrics_out.empty()) {
+    if (options.test_paths.empty() && options.split.kind == SplitKind::kNone)
+      throw Error(ErrorCode::kUsage, "--metrics-out: nothing is held out to measure; --split or --test does");
+    CheckMetricsFolder(options.metrics_out, options.overwrite_metrics);
+  }
   return Training(options, events).Run();
 }
 

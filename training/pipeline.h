@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -12,18 +13,37 @@
 #include "host/evaluation/split.h"
 #include "host/intake/event_reader.h"
 #include "host/models/als.h"
+#include "training/publish_gate.h"
 
 namespace kindred {
+
+/// What only "svd" has; n_factors and seed are those of AlsOptions.
+struct SvdTrainOptions {
+  double tolerance = 1e-4;              // relative error of each singular value
+  std::optional<double> shrinkage = 0;  // host/models/pure_svd.h; empty: chosen on a slice of the training data
+};
+
+/// An interval at which no checkpoint is written.
+inline constexpr double kNoCheckpoints = std::numeric_limits<double>::infinity();
+
+struct CheckpointOptions {
+  double every = 60;    // seconds at least between two; 0: one after each epoch; or kNoCheckpoints
+  bool resume = false;  // go on from the checkpoint that is there, which must be of the same training
+};
 
 struct TrainOptions {
   std::string dataset;
   std::string store = "models";
   std::string model;
-  std::string algorithm = "als";  // or "popularity"
+  std::string algorithm = "als";  // or "svd" or "popularity"
   AlsOptions als;
+  SvdTrainOptions svd;
   std::string backend = "auto";
   GramPrecision gram_precision = GramPrecision::kBf16x3;
   int n_threads = 0;
+  CheckpointOptions checkpoints;
+  /// Begin with the factors of the model's current version; where it has none, or others: an error.
+  bool warm_start = false;
 
   /// In place of what the dataset says of its events.
   WeightingChanges weighting;
@@ -32,8 +52,16 @@ struct TrainOptions {
   std::vector<std::string> test_paths;
   EventReaderOptions test_reader;
   int64_t k = 20;
+  /// Explicit feedback: held-out ratings of at least this are what lists should have; unset: the mean of the ratings
+  /// trained on.
+  std::optional<float> relevant_rating;
+  /// A folder for what each user and group got (host/evaluation/evaluation_details.h); empty: none. Needs a holdout.
+  std::string metrics_out;
+  bool overwrite_metrics = false;
   /// After evaluating on a split, train again on everything and publish that.
   bool refit = true;
+  /// What the metrics must fulfil, or nothing is published.
+  GateOptions gate;
 };
 
 /// Where a training is: for progress, without printing.
@@ -41,13 +69,19 @@ struct TrainEvents {
   std::function<void(const std::string& message)> stage;
   std::function<void(const AlsEpoch& epoch)> epoch;
   std::function<void(const std::string& message)> warning;
+  /// Asked now and then: why to stop ("SIGTERM"), or nothing. Not while publishing, which ends as it would have.
+  std::function<std::string()> stop;
 };
 
-/// Trains and publishes. Returns the report that `train --json` prints; the manifest holds the same. Nothing is
+/// Trains and publishes. Returns the report that `train --json` prints; the manifest holds the same but for the
+/// version's number, its path, and the time that publishing took. Nothing is
 /// held out without a split or test files. A fit or an evaluation whose device fails is done again on the CPU where the
 /// backend is "auto", with a warning, and fell_back in the report says so; else its error is thrown (kDevice,
-/// kOutOfMemory) and nothing is published. Throws before anything is written where the input does not do;
-/// kAlreadyExists where another training of the model runs.
+/// kOutOfMemory) and nothing is published. Nothing is either where the gate is not passed: `published` is false then,
+/// and `gate` says why. Throws before anything is written where the input does not do; kAlreadyExists where another
+/// changes the model; kIo where its store cannot be written. While it fits it leaves checkpoints in the store
+/// (training/checkpoints.h), one of them where it is asked to stop or cannot publish, and takes them away at the end.
+/// What follows a checkpoint has the bits of a training that was never ended.
 nlohmann::json Train(const TrainOptions& options, const TrainEvents& events);
 
 }  // namespace kindred

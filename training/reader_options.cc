@@ -109,6 +109,8 @@ void AddReaderFlags(CLI::App& app, const std::string& prefix, ReaderFlags& flags
   column("item-column", "item", flags.columns.item_column, "item or item_id");
   column("event-column", "event", flags.columns.event_column, "event, where there is one");
   column("value-column", "value", flags.columns.value_column, "value, where there is one");
+  app.add_flag(name("negative-values"), flags.columns.negative_values)
+      ->description("values may be negative, as ratings are; otherwise such rows are bad");
   column("time-column", "time", flags.columns.time_column, "time or timestamp, where there is one");
   column("event-id-column", "event id", flags.columns.event_id_column,
          "event_id, where there is one; of events with the same id the first is taken");

@@ -3,15 +3,24 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "host/cli/progress.h"
 #include "host/intake/inputs.h"
+#include "host/models/explicit_als.h"
+#include "host/store/files.h"
+#include "host/store/model_store.h"
 #include "host/text/field_values.h"
 #include "kernels/select.h"
+#include "training/checkpoints.h"
 #include "training/commands.h"
+#include "training/evaluating.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
 #include "training/reader_options.h"
+#include "training/solver_options.h"
+#include "training/stop_request.h"
+#include "training/training_report.h"
 #include "training/weighting_options.h"
 
 namespace kindred {
@@ -23,9 +32,17 @@ struct TrainFlags {
   TrainOptions options;
   ReaderFlags test;
   WeightingFlags weighting;
+  SolverFlags solver;
   std::string split = "none";
   std::string split_time;
+  std::string checkpoint_every = "60s";
   std::string gram_precision = "bf16x3";
+  std::string svd_shrinkage = "0";
+  std::vector<std::string> require, max_drop;
+  std::string feedback = "implicit";
+  // By default as the feedback wants them.
+  std::optional<float> regularization, regularization_exponent, unobserved_weight, bias_regularization;
+  std::string report;
   bool no_refit = false;
   bool json = false;
 };
@@ -39,15 +56,63 @@ CLI::Validator IsTime() {
   return CLI::Validator(check, "TIME", "time");
 }
 
+CLI::Validator IsAutoOr(double least, double most) {
+  const CLI::Validator within = Within(least, most);
+  const auto check = [within](std::string& text) { return text == "auto" ? std::string() : within(text); };
+  return CLI::Validator(check, "auto or NUMBER", "auto_or_number");
+}
+
+CLI::Validator IsCheckpointEvery() {
+  const auto check = [](const std::string& text) {
+    try {
+      ParseCheckpointEvery(text);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  return CLI::Validator(check, "DURATION", "interval");
+}
+
+AlsObjective Objective(const TrainFlags& flags) {
+  AlsObjective objective = flags.options.als.objective;
+  const auto refuse = [&](const char* flag, const char* other) {
+    throw Error(ErrorCode::kUsage, fmt::format("{} is for --feedback {}, and this is {}", flag, other, flags.feedback));
+  };
+  if (flags.feedback == "explicit") {
+    if (flags.unobserved_weight) refuse("--unobserved-weight", "implicit");
+    if (flags.solver.Solver().method != AlsMethod::kExact) refuse("--solver", "implicit");
+    objective.feedback = Feedback::kExplicit;
+    objective.unobserved_weight = 0;
+    objective.regularization = kRatingRegularization;
+    objective.regularization_exponent = kRatingRegularizationExponent;
+  } else {
+    if (flags.bias_regularization) refuse("--bias-regularization", "explicit");
+    if (flags.options.relevant_rating) refuse("--relevant-rating", "explicit");
+  }
+  objective.unobserved_weight = flags.unobserved_weight.value_or(objective.unobserved_weight);
+  objective.regularization = flags.regularization.value_or(objective.regularization);
+  objective.regularization_exponent = flags.regularization_exponent.value_or(objective.regularization_exponent);
+  objective.bias_regularization = flags.bias_regularization.value_or(objective.bias_regularization);
+  return objective;
+}
+
 TrainOptions Resolve(const TrainFlags& flags) {
   TrainOptions options = flags.options;
   options.test_paths = ExpandInputs(options.test_paths);
   options.test_reader = flags.test.Options(options.test_paths);
   options.weighting = flags.weighting.Changes();
+  options.als.solver = flags.solver.Solver();
+  options.als.objective = Objective(flags);
   options.gram_precision = ParseGramPrecision(flags.gram_precision);
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
+  options.svd.shrinkage.reset();
+  if (flags.svd_shrinkage != "auto") options.svd.shrinkage = std::stod(flags.svd_shrinkage);
+  options.checkpoints.every = ParseCheckpointEvery(flags.checkpoint_every);
+  for (const std::string& text : flags.require) options.gate.bounds.push_back(ParseMetricBound(text));
+  for (const std::string& text : flags.max_drop) options.gate.drops.push_back(ParseMetricDrop(text));
   if (!flags.split_time.empty()) {
     ParseTime(flags.split_time, &options.split.moment);  // it was checked
     options.split.has_moment = true;
@@ -55,8 +120,25 @@ TrainOptions Resolve(const TrainFlags& flags) {
   return options;
 }
 
+std::string TrainText(const nlohmann::json& report) {
+  const bool published = report["published"].get<bool>();
+  std::string text = fmt::format(
+      "{}{}: {}, {} users x {} items, {} entries, trained on {}\n", report["model"].get<std::string>(),
+      published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
+      report["algorithm"].get<std::string>(), report["n_users"].get<int64_t>(), report["n_items"].get<int64_t>(),
+      report["n_entries"].get<int64_t>(), report["trained_on"].get<std::string>());
+  if (report.contains("metrics")) text += MetricsText(report) + TrainingVerdict(report) + "\n";
+  if (report.contains("rating_errors")) text += RatingErrorsText(report["rating_errors"]);
+  if (report.contains("fell_back")) text += "on the CPU: " + report["fell_back"].get<std::string>() + "\n";
+  if (published) text += "published " + report["path"].get<std::string>() + "\n";
+  return text;
+}
+
 int RunTrain(const TrainFlags& flags) {
   const TrainOptions options = Resolve(flags);
+  CheckOutside({flags.report, options.metrics_out},
+               {options.dataset, ModelStore(options.store).ModelPath(options.model)});
+  if (!flags.report.empty()) CheckNewFile(flags.report, options.overwrite_metrics);
   std::unique_ptr<Progress> progress;
   const auto log = [&](spdlog::level::level_enum level, const std::string& message) {
     progress.reset();
@@ -67,18 +149,15 @@ int RunTrain(const TrainFlags& flags) {
   events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
   events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
   events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss)); };
+  const StopRequest stop;
+  events.stop = [&] { return stop.reason(); };
   const nlohmann::json report = Train(options, events);
-  if (flags.json) {
+  if (!flags.report.empty()) WriteNewFile(flags.report, TrainingReportHtml(report), options.overwrite_metrics);
+  if (flags.json)
     PrintJson(report);
-    return 0;
-  }
-  std::cout << fmt::format("{} version {}: {}, {} users x {} items, {} entries, trained on {}\n", options.model,
-                           report["version"].get<int64_t>(), options.algorithm, report["n_users"].get<int64_t>(),
-                           report["n_items"].get<int64_t>(), report["n_entries"].get<int64_t>(),
-                           report["trained_on"].get<std::string>());
-  if (report.contains("metrics")) std::cout << MetricsText(report);
-  if (report.contains("fell_back")) std::cout << "on the CPU: " << report["fell_back"].get<std::string>() << "\n";
-  std::cout << "published " << report["path"].get<std::string>() << "\n";
+  else
+    std::cout << TrainText(report);
+  if (!report["published"].get<bool>()) throw Error(ErrorCode::kInvalidArgument, RefusalText(report["gate"]));
   return 0;
 }
 
@@ -92,24 +171,46 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("dataset", options.dataset, "the dataset's folder, as prepare wrote it")->required();
   app->add_option("--store", options.store, "the model store's folder");
   app->add_option("--model", options.model, "the model's name in the store")->required();
-  app->add_option("--algorithm", options.algorithm, "als or popularity")->check(CLI::IsMember({"als", "popularity"}));
+  app->add_option("--algorithm", options.algorithm, "als, svd or popularity")
+      ->check(CLI::IsMember({"als", "svd", "popularity"}));
   app->add_option("--n-factors", options.als.n_factors, "length of the factor vectors")->check(Within(1, 4096));
-  app->add_option("--regularization", options.als.objective.regularization, "weight of |x|^2, times n^exponent")
+  app->add_option("--feedback", flags->feedback, "implicit: values are confidences; explicit: they are ratings")
+      ->check(CLI::IsMember({"implicit", "explicit"}));
+  app->add_option("--regularization", flags->regularization,
+                  "weight of |x|^2, times n^exponent; default: 0.01, of explicit feedback 1")
       ->check(Within(0, kLargestWeight));
-  app->add_option("--regularization-exponent", options.als.objective.regularization_exponent,
-                  "how regularization grows with a row's entries; 0: not at all")
+  app->add_option("--regularization-exponent", flags->regularization_exponent,
+                  "how regularization grows with a row's entries; 0: not at all; default: 1, of explicit feedback 0.5")
       ->check(Within(0, kLargestWeight));
-  app->add_option("--unobserved-weight", options.als.objective.unobserved_weight,
-                  "weight of all pairs against the observed ones' confidences")
+  app->add_option("--unobserved-weight", flags->unobserved_weight,
+                  "of implicit feedback: weight of all pairs against the observed ones' confidences; default: 0.1")
+      ->check(Within(0, kLargestWeight));
+  app->add_option("--bias-regularization", flags->bias_regularization,
+                  "of explicit feedback: ratings of average height that each user and item has in addition; default: 5")
       ->check(Within(0, kLargestWeight));
   app->add_option("--epochs", options.als.epochs, "sweeps over users and items")->check(Within(1, 1e6));
+  AddSolverFlags(*app, flags->solver);
   app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split")
       ->check(Within(0, kLargestSeed));
+  app->add_option("--svd-tolerance", options.svd.tolerance, "relative error of each singular value (svd)")
+      ->check(Within(1e-7, 0.05));
+  app->add_option(
+         "--svd-shrinkage", flags->svd_shrinkage,
+         "weight of the ridge on the spectrum, times the least value kept, squared (svd); 0: PureSVD; auto: chosen "
+         "on a slice of the training data")
+      ->check(IsAutoOr(0, kLargestWeight));
   app->add_option("--threads", options.n_threads, "threads to use; 0: one a core")->check(Within(0, 1024));
   app->add_option("--backend", options.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app->add_option("--gram-precision", flags->gram_precision,
                   "of long rows on a GPU: bf16x3 (tensor cores, relative error about 1e-5) or float32")
       ->check(CLI::IsMember({"bf16x3", "float32"}));
+  app->add_option("--checkpoint-every", flags->checkpoint_every,
+                  "how often to write down how far the training is: a duration (90s, 15m), epoch (after each) or off")
+      ->check(IsCheckpointEvery());
+  app->add_flag("--resume", options.checkpoints.resume)
+      ->description("go on from the checkpoint of the same command that was ended before it was done");
+  app->add_flag("--warm-start", options.warm_start)
+      ->description("begin with the factors of the model's current version");
   AddWeightingFlags(*app, "as the dataset was prepared", flags->weighting);
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);
@@ -123,6 +224,21 @@ void AddTrainCommand(CommandLine& program) {
   app->add_flag("--no-refit", flags->no_refit)
       ->description("publish the evaluated model, not one trained on everything");
   app->add_option("--k", options.k, "length of the evaluated lists")->check(Within(1, 100'000));
+  app->add_option("--require", flags->require, "publish only where it holds: ndcg_at_20>=0.1; repeat for more")
+      ->allow_extra_args(false)
+      ->check(Accepts(&ParseMetricBound, "CONDITION"));
+  app->add_option("--max-drop", flags->max_drop,
+                  "publish only where a metric is at most so much below the current version's: ndcg_at_20=0.005 or =2%")
+      ->allow_extra_args(false)
+      ->check(Accepts(&ParseMetricDrop, "DROP"));
+  app->add_option("--relevant-rating", options.relevant_rating,
+                  "of explicit feedback: the least held-out rating that a list should have; default: the mean rating")
+      ->check(Within(-kLargestWeight, kLargestWeight));
+  app->add_option("--report", flags->report, "write the report as one HTML page to look at, too")->type_name("FILE");
+  app->add_option("--metrics-out", options.metrics_out,
+                  "write user_metrics.csv and group_metrics.csv into this folder: who gets what")
+      ->type_name("FOLDER");
+  app->add_flag("--overwrite", options.overwrite_metrics)->description("replace a report and metrics that are there");
   app->add_flag("--json", flags->json)->description("print the report as one JSON object");
 }
 

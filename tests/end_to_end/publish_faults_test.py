@@ -1,4 +1,4 @@
-"""`kindred train` and `kindred prepare` killed, or refused by the disk, at every call that changes what is stored
+"""`kindred train`, `prepare` and `models` killed, or refused by the disk, at every call that changes what is stored
 (tests/support/fault_shim.c).
 
 What is stored is checked here from the files alone, by their SHA-256.
@@ -160,6 +160,122 @@ class Train(unittest.TestCase):
                 if at % 10 == 0:
                     self.train_unharmed()
             self.assertIn(at, range(40, MOST_CALLS - 1))
+
+    def test_a_disk_that_cannot_be_written_is_found_before_training(self):
+        for before in (0, 1):
+            for action, reason in (("erofs", "Read-only file system"), ("enospc", "No space left on device")):
+                with self.subTest(action=action, before=before):
+                    done, _ = self.train(action, 1)
+                    self.assertEqual(1, done.returncode)
+                    self.assertIn(reason, done.stderr)
+                    self.assertIn(str(self.store), done.stderr)
+                    self.assertNotIn("epoch", done.stderr)
+                    self.assertEqual(before, self.current_verified())
+            self.train_unharmed()
+
+
+class Models(unittest.TestCase):
+    """The commands that change a store which has versions 1 to 4, label good at 2, and what a killed training left."""
+
+    COMMANDS = (("rollback", MODEL), ("rollback", MODEL, "--to", "good"), ("prune", MODEL, "--keep", 1),
+                ("label", MODEL, 1, "good"), ("label", MODEL, 1, "first"), ("label", MODEL, "--remove", "good"))
+
+    @classmethod
+    def setUpClass(cls):
+        cls.template = Path(tempfile.mkdtemp(prefix="template-", dir=folder)) / "store"
+        for _ in range(4):
+            run("train", folder / "data", "--store", cls.template, "--model", MODEL, "--backend", "cpu", "--n-factors", 2,
+                "--epochs", 1)
+        run("models", "label", MODEL, 2, "good", "--store", cls.template)
+        (cls.template / MODEL / ".9.tmp-1").mkdir()
+        (cls.template / MODEL / ".9.tmp-1" / "a.npy").write_text("left behind")
+
+    def setUp(self):
+        self.store = Path(tempfile.mkdtemp(prefix="store-", dir=folder)) / "store"
+
+    def reset(self):
+        shutil.rmtree(self.store, ignore_errors=True)
+        shutil.copytree(self.template, self.store)
+
+    def models(self, command, action="none", at=0):
+        return run_with_fault(self.store, action, at, "models", *command, "--store", self.store)
+
+    def state(self):
+        """What readers see, after looking that all of it is whole: CURRENT, the labels, the versions."""
+        model = self.store / MODEL
+        versions = sorted(int(p.name) for p in model.iterdir() if p.name.isdigit())
+        for version in versions:
+            verified_manifest(model / str(version))
+        labels = {p.name: int(p.read_text()) for p in (model / "labels").iterdir() if not p.name.startswith(".")}
+        current = int((model / "CURRENT").read_text())
+        self.assertLessEqual({current, *labels.values()}, set(versions))
+        return current, labels, versions
+
+    def outcome(self, command):
+        """The states before and after the command, and how many calls it makes."""
+        self.reset()
+        before = self.state()
+        done, calls = self.models(command)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertNotEqual(before, self.state())
+        return before, self.state(), len(calls)
+
+    def test_killed_at_every_call(self):
+        for command in self.COMMANDS:
+            before, after, n_calls = self.outcome(command)
+            self.assertGreaterEqual(n_calls, 4)
+            for at in range(1, n_calls + 1):
+                with self.subTest(command=command, call=at):
+                    self.reset()
+                    self.assertEqual(-signal.SIGKILL, self.models(command, "kill", at)[0].returncode)
+                    state = self.state()
+                    self.assertIn(state[:2], (before[:2], after[:2]))
+                    self.assertTrue(set(after[2]) <= set(state[2]) <= set(before[2]))
+                    run("models", "verify", "--store", self.store)
+                    if command[0] == "prune":  # what the killed one left goes with the next
+                        run("models", *command, "--store", self.store)
+                        self.assertEqual(after, self.state())
+                        self.assertEqual([], [p.name for p in (self.store / MODEL).glob(".*.tmp-*")])
+
+    def test_refused_at_every_call(self):
+        for command in self.COMMANDS:
+            before, after, n_calls = self.outcome(command)
+            for action, reason in (("enospc", "No space left on device"), ("eio", "Input/output error")):
+                for at in range(1, n_calls + 1):
+                    with self.subTest(command=command, action=action, call=at):
+                        self.reset()
+                        done, calls = self.models(command, action, at)
+                        state = self.state()
+                        if done.returncode == 0:
+                            self.assertEqual(after, state)
+                            continue
+                        self.assertEqual(1, done.returncode)
+                        self.assertIn(reason, done.stderr)
+                        self.assertIn(str(self.store), done.stderr)
+                        if calls[-1].startswith("fsync"):  # making the last rename last is all that failed
+                            self.assertIn(state[:2], (before[:2], after[:2]))
+                        elif command[0] != "prune":
+                            self.assertEqual(before, state)
+
+    def test_a_read_only_disk(self):
+        for command in self.COMMANDS:
+            before = self.outcome(command)[0]
+            with self.subTest(command=command):
+                self.reset()
+                done, _ = self.models(command, "erofs")
+                self.assertEqual((1, ""), (done.returncode, done.stdout))
+                self.assertIn("Read-only file system", done.stderr)
+                self.assertIn(str(self.store), done.stderr)
+                self.assertEqual(before, self.state())
+        for command in (("list",), ("show", MODEL), ("verify",), ("prune", MODEL, "--keep", 1, "--dry-run")):
+            done, calls = self.models(command, "erofs")
+            self.assertEqual((0, []), (done.returncode, calls), done.stderr)
+
+    def test_a_full_disk_can_be_pruned(self):
+        self.reset()
+        done, _ = self.models(("prune", MODEL, "--keep", 1), "enospc", 2)  # writing who holds the lock is the first to fail
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual([2, 3, 4], self.state()[2])
 
 
 if __name__ == "__main__":

@@ -276,7 +276,7 @@ class Starting(Serving):
         self.assertEqual(check(), 0)
         for option, good, bad in (("--backend", "cpu", "gpu"), ("--threads", 1024, 1025), ("--max-queue", 1000000, 0),
                                   ("--drain-ms", 0, 1e18), ("--poll-ms", 86400000, 86400001),
-                                  ("--model-version", 7, "nan"), ("--listen", "localhost:0", "0.0.0.0:0")):
+                                  ("--model-version", 7, "a/b"), ("--listen", "localhost:0", "0.0.0.0:0")):
             with self.subTest(option):
                 self.assertEqual((check(option, good), check(option, bad)), (0, 2))
 
@@ -366,6 +366,61 @@ class Versions(Serving):
         train(store, 2)
         server = self.serve(store, "--model-version", "1")
         self.assertEqual(server.ready["model"], {"name": "shop", "version": 1})
+        self.assertEqual(server.stop(), 0)
+
+    def models(self, store, *words):
+        return run("models", *words, "--store", store)
+
+    def test_a_rollback_and_a_prune_under_load(self):
+        store = self.store()
+        server = self.serve(store)
+        train(store, 2)
+        train(store, 3)
+        pinned = self.serve(store, "--model-version", "2")
+        client, old = self.stub(server), self.stub(pinned)
+        seen = set()
+
+        def call():
+            seen.add(client.Recommend(pb.RecommendRequest(user_id="u4", n=5), timeout=support.PATIENCE).model.version)
+            self.assertEqual(
+                old.Recommend(pb.RecommendRequest(user_id="u4", n=5), timeout=support.PATIENCE).model.version, 2)
+
+        finish = self.callers(4, call)
+        version = lambda: client.GetServerInfo(pb.GetServerInfoRequest(), timeout=support.PATIENCE).model.version
+        for expected, words in ((3, None), (2, ("rollback", "shop")), (1, ("rollback", "shop", "--to", "1")),
+                                (3, ("rollback", "shop", "--to", "3"))):
+            if words:
+                self.models(store, *words)
+            eventually(lambda: version() == expected, f"version {expected} is served")
+        train(store, 4)
+        eventually(lambda: version() == 4, "version 4 is served")
+        self.models(store, "prune", "shop", "--keep", "1")
+        self.assertEqual(sorted(p.name for p in (store / "shop").iterdir() if p.name.isdigit()), ["3", "4"])
+        seen.clear()
+        eventually(lambda: 4 in seen, "calls go on")
+        self.assertEqual(finish(), [])
+        for one in (server, pinned):
+            self.assertEqual(self.stub(one).GetServerInfo(pb.GetServerInfoRequest()).load_failures.count, 0)
+            self.assertEqual(one.stop(), 0)
+
+    def test_a_label_is_followed(self):
+        store = self.store()
+        train(store, 2)
+        missing = run("serve", "--store", store, "--model", "shop", "--model-version", "canary", "--listen",
+                      "127.0.0.1:0", check=False)
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("has no label 'canary'; it has none", missing.stderr)
+        self.models(store, "label", "shop", "1", "canary")
+        server = self.serve(store, "--model-version", "canary")
+        self.assertEqual(server.ready["model"], {"name": "shop", "version": 1})
+        client = self.stub(server)
+        info = lambda: client.GetServerInfo(pb.GetServerInfoRequest(), timeout=support.PATIENCE)
+        self.models(store, "label", "shop", "2", "canary")
+        eventually(lambda: info().model.version == 2, "the label's new version is served")
+        self.models(store, "label", "shop", "--remove", "canary")
+        eventually(lambda: info().load_failures.count > 0, "the failure is reported")
+        self.assertIn("has no label 'canary'", info().load_failures.last_reason)
+        self.assertEqual(info().model.version, 2)
         self.assertEqual(server.stop(), 0)
 
 

@@ -225,12 +225,13 @@ class FailoverOfVersionsTest : public FailoverTest {
 
   /// A watcher whose attempts are waited for with NextLoad.
   void Watch() {
-    watcher_ = std::make_unique<ModelWatcher>(
-        *failover_, store_, WatcherOptions{"tiny", 0, std::chrono::milliseconds(2)}, [this](const LoadEvent& event) {
-          std::lock_guard lock(mutex_);
-          loads_.push_back(event);
-          changed_.notify_all();
-        });
+    watcher_ = std::make_unique<ModelWatcher>(*failover_, store_,
+                                              WatcherOptions{"tiny", kCurrentVersion, std::chrono::milliseconds(2)},
+                                              [this](const LoadEvent& event) {
+                                                std::lock_guard lock(mutex_);
+                                                loads_.push_back(event);
+                                                changed_.notify_all();
+                                              });
   }
   LoadEvent NextLoad() {
     std::unique_lock lock(mutex_);

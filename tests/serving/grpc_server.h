@@ -27,11 +27,12 @@ class GrpcServerTest : public testing::Test {
 
   /// Publishes a model and serves it, with one worker. Without `publish` there is no model to serve.
   void Start(bool publish = true, const std::string& address = "127.0.0.1:0", int max_queue = 1) {
-    if (publish) TinyModel(*backend_).Publish(store_, "tiny");
+    if (publish) TinyModel(*backend_, options_).Publish(store_, "tiny");
     failover_ = std::make_unique<Failover>(Chosen(NewServingBackend()), 1);
     executor_ = std::make_unique<Executor>(*failover_, 1, max_queue);
     std::promise<void> tried;
-    watcher_ = std::make_unique<ModelWatcher>(*failover_, store_, WatcherOptions{"tiny", 0, std::chrono::hours(1)},
+    watcher_ = std::make_unique<ModelWatcher>(*failover_, store_,
+                                              WatcherOptions{"tiny", kCurrentVersion, std::chrono::hours(1)},
                                               [&](const LoadEvent&) { tried.set_value(); });
     tried.get_future().wait();
     service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3");
@@ -72,6 +73,7 @@ class GrpcServerTest : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  TinyModelOptions options_;  // of the model that Start publishes
   std::unique_ptr<Backend> backend_;
   ModelStore store_;
   std::unique_ptr<Failover> failover_;

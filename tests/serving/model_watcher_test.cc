@@ -76,7 +76,7 @@ class ModelWatcherTest : public testing::Test {
     return version;
   }
 
-  std::unique_ptr<ModelWatcher> Watch(Events& events, int64_t version = 0) {
+  std::unique_ptr<ModelWatcher> Watch(Events& events, const std::string& version = kCurrentVersion) {
     return std::make_unique<ModelWatcher>(
         failover_, store_, WatcherOptions{"tiny", version, std::chrono::milliseconds(2)}, events.listener());
   }
@@ -208,10 +208,11 @@ TEST_F(ModelWatcherTest, WhatIsThrownInAPollDoesNotEndTheWatcher) {
   std::atomic<int> n_calls = 0;
   Events events;
   const auto tell = events.listener();
-  const ModelWatcher watcher(failover_, store_, {"tiny", 0, std::chrono::milliseconds(2)}, [&](const LoadEvent& event) {
-    if (++n_calls == 1) throw std::bad_alloc();
-    tell(event);
-  });
+  const ModelWatcher watcher(failover_, store_, {"tiny", kCurrentVersion, std::chrono::milliseconds(2)},
+                             [&](const LoadEvent& event) {
+                               if (++n_calls == 1) throw std::bad_alloc();
+                               tell(event);
+                             });
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (n_calls == 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -225,7 +226,8 @@ TEST_F(ModelWatcherTest, AHugeIntervalIsWaitedFor) {
   Publish(1);
   Events events;
   {
-    const ModelWatcher watcher(failover_, store_, {"tiny", 0, std::chrono::milliseconds::max()}, events.listener());
+    const ModelWatcher watcher(failover_, store_, {"tiny", kCurrentVersion, std::chrono::milliseconds::max()},
+                               events.listener());
     events.Next();
     std::ofstream(store_.ModelPath("tiny") / "CURRENT") << "nonsense";
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // an overflow polls at once, and all the time
@@ -259,7 +261,7 @@ TEST_F(ModelWatcherTest, APinnedVersionStays) {
   Publish(1);
   Publish(2);
   Events events;
-  const auto watcher = Watch(events, 1);
+  const auto watcher = Watch(events, "1");
   EXPECT_EQ(events.Next().version, 1);
   Publish(3);
   std::this_thread::sleep_for(std::chrono::milliseconds(30));

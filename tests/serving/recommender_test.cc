@@ -81,6 +81,23 @@ TEST_P(RecommenderTest, KnownUserGetsTheBestUnseenItemsOfTheStoredFactors) {
   }
 }
 
+TEST_P(RecommenderTest, ProbabilitiesGoWithScoresByFactorsAndWithNoOthers) {
+  for (const ScoredItem& item : Ask({"u5", {}, 4}).items) EXPECT_FALSE(item.probability) << "no calibration";
+  TinyModelOptions calibrated;
+  calibrated.calibrated = true;
+  Use(calibrated);
+  for (const RecommendQuery& query : {RecommendQuery{"u5", {}, 20}, {"u5", {{"i1", 1}}, 20}, {"", {{"i1", 1}}, 20}}) {
+    const Recommendation found = Ask(query);
+    ASSERT_FALSE(found.items.empty());
+    for (const ScoredItem& item : found.items) {
+      ASSERT_TRUE(item.probability);
+      EXPECT_EQ(*item.probability, std::clamp(item.score, 0.0f, 1.0f));
+    }
+  }
+  for (const ScoredItem& item : Ask({"", {}, 4}).items) EXPECT_FALSE(item.probability) << "popular";
+  for (const ScoredItem& item : SimilarItems(context(), ranker(), "i0", 4).items) EXPECT_FALSE(item.probability);
+}
+
 TEST_P(RecommenderTest, UnsetNIsTen) {
   EXPECT_EQ(Ask({"u5", {}, {}}).items.size(), 10u);
 }
@@ -125,6 +142,56 @@ TEST_P(RecommenderTest, HistoryOfAKnownUserCountsTogetherWithTheStoredOne) {
   const Recommendation alone = Ask({{}, together, 30});
   EXPECT_EQ(Ids(result), Ids(alone));
   for (size_t i = 0; i < result.items.size(); ++i) EXPECT_EQ(result.items[i].score, alone.items[i].score);
+}
+
+TEST_P(RecommenderTest, AModelOfRatingsAnswersWithExpectedRatings) {
+  Use({.ratings = true});
+  const Recommendation stored = Ask({"u5", {}, 8});
+  EXPECT_EQ(stored.served_by, ServedBy::kPersonal);
+  for (const ScoredItem& item : stored.items) {
+    EXPECT_FALSE(Seen(5, item.item_id)) << "rated items are left out, liked or not";
+    const int32_t index = model().items.Find(item.item_id);
+    double rating = double{model().rating_mean} + model().user_biases[5] + model().item_biases[index];
+    for (int64_t k = 0; k < model().n_factors(); ++k)
+      rating += double{model().user_factors.row(5)[k]} * model().item_factors.row(index)[k];
+    EXPECT_NEAR(item.score, rating, 1e-6);
+  }
+
+  std::vector<HistoryEntry> history;
+  const auto row = model().history.row(5);
+  for (size_t i = 0; i < row.size(); ++i)
+    history.push_back({model().items.Id(row[i]), model().history.row_values(5)[i]});
+  const Recommendation folded = Ask({"stranger", history, 8});
+  EXPECT_EQ(folded.served_by, ServedBy::kFoldedIn);
+  EXPECT_EQ(Ids(folded), Ids(stored));
+  for (size_t i = 0; i < 8; ++i) EXPECT_NEAR(folded.items[i].score, stored.items[i].score, 1e-5);
+  // Without ratings it is the mean and popularity that count, not biases.
+  EXPECT_EQ(Ask({"stranger", {}, 3}).served_by, ServedBy::kPopular);
+}
+
+TEST_P(RecommenderTest, TheLastRatingOfAnItemCounts) {
+  Use({.ratings = true});
+  const auto row = model().history.row(5);
+  const std::string_view first = model().items.Id(row[0]);
+  const Recommendation again = Ask({"u5", {{first, 1}, {first, 4}}, 30});
+  std::vector<HistoryEntry> history = {{first, 4}};
+  for (size_t i = 1; i < row.size(); ++i)
+    history.push_back({model().items.Id(row[i]), model().history.row_values(5)[i]});
+  const Recommendation alone = Ask({{}, history, 30});
+  EXPECT_EQ(Ids(again), Ids(alone));
+  for (size_t i = 0; i < again.items.size(); ++i) EXPECT_EQ(again.items[i].score, alone.items[i].score);
+}
+
+TEST_P(RecommenderTest, RatingsOfARequestAreChecked) {
+  Use({.ratings = true});
+  const auto refused = [&](const std::string& part, std::optional<float> value) {
+    ExpectError(ErrorCode::kInvalidArgument, part, [&] { Ask({"u5", {{"i1", 2}, {"i2", value}}, 5}); });
+  };
+  refused("history[1].value: is not set, expected the rating", std::nullopt);
+  refused("history[1].value: is nan, expected a rating from -1e+09 to 1e+09", NAN);
+  refused("history[1].value: is -2000000000", -2e9f);
+  refused("history[1].value: is inf", INFINITY);
+  for (const float value : {0.0f, -1.0f, 2.5f, -1e9f}) Ask({"u5", {{"i1", value}}, 5});
 }
 
 TEST_P(RecommenderTest, WithNothingKnownTheAnswerIsPopularAndSaysWhy) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <limits>
 #include <thread>
 
@@ -18,6 +19,19 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 class ServiceTest : public GrpcServerTest {};
+
+TEST_F(ServiceTest, ProbabilitiesComeWithWhatHasThem) {
+  options_.calibrated = true;
+  Start();
+  v1::RecommendReply reply;
+  ASSERT_TRUE(Recommend(ForUser("u5"), &reply).ok());
+  for (const v1::ScoredItem& item : reply.items()) {
+    ASSERT_TRUE(item.has_probability());
+    EXPECT_EQ(item.probability(), std::clamp(item.score(), 0.0f, 1.0f));
+  }
+  ASSERT_TRUE(Recommend(v1::RecommendRequest(), &reply).ok());
+  EXPECT_FALSE(reply.items(0).has_probability());
+}
 
 TEST_F(ServiceTest, EveryWayOfAnswering) {
   Start();

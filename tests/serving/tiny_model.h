@@ -9,6 +9,7 @@
 #include "host/data/id_map.h"
 #include "host/data/interactions.h"
 #include "host/models/als.h"
+#include "host/models/explicit_als.h"
 #include "host/models/model.h"
 #include "host/store/model_store.h"
 #include "serving/failover.h"
@@ -24,6 +25,8 @@ struct TinyModelOptions {
   int max_history = 8;  // user 0 has none, user 1 has every item
   uint64_t seed = 1;
   std::string item_prefix = "i";
+  bool ratings = false;     // the history's values are ratings, from -1 to 4 in halves
+  bool calibrated = false;  // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
 };
 
 /// A backend as if it had been chosen.
@@ -51,7 +54,8 @@ class TinyModel {
           row.insert(static_cast<int32_t>(random() % static_cast<uint64_t>(options.n_items)));
       for (int32_t item : row) {
         history_.indices.push_back(item);
-        history_.values.push_back(1 + static_cast<float>(random() % 4));
+        history_.values.push_back(options.ratings ? 0.5f * static_cast<float>(random() % 11) - 1
+                                                  : 1 + static_cast<float>(random() % 4));
       }
       history_.indptr.push_back(static_cast<int64_t>(history_.indices.size()));
     }
@@ -61,7 +65,14 @@ class TinyModel {
     als.n_factors = options.n_factors;
     als.epochs = 2;
     als.seed = options.seed;
-    factors_ = FitAls(backend, history_.view(), als);
+    if (options.ratings) {
+      als.objective = {0, kRatingRegularization, kRatingRegularizationExponent, Feedback::kExplicit, 5};
+      ExplicitFactors found = FitExplicitAls(backend, history_.view(), als);
+      factors_ = std::move(found.factors);
+      biases_ = std::move(found.biases);
+    } else {
+      factors_ = FitAls(backend, history_.view(), als);
+    }
     objective_ = als.objective;
   }
   TinyModel(const TinyModel&) = delete;
@@ -79,6 +90,10 @@ class TinyModel {
     view.user_factors = {factors_.user_factors.data(), options_.n_users, options_.n_factors};
     view.item_factors = {factors_.item_factors.data(), options_.n_items, options_.n_factors};
     view.eigenvalues = factors_.eigenvalues;
+    view.user_biases = biases_.users;
+    view.item_biases = biases_.items;
+    view.rating_mean = biases_.mean;
+    if (options_.calibrated) view.calibration = {calibration_scores_, calibration_probabilities_};
     return view;
   }
 
@@ -92,7 +107,7 @@ class TinyModel {
   }
 
   int64_t Publish(const ModelStore& store, const std::string& name) const {
-    const TrainingLock lock = store.Lock(name);
+    const ModelLock lock = store.Lock(name);
     return PublishModel(store, name, view(), {{"created_at", "2026-01-02T03:04:05Z"}});
   }
 
@@ -102,7 +117,9 @@ class TinyModel {
   Csr history_;
   std::vector<float> popularity_;
   AlsFactors factors_;
+  RatingBiases biases_;
   AlsObjective objective_;
+  std::vector<float> calibration_scores_ = {0, 1}, calibration_probabilities_ = {0, 1};
 };
 
 }  // namespace kindred

@@ -174,6 +174,32 @@ TEST_F(FallBack, WithCudaAFailureIsTheEndAndNothingIsPublished) {
   }
 }
 
+TEST_F(FallBack, ACheckpointGoesOnOnItsDeviceOnly) {
+  const auto leave_checkpoint = [&] {
+    const FakePlugin fake("solve_als:4");
+    EXPECT_EQ(Train("cuda", {"--checkpoint-every", "epoch"}), 1);
+    EXPECT_THAT(err_, HasSubstr("checkpoint after 1 of 2 epochs"));
+  };
+  leave_checkpoint();
+  EXPECT_EQ(Train("cpu", {"--resume"}), 1);
+  EXPECT_THAT(err_, HasSubstr("backend is \"cuda\" in the checkpoint and \"cpu\" here"));
+  {
+    const FakePlugin fake;
+    ASSERT_EQ(Train("auto", {"--resume"}), 0) << err_;
+    EXPECT_EQ(json::parse(out_)["backend"]["name"], "cuda");
+    EXPECT_EQ(json::parse(out_)["metrics"], reference_["metrics"]);
+    ExpectReferenceModel();
+  }
+  leave_checkpoint();
+  const FakePlugin fake("solve_als:1");
+  ASSERT_EQ(Train("auto", {"--resume"}), 0) << err_;
+  EXPECT_THAT(err_, AllOf(HasSubstr("going on after 1 of 2 epochs"), HasSubstr("starting that again on the CPU")));
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["backend"]["name"], "cpu");
+  EXPECT_EQ(report["epochs"], reference_["epochs"]);
+  ExpectReferenceModel();
+}
+
 TEST_F(FallBack, ErrorsOfTheInputAreNotTheDevices) {
   const FakePlugin fake;
   EXPECT_EQ(Train("auto", {"--regularization", "0", "--unobserved-weight", "0"}), 1);

@@ -39,7 +39,7 @@ TEST(Options, BadValuesAreUsageErrors) {
   const std::vector<std::string> lengths = {"0", "-1", "100001", "2.5"};
   const std::vector<std::string> seeds = {"-1", " -1", "1.5", "18446744073709551616"};
   const Case cases[] = {
-      {train, "--algorithm", {"als", "popularity"}, {"bpr", "", "ALS"}},
+      {train, "--algorithm", {"als", "svd", "popularity"}, {"bpr", "", "ALS"}},
       {train, "--n-factors", {"1", "4096"}, {"0", "-1", "4097", "1e3"}},
       {train, "--epochs", {"1", "1000000"}, {"0", "-1", "1000001"}},
       {train, "--regularization", {"0", "0.01", "1e-5"}, weights},
@@ -47,6 +47,8 @@ TEST(Options, BadValuesAreUsageErrors) {
       {train, "--unobserved-weight", {"0", "0.1"}, weights},
       {train, "--seed", {"0", "18000000000000000000"}, seeds},
       {train, "--threads", {"0", "1024"}, threads},
+      {train, "--svd-tolerance", {"1e-4", "0.05"}, {"0", "1e-8", "0.06", "nan"}},
+      {train, "--svd-shrinkage", {"0", "0.5", "auto"}, {"-1", "inf", "nan", "some", ""}},
       {train, "--backend", backends, {"gpu", ""}},
       {train, "--gram-precision", {"bf16x3", "float32"}, {"bf16", ""}},
       {train,
@@ -56,7 +58,9 @@ TEST(Options, BadValuesAreUsageErrors) {
       {train, "--value-cap", {"1", "0.5", "none"}, {"0", "-1", "nan", "inf", "x"}},
       {train, "--confidence-cap", {"1", "0.5", "none"}, {"0", "-1", "nan", "inf", "x"}},
       {train, "--half-life", {"90s", "15m", "12h", "30d", "2w", "none"}, {"30", "0d", "-1d", "d", "1y", "nand"}},
+      {train, "--checkpoint-every", {"60s", "5m", "epoch", "off"}, {"60", "0s", "-1s", "never", ""}},
       {train, "--test-format", formats, {"xml"}},
+      {train, "--feedback", {"implicit", "explicit"}, {"both", ""}},
       {train, "--split", {"none", "random", "leave-last-n", "time"}, {"last", ""}},
       {train, "--split-time", {"2020-01-01", "1577836800"}, {"yesterday"}},
       {train, "--holdout-fraction", {"0.1", "0.99"}, {"0", "1", "-0.5", "nan"}},
@@ -66,7 +70,9 @@ TEST(Options, BadValuesAreUsageErrors) {
       {evaluate, "--backend", backends, {"gpu"}},
       {evaluate, "--threads", {"0", "1024"}, threads},
       {evaluate, "--test-format", formats, {"xml"}},
-      {evaluate, "--model-version", {"0", "7"}, {"-1", "x"}},
+      {evaluate, "--model-version", {"0", "7", "current", "good"}, {"-1", "007", "a/b", ""}},
+      {train, "--require", {"mrr>=0.1", "mrr<=0.1"}, {"mrr", "mrr=0.1", "mrr>=x", ""}},
+      {train, "--max-drop", {"mrr=0.1", "mrr=2%"}, {"mrr", "mrr=-1", "mrr=200%", ""}},
       {prepare, "--format", formats, {"xml", ""}},
       {prepare, "--max-bad-rows", {"0", "1000"}, {"-1", "nan"}},
       {generate, "--users", {"1"}, {"0", "2147483648"}},

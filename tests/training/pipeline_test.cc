@@ -54,6 +54,15 @@ TEST_F(TrainTest, WithoutASplitNothingIsHeldOut) {
   EXPECT_EQ(Published()->view().history.nnz(), report["n_entries"].get<int64_t>());
 }
 
+TEST_F(TrainTest, AnApproximateSolverIsRecorded) {
+  EXPECT_FALSE(Run().contains("solver"));
+  options_.als.solver = {AlsMethod::kConjugateGradient, 5};
+  EXPECT_EQ(Run()["solver"], (nlohmann::json{{"method", "cg"}, {"n_steps", 5}}));
+  options_.als.solver = {AlsMethod::kBlocks, 1, 8};
+  EXPECT_EQ(Run()["solver"], (nlohmann::json{{"method", "blocks"}, {"block_size", 8}}));
+  EXPECT_EQ(Published()->manifest()["solver"]["method"], "blocks");
+}
+
 TEST_F(TrainTest, ASplitIsEvaluatedAndThenEverythingIsTrainedOn) {
   options_.split.kind = SplitKind::kRandom;
   const nlohmann::json report = Run();
@@ -111,6 +120,40 @@ TEST_F(TrainTest, PopularityIsAModelToo) {
   EXPECT_FALSE(Published()->view().has_factors());
 }
 
+TEST_F(TrainTest, AnSvdIsAModelToo) {
+  options_.algorithm = "svd";
+  options_.split.kind = SplitKind::kRandom;
+  options_.svd.shrinkage = 0.5;
+  const nlohmann::json report = Run();
+  EXPECT_GT(report["metrics"]["recall_at_5"].get<double>(), report["metrics"]["popularity_recall_at_5"].get<double>());
+  EXPECT_EQ(report["svd"]["shrinkage"], 0.5);
+  EXPECT_LE(report["svd"]["max_error"].get<double>(), 1e-4);
+  EXPECT_EQ(report["n_factors"], 8);
+  const auto model = Published();
+  EXPECT_EQ(model->view().algorithm, "svd");
+  EXPECT_EQ(model->view().n_factors(), 8);
+  EXPECT_EQ(model->view().singular_values.size(), 8u);
+  EXPECT_GT(model->manifest()["svd"]["energy"].get<double>(), 0.2);
+}
+
+TEST_F(TrainTest, TheShrinkageOfAnSvdIsChosenOnASliceOfTheTrainingData) {
+  options_.algorithm = "svd";
+  options_.svd.shrinkage.reset();
+  const nlohmann::json report = Run();
+  const nlohmann::json& tried = report["svd"]["shrinkage_tried"];
+  ASSERT_EQ(tried.size(), 6u);
+  double best = -1, chosen = -1;
+  for (const nlohmann::json& one : tried) {
+    if (one["ndcg"].get<double>() <= best) continue;
+    best = one["ndcg"].get<double>();
+    chosen = one["shrinkage"].get<double>();
+  }
+  EXPECT_GT(best, 0);
+  EXPECT_EQ(report["svd"]["shrinkage"], chosen);
+  const auto dataset = Dataset::Open(options_.dataset);
+  EXPECT_EQ(Published()->view().history.nnz(), SumEvents(dataset->events(), dataset->items().size()).view().nnz());
+}
+
 TEST_F(TrainTest, TheSameInputGivesTheSameFactors) {
   Run();
   options_.n_threads = 3;
@@ -128,10 +171,14 @@ TEST_F(TrainTest, WhatDoesNotDoLeavesTheStoreAsItWas) {
     ExpectError(code, part, [&] { Train(options, {}); });
     EXPECT_EQ(ModelStore(options_.store).Versions("shop"), (std::vector<int64_t>{1})) << part;
   };
-  refused(ErrorCode::kUsage, "expected als or popularity", [](TrainOptions& o) { o.algorithm = "magic"; });
+  refused(ErrorCode::kUsage, "expected als, svd or popularity", [](TrainOptions& o) { o.algorithm = "magic"; });
   refused(ErrorCode::kUsage, "expected auto, cpu or cuda", [](TrainOptions& o) { o.backend = "tpu"; });
   refused(ErrorCode::kUnsupported, "no CUDA plug-in", [](TrainOptions& o) { o.backend = "cuda"; });
   refused(ErrorCode::kInvalidArgument, "n_factors", [](TrainOptions& o) { o.als.n_factors = 0; });
+  refused(ErrorCode::kInvalidArgument, "shrinkage is -1", [](TrainOptions& o) {
+    o.algorithm = "svd";
+    o.svd.shrinkage = -1;
+  });
   refused(ErrorCode::kNotFound, "nowhere", [](TrainOptions& o) { o.dataset = "nowhere"; });
   refused(ErrorCode::kInvalidArgument, "model", [](TrainOptions& o) { o.model = "../shop"; });
   refused(ErrorCode::kNumeric, "singular", [](TrainOptions& o) { o.als = {64, {0, 0, 1}, 2, 1}; });

@@ -1,0 +1,422 @@
+// A training that is ended anywhere and taken up again publishes the bits of one that never was, or says why it cannot.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <stdexcept>
+
+#include "host/data/random.h"
+#include "host/models/checkpoint.h"
+#include "host/store/checksum.h"
+#include "tests/support/dataset_writer.h"
+#include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
+#include "training/checkpoints.h"
+#include "training/pipeline.h"
+
+namespace kindred {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr const char* kModel = "shop";
+
+/// The end of a process, as far as a test can have it.
+struct Crash : std::runtime_error {
+  Crash() : std::runtime_error("crash") {}
+};
+
+class ResumeTest : public testing::Test {
+ protected:
+  ResumeTest() {
+    WriteData("data", 1);
+    options_.dataset = (folder_.path() / "data").string();
+    options_.store = (folder_.path() / "models").string();
+    options_.model = kModel;
+    options_.als = {5, {0.1f, 0.02f, 1.0f}, 3, 7};
+    options_.backend = "cpu";
+    options_.k = 5;
+    events_.warning = [this](const std::string& message) { warnings_.push_back(message); };
+    events_.stage = [this](const std::string& message) { stages_.push_back(message); };
+  }
+
+  void WriteData(const std::string& name, uint64_t seed, int first_user = 0) const {
+    DatasetWriter writer;
+    for (int user = first_user; user < first_user + 40; ++user)
+      for (int e = 0; e < 9; ++e) {
+        const auto bits = RandomBits(seed, static_cast<uint64_t>(user * 100 + e));
+        const std::string user_id = "u" + std::to_string(user);
+        const std::string item_id = "i" + std::to_string(user % 2 * 15 + static_cast<int>(bits % 15));
+        writer.Add({user_id, item_id, {}, 1, 1000 + e * 10 + user});
+      }
+    writer.Write(folder_.path() / name, true, false, json::object(), false);
+  }
+
+  ModelStore Store() const { return ModelStore(options_.store); }
+  fs::path Place() const { return CheckpointPath(Store(), kModel); }
+
+  /// The arrays of a version, byte for byte.
+  std::map<std::string, std::string> Arrays(int64_t version = 0) const {
+    const fs::path path = Store().VersionPath(kModel, version > 0 ? version : Store().Current(kModel));
+    std::map<std::string, std::string> arrays;
+    for (const auto& entry : fs::directory_iterator(path))
+      if (entry.path().extension() == ".npy") arrays[entry.path().filename()] = Content(entry.path());
+    return arrays;
+  }
+
+  json TrainAll() { return Train(options_, events_); }
+  json Resume() {
+    TrainOptions options = options_;
+    options.checkpoints.resume = true;
+    return Train(options, events_);
+  }
+  /// Asks the training to stop when it looks for the n-th time. Returns whether it came so far.
+  bool StopAt(int n, bool resume = false) {
+    TrainOptions options = options_;
+    options.checkpoints.resume = resume;
+    TrainEvents events = events_;
+    events.stop = [&n] { return --n > 0 ? "" : "SIGTERM"; };
+    try {
+      Train(options, events);
+      return false;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("stopped by SIGTERM"));
+      stopped_ = error.what();
+      return true;
+    }
+  }
+  /// Ends the training after an epoch, with a checkpoint after each.
+  void CrashAfter(int64_t epoch, const std::string& dataset = "data") {
+    TrainOptions options = options_;
+    options.dataset = (folder_.path() / dataset).string();
+    options.checkpoints.every = 0;
+    TrainEvents events = events_;
+    events.epoch = [&](const AlsEpoch& done) {
+      if (done.epoch > epoch) throw Crash();
+    };
+    EXPECT_THROW(Train(options, events), Crash);
+  }
+
+  void ExpectRefused(ErrorCode code, const std::string& part, const TrainOptions& options) {
+    SCOPED_TRACE(part);
+    const std::string before = Content(Place() / "manifest.json");
+    TrainOptions resuming = options;
+    resuming.checkpoints.resume = true;
+    ExpectError(code, part, [&] { Train(resuming, events_); });
+    EXPECT_EQ(Content(Place() / "manifest.json"), before);
+    EXPECT_TRUE(Store().Versions(kModel).empty());
+  }
+  template <class Change>
+  void ExpectRefused(ErrorCode code, const std::string& part, const Change& change) {
+    TrainOptions options = options_;
+    change(options);
+    ExpectRefused(code, part, options);
+  }
+
+  void StopEverywhere() {
+    const json expected = TrainAll();
+    const auto arrays = Arrays();
+    for (int n = 2;; ++n) {
+      SCOPED_TRACE("look " + std::to_string(n));
+      if (!StopAt(n)) {
+        EXPECT_GT(n, 7);
+        break;
+      }
+      ASSERT_TRUE(fs::exists(Place())) << stopped_;
+      EXPECT_THAT(stopped_, HasSubstr("--resume goes on from '" + Place().string() + "'"));
+      options_.n_threads = n % 3;
+      const json report = Resume();
+      EXPECT_EQ(Arrays(), arrays);
+      for (const char* part : {"epochs", "loss", "metrics", "trained_on", "n_entries"})
+        EXPECT_EQ(report.value(part, json()), expected.value(part, json())) << part;
+      EXPECT_FALSE(fs::exists(Place()));
+    }
+  }
+
+  TemporaryFolder folder_;
+  TrainOptions options_;
+  TrainEvents events_;
+  std::vector<std::string> warnings_, stages_;
+  std::string stopped_;
+};
+
+TEST_F(ResumeTest, StoppedAnywhereWithoutASplit) {
+  StopEverywhere();
+}
+
+TEST_F(ResumeTest, StoppedAnywhereInFitEvaluationAndRefit) {
+  options_.split.kind = SplitKind::kRandom;
+  StopEverywhere();
+}
+
+TEST_F(ResumeTest, StoppedAnywhereWithATestFile) {
+  options_.test_paths = {folder_.Write("test.txt", "u0 i1 i2\nu1 i16 i17\n")};
+  options_.test_reader.read.format = InputFormat::kAdjacency;
+  StopEverywhere();
+}
+
+TEST_F(ResumeTest, StoppedAgainAndAgain) {
+  TrainAll();
+  const auto arrays = Arrays();
+  ASSERT_TRUE(StopAt(2));
+  for (int n_half_steps = 2; n_half_steps <= 7; ++n_half_steps) {
+    ASSERT_TRUE(StopAt(2, true));  // the first look of each is before its fit
+    EXPECT_EQ(ReadCheckpoint(Store(), kModel).state.n_half_steps, n_half_steps);
+  }
+  Resume();
+  EXPECT_EQ(Arrays(), arrays);
+}
+
+TEST_F(ResumeTest, ACrashLosesWhatCameAfterTheCheckpoint) {
+  TrainAll();
+  const auto arrays = Arrays();
+  CrashAfter(2);
+  EXPECT_EQ(ReadCheckpoint(Store(), kModel).state.n_half_steps, 4);
+  int n_epochs = 0;
+  events_.epoch = [&](const AlsEpoch&) { ++n_epochs; };
+  const json report = Resume();
+  EXPECT_EQ(n_epochs, 1);
+  EXPECT_EQ(report["epochs"].size(), 3u);
+  EXPECT_EQ(Arrays(), arrays);
+  EXPECT_THAT(stages_, testing::Contains(HasSubstr("going on after 2 of 3 epochs")));
+}
+
+TEST_F(ResumeTest, WithoutACheckpointThereIsNothingToResume) {
+  ExpectRefused(ErrorCode::kNotFound, "nothing to resume: there is no checkpoint at '" + Place().string(), options_);
+  EXPECT_FALSE(fs::exists(Place()));
+}
+
+TEST_F(ResumeTest, OffWritesNone) {
+  options_.checkpoints.every = kNoCheckpoints;
+  ASSERT_TRUE(StopAt(3));
+  EXPECT_THAT(stopped_, HasSubstr("after 1 of 3 epochs; no checkpoint was written: --checkpoint-every is off"));
+  EXPECT_FALSE(fs::exists(Place()));
+}
+
+TEST_F(ResumeTest, StoppedBeforeTheFitLeavesTheCheckpointAsItWas) {
+  ASSERT_TRUE(StopAt(1));
+  EXPECT_FALSE(fs::exists(Place()));
+  CrashAfter(1);
+  const std::string before = Content(Place() / "manifest.json");
+  ASSERT_TRUE(StopAt(1, true));
+  EXPECT_THAT(stopped_, HasSubstr("is as it was"));
+  EXPECT_EQ(Content(Place() / "manifest.json"), before);
+}
+
+TEST_F(ResumeTest, AnotherTrainingIsRefusedByWhatDiffers) {
+  CrashAfter(1);
+  WriteData("other", 2);
+  const auto refused = [&](const std::string& part, const auto& change) {
+    ExpectRefused(ErrorCode::kInvalidArgument, part, change);
+  };
+  refused("dataset.digest is", [&](TrainOptions& o) { o.dataset = (folder_.path() / "other").string(); });
+  refused("n_factors is 5 in the checkpoint and 6 here", [](TrainOptions& o) { o.als.n_factors = 6; });
+  refused("n_epochs is 3 in the checkpoint and 4 here", [](TrainOptions& o) { o.als.epochs = 4; });
+  refused("seed is 7 in the checkpoint and 8 here", [](TrainOptions& o) { o.als.seed = 8; });
+  refused("objective.regularization is", [](TrainOptions& o) { o.als.objective.regularization = 0.03f; });
+  refused("objective.unobserved_weight is", [](TrainOptions& o) { o.als.objective.unobserved_weight = 0.2f; });
+  refused("weighting.value_cap is null in the checkpoint and 2.0 here",
+          [](TrainOptions& o) { o.weighting.value_cap = 2; });
+  refused("holdout.kind is \"none\" in the checkpoint and \"random\" here",
+          [](TrainOptions& o) { o.split.kind = SplitKind::kRandom; });
+  refused("k is 5 in the checkpoint and 9 here", [](TrainOptions& o) { o.k = 9; });
+  refused("refit is true in the checkpoint and false here", [](TrainOptions& o) { o.refit = false; });
+  ExpectRefused(ErrorCode::kUsage, "--algorithm als of implicit feedback only",
+                [](TrainOptions& o) { o.algorithm = "popularity"; });
+}
+
+TEST_F(ResumeTest, OtherHeldOutFilesAreRefused) {
+  options_.test_paths = {folder_.Write("test.txt", "u0 i1 i2\n")};
+  options_.test_reader.read.format = InputFormat::kAdjacency;
+  const auto dataset = Dataset::Open(options_.dataset);
+  CrashAfter(1);
+  const std::string item(dataset->items().Id(dataset->events().items[0]));
+  folder_.Write("test.txt", std::string(dataset->users().Id(0)) + " " + item + "\n");
+  ExpectRefused(ErrorCode::kInvalidArgument, "is of other interactions", options_);
+}
+
+TEST_F(ResumeTest, AnotherDeviceIsRefused) {
+  CrashAfter(1);
+  Checkpoint checkpoint = ReadCheckpoint(Store(), kModel);
+  checkpoint.settings["device"]["instruction_set"] = "avx9";
+  WriteCheckpoint(Store(), kModel, checkpoint);
+  ExpectRefused(ErrorCode::kInvalidArgument, "instruction_set is \"avx9\" in the checkpoint", options_);
+}
+
+TEST_F(ResumeTest, DamageIsFound) {
+  CrashAfter(1);
+  const std::string manifest = Content(Place() / "manifest.json"), factors = Content(Place() / "item_factors.npy");
+  const auto write = [&](const std::string& name, const std::string& content) {
+    std::ofstream(Place() / name, std::ios::binary) << content;
+  };
+  std::string flipped = factors;
+  flipped[200] = static_cast<char>(flipped[200] ^ 1);
+  write("item_factors.npy", flipped);
+  ExpectRefused(ErrorCode::kCorrupt, "item_factors.npy': block 0", options_);
+  write("item_factors.npy", factors.substr(0, factors.size() - 4));
+  ExpectRefused(ErrorCode::kCorrupt, "item_factors.npy': has ", options_);
+  fs::remove(Place() / "item_factors.npy");
+  ExpectRefused(ErrorCode::kCorrupt, "item_factors.npy': is missing", options_);
+  write("item_factors.npy", factors);
+  for (const size_t size : {size_t{0}, manifest.size() / 2, manifest.size() - 1}) {
+    write("manifest.json", manifest.substr(0, size));
+    ExpectRefused(ErrorCode::kCorrupt, "does not match the checksum", options_);
+  }
+  const auto put = [&](json changed) {
+    write("manifest.json", changed.dump());
+    write("manifest.json.sha256", Sha256(changed.dump()) + "  manifest.json\n");
+  };
+  json newer = json::parse(manifest);
+  newer["checkpoint_format"] = 2;
+  put(newer);
+  ExpectRefused(ErrorCode::kUnsupported, "has checkpoint format 2; this program reads 1 only", options_);
+  newer["kind"] = "model";
+  put(newer);
+  ExpectRefused(ErrorCode::kUnsupported, "is of kind \"model\"; expected a checkpoint", options_);
+  put(json::parse(manifest));
+  Resume();
+}
+
+TEST_F(ResumeTest, OneWhoseVersionIsPublishedIsRefused) {
+  CrashAfter(1);
+  fs::copy(Place(), folder_.path() / "kept");
+  Resume();
+  fs::copy(folder_.path() / "kept", Place());
+  ExpectError(ErrorCode::kAlreadyExists, "has published version 1", [&] { Resume(); });
+  TrainAll();
+  EXPECT_FALSE(fs::exists(Place()));
+}
+
+TEST_F(ResumeTest, AFreshStartReplacesTheOldOneOnlyWithItsOwn) {
+  CrashAfter(2);
+  const std::string before = Content(Place() / "manifest.json");
+  events_.epoch = [](const AlsEpoch& epoch) {
+    if (epoch.epoch == 2) throw Crash();
+  };
+  EXPECT_THROW(TrainAll(), Crash);
+  EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("there is a checkpoint at '" + Place().string())));
+  EXPECT_EQ(Content(Place() / "manifest.json"), before);
+  options_.als.seed = 8;
+  CrashAfter(1);
+  EXPECT_EQ(ReadCheckpoint(Store(), kModel).settings["seed"], 8);
+  events_.epoch = nullptr;
+  TrainAll();
+  EXPECT_FALSE(fs::exists(Place()));
+}
+
+TEST_F(ResumeTest, WhatIsNoCheckpointIsLeftAlone) {
+  fs::create_directories(Place());
+  std::ofstream(Place() / "notes.txt") << "mine";
+  options_.checkpoints.every = 0;
+  TrainAll();
+  EXPECT_EQ(Content(Place() / "notes.txt"), "mine");
+  EXPECT_THAT(warnings_, testing::Contains(HasSubstr("the training goes on without a checkpoint")));
+}
+
+TEST_F(ResumeTest, ASingularSystemNamesTheIdAndTheCheckpointStays) {
+  CrashAfter(2);
+  const std::string before = Content(Place() / "manifest.json");
+  options_.als = {64, {0, 0, 1}, 3, 1};
+  options_.checkpoints.every = 0;
+  ExpectError(ErrorCode::kNumeric, "(solving the user side): user 'u", [&] { TrainAll(); });
+  EXPECT_EQ(Content(Place() / "manifest.json"), before);
+  EXPECT_TRUE(Store().Versions(kModel).empty());
+}
+
+TEST_F(ResumeTest, IntervalsAreRead) {
+  EXPECT_EQ(ParseCheckpointEvery("epoch"), 0);
+  EXPECT_EQ(ParseCheckpointEvery("off"), kNoCheckpoints);
+  EXPECT_EQ(ParseCheckpointEvery("90s"), 90);
+  EXPECT_EQ(ParseCheckpointEvery("2m"), 120);
+  for (const char* bad : {"", "0s", "-1s", "5", "never", "infd", "nans"})
+    ExpectError(ErrorCode::kUsage, "", [&] { ParseCheckpointEvery(bad); });
+}
+
+TEST_F(ResumeTest, CheckpointsAreCounted) {
+  options_.checkpoints.every = 0;
+  const json report = TrainAll();
+  EXPECT_EQ(report["checkpoints"]["n_written"], 3);
+  EXPECT_GT(report["checkpoints"]["seconds"].get<double>(), 0);
+  options_.checkpoints.every = 3600;
+  EXPECT_EQ(TrainAll()["checkpoints"]["n_written"], 0);
+}
+
+class WarmStartTest : public ResumeTest {};
+
+TEST_F(WarmStartTest, ReachesTheLossOfAColdStartInFewerEpochs) {
+  options_.als.epochs = 12;
+  const json cold = TrainAll();
+  WriteData("grown", 1, 4);  // four users have gone, four have come; ids come in another order
+  options_.dataset = (folder_.path() / "grown").string();
+  const json again = TrainAll();
+  options_.warm_start = true;
+  options_.als.epochs = 3;
+  const json warm = TrainAll();
+  EXPECT_LE(warm["loss"].get<double>(), again["epochs"][9]["loss"].get<double>());
+  EXPECT_EQ(warm["warm_start"]["version"], 2);
+  EXPECT_EQ(warm["warm_start"]["n_users"], 40);
+  const auto model = Model::Open(Store(), kModel);
+  EXPECT_EQ(model->manifest()["warm_start"], warm["warm_start"]);
+}
+
+TEST_F(WarmStartTest, MatchesById) {
+  options_.als.epochs = 12;
+  TrainAll();
+  WriteData("grown", 1, 4);
+  options_.dataset = (folder_.path() / "grown").string();
+  options_.als.epochs = 1;
+  const json cold = TrainAll();
+  Store().SetCurrent(kModel, 1);
+  options_.warm_start = true;
+  const json warm = TrainAll();
+  EXPECT_EQ(warm["warm_start"]["n_users"], 36);
+  EXPECT_EQ(warm["warm_start"]["version"], 1);
+  EXPECT_LT(warm["loss"].get<double>(), 0.9 * cold["loss"].get<double>());
+}
+
+TEST_F(WarmStartTest, ResumesWithTheBitsOfTheUninterrupted) {
+  TrainAll();
+  options_.warm_start = true;
+  TrainAll();
+  const auto arrays = Arrays(2);
+  Store().SetCurrent(kModel, 1);
+  CrashAfter(1);
+  Resume();
+  EXPECT_EQ(Arrays(3), arrays);
+  CrashAfter(1);
+  Store().SetCurrent(kModel, 2);
+  ExpectError(ErrorCode::kInvalidArgument, "warm_start.version is 3 in the checkpoint and 2 here", [&] { Resume(); });
+}
+
+TEST_F(WarmStartTest, SaysWhenTheStartHasSeenTheHoldout) {
+  TrainAll();
+  options_.warm_start = true;
+  options_.split.kind = SplitKind::kRandom;
+  const json report = TrainAll();
+  EXPECT_EQ(report["warm_start"]["n_held_out_pairs"], report["holdout"]["n_pairs"]);
+  EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("the metrics will flatter")));
+}
+
+TEST_F(WarmStartTest, NeedsAVersionWithTheSameFactors) {
+  options_.warm_start = true;
+  ExpectError(ErrorCode::kNotFound, "has no current version of model 'shop'", [&] { TrainAll(); });
+  options_.warm_start = false;
+  options_.algorithm = "popularity";
+  TrainAll();
+  options_.warm_start = true;
+  ExpectError(ErrorCode::kUsage, "--algorithm als of implicit feedback only", [&] { TrainAll(); });
+  options_.algorithm = "als";
+  ExpectError(ErrorCode::kInvalidArgument, "version 1 of model 'shop' is 'popularity'; expected 5 factors",
+              [&] { TrainAll(); });
+  options_.warm_start = false;
+  TrainAll();
+  options_.warm_start = true;
+  options_.als.n_factors = 6;
+  ExpectError(ErrorCode::kInvalidArgument, "version 2 of model 'shop' has 5 factors; expected 6", [&] { TrainAll(); });
+  EXPECT_EQ(Store().Versions(kModel).size(), 2u);
+}
+
+}  // namespace
+}  // namespace kindred

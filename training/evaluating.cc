@@ -1,0 +1,34 @@
+#include "training/evaluating.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "host/ranking/ranker.h"
+#include "host/store/files.h"
+#include "kernels/error.h"
+
+namespace kindred {
+
+Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const std::shared_ptr<const void>& keep,
+                        const Holdout& holdout, const KnownAttributes& known, const EvaluatingOptions& options) {
+  const bool by_attributes = !model.has_factors() && known.items != nullptr;
+  const Csr features = by_attributes ? ItemFeatures(*known.items, known.item_rows) : Csr();
+  const Evaluation evaluation = backend.Run("evaluating", [&](Backend& on) {
+    return Evaluate(Ranker(on, model, keep), holdout, options.k, {options.pool, features.view(), options.before_block});
+  });
+  EvaluationDetails details = MeasureDetails(evaluation, model, holdout.relevant.view(), known);
+  if (!options.metrics_out.empty())
+    WriteMetricsFiles(options.metrics_out, model, evaluation, details, options.overwrite);
+  return {MetricsJson(evaluation), HoldoutJson(evaluation), DetailsJson(evaluation, details),
+          std::move(details.calibration)};
+}
+
+void CheckOutside(const std::vector<std::string>& places, const std::vector<std::filesystem::path>& folders) {
+  for (const std::string& place : places)
+    for (const std::filesystem::path& folder : folders)
+      if (!place.empty() && LiesIn(place, folder))
+        throw Error(ErrorCode::kUsage, fmt::format("'{}' would lie in '{}'", place, folder.string()));
+}
+
+}  // namespace kindred

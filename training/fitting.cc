@@ -1,0 +1,86 @@
+#include "training/fitting.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "host/models/explicit_als.h"
+#include "kernels/error.h"
+
+namespace kindred {
+
+ModelView Fitted::view(const Dataset& dataset) const {
+  ModelView view;
+  view.algorithm = algorithm;
+  view.users = dataset.users();
+  view.items = dataset.items();
+  view.history = history.view();
+  view.popularity = popularity;
+  view.objective = objective;
+  if (algorithm == "svd") {
+    const PureSvdFactors& found = svd.factors;
+    const auto k = static_cast<int64_t>(found.singular_values.size());
+    view.user_factors = {found.user_factors.data(), history.n_rows, k};
+    view.item_factors = {found.item_factors.data(), history.n_cols, k};
+    view.singular_values = found.singular_values;
+  }
+  if (algorithm != "als") return view;
+  const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
+  view.user_factors = {factors.user_factors.data(), history.n_rows, f};
+  view.item_factors = {factors.item_factors.data(), history.n_cols, f};
+  view.eigenvalues = factors.eigenvalues;
+  view.user_biases = biases.users;
+  view.item_biases = biases.items;
+  view.rating_mean = biases.mean;
+  return view;
+}
+
+Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& options, const TrainEvents& events,
+                Checkpoints& checkpoints, ThreadPool& pool) {
+  Fitted fitted;
+  fitted.algorithm = options.algorithm;
+  fitted.objective = options.als.objective;
+  fitted.popularity = ItemPopularity(interactions.view());
+  if (options.algorithm == "als") CheckAlsOptions(options.als);
+  const bool ratings = options.als.objective.has_ratings();
+  if (options.algorithm == "als")
+    fitted.factors = working.Run("fitting", [&](Backend& backend) {
+      AlsState start = checkpoints.Start(working, fitted.epochs);
+      const CsrView view = interactions.view();
+      fitted.plan = backend.PlanAls({view.n_rows, view.n_cols, view.nnz(), options.als.n_factors, ratings});
+      if (events.stage)
+        events.stage(fmt::format("memory: at most {} GiB, of {} there{}", GiB(fitted.plan.peak_bytes),
+                                 GiB(fitted.plan.available_bytes),
+                                 fitted.plan.streamed ? "; the interactions stay on the host" : ""));
+      const auto on_epoch = [&](const AlsEpoch& epoch) {
+        fitted.epochs.push_back(epoch);
+        if (events.epoch) events.epoch(epoch);
+      };
+      if (ratings) {
+        ExplicitFactors found = FitExplicitAls(backend, view, options.als, &pool, [&](const AlsEpoch& epoch) {
+          on_epoch(epoch);
+          checkpoints.StopIfAsked();
+        });
+        fitted.biases = std::move(found.biases);
+        return std::move(found.factors);
+      }
+      return FitAls(backend, view, options.als, on_epoch, std::move(start),
+                    [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
+                      checkpoints.AfterHalfStep(n_half_steps, state, fitted.epochs);
+                    });
+    });
+  if (options.algorithm == "svd")
+    fitted.svd = working.Run(
+        "fitting", [&](Backend& backend) { return FitSvdModel(backend, interactions.view(), options, events); });
+  fitted.backend = working.Describe();
+  if (options.algorithm == "als") {
+    fitted.backend["gram_precision"] = working.gram_precision();
+    fitted.backend["memory"] = {{"planned_bytes", fitted.plan.peak_bytes},
+                                {"available_bytes", fitted.plan.available_bytes},
+                                {"streamed", fitted.plan.streamed}};
+  }
+  fitted.history = std::move(interactions);
+  return fitted;
+}
+
+}  // namespace kindred

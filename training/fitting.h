@@ -1,0 +1,41 @@
+// The model that a training's options ask for, fitted on interactions.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "host/data/dataset.h"
+#include "host/data/interactions.h"
+#include "host/models/als.h"
+#include "host/models/rating_biases.h"
+#include "training/checkpoints.h"
+#include "training/pipeline.h"
+#include "training/svd_fitting.h"
+#include "training/working_backend.h"
+
+namespace kindred {
+
+/// A fitted model with the memory behind its view.
+struct Fitted {
+  std::string algorithm;
+  AlsObjective objective;
+  Csr history;
+  AlsFactors factors;
+  RatingBiases biases;  // of explicit feedback
+  std::vector<float> popularity;
+  std::vector<AlsEpoch> epochs;
+  FittedSvd svd;
+  nlohmann::json backend;  // what it was fitted on
+  AlsPlan plan;
+
+  /// The model of `dataset`, whose interactions `history` is; it views both.
+  ModelView view(const Dataset& dataset) const;
+};
+
+/// Fits options.algorithm on users x items interactions, which `checkpoints` has begun with. Throws what the fit and
+/// they throw; see WorkingBackend for devices that fail. `pool` is for the host's part.
+Fitted FitModel(WorkingBackend& backend, Csr interactions, const TrainOptions& options, const TrainEvents& events,
+                Checkpoints& checkpoints, ThreadPool& pool);
+
+}  // namespace kindred
