@@ -1,5 +1,5 @@
-// The floor under `kindred serve`: the same server settings and the same replies, and nothing computed.
-// Prints the same line when it is ready, and ends on SIGTERM.
+#include "bench/empty_service.h"
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
@@ -45,7 +45,9 @@ class EmptyService final : public v1::Recommender::CallbackService {
   }
 };
 
-int Run(int argc, char** argv) {
+}  // namespace
+
+int RunEmptyService(int argc, char** argv) {
   CLI::App app("An empty gRPC service.");
   std::string listen = "127.0.0.1:0";
   app.add_option("--listen", listen, "where to listen");
@@ -63,9 +65,4 @@ int Run(int argc, char** argv) {
   return 0;
 }
 
-}  // namespace
 }  // namespace kindred
-
-int main(int argc, char** argv) {
-  return kindred::Run(argc, argv);
-}

@@ -1,129 +1,255 @@
-// Rows and bytes a second of conditions over columns in memory, on one thread.
-#include <benchmark/benchmark.h>
-
-#include <random>
-#include <string>
-#include <vector>
-
+// Conditions over columns in memory, on one thread, beside NumPy.
 #include "host/expression/expression.h"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+
+#include "bench/statistics.h"
+#include "bench/synthetic.h"
+#include "bench/workloads.h"
+#include "host/data/random.h"
+#include "host/store/files.h"
+#include "host/store/npy.h"
 
 namespace kindred {
 namespace {
 
-constexpr int64_t kManyRows = 10'000'000, kFewerRows = 1'000'000;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
 
-/// Evaluates in calls of `call_rows`; `cut` gives the columns from a row on.
-template <typename Cut>
-void Measure(benchmark::State& state, const Expression& expression, int64_t n_rows, int64_t call_rows, int64_t bytes,
-             Cut cut) {
-  Evaluator evaluator(expression);
+constexpr int64_t kCategories = 500, kLargestFile = int64_t{1} << 32;
+constexpr const char* kNumbers = "price < 50 and stock > 0";
+constexpr const char* kCategory =
+    "category in ['category 1', 'category 7', 'category 99'] or starts_with(category, 'category 4')";
+
+/// How the columns of a condition are stored, and the condition, in short and in full.
+struct Form {
+  const char* name;
+  const char* title;
+  const char* condition;
+  bool texts;  // fewer rows: untyped cells, as a CSV file has them
+};
+constexpr Form kForms[] = {{"float", kNumbers, kNumbers, false},
+                           {"double", kNumbers, kNumbers, false},
+                           {"int64", kNumbers, kNumbers, false},
+                           {"codes", "category in [...] or starts_with(...)", kCategory, false},
+                           {"cells of numbers", "x > 0 and x < 50", "x > 0 and x < 50", true},
+                           {"cells of texts", "x in [...]", "x in ['category 1', 'category 7', 'category 99']", true},
+                           {"cells of times", "x >= 2024-11-24", "x >= 2024-11-24", true}};
+
+template <typename T>
+std::vector<T> ReadList(const fs::path& path) {
+  const std::string bytes = ReadFile(path, kLargestFile);
+  const NpyArray array = ParseNpy(std::as_bytes(std::span(bytes)), path);
+  const T* values = static_cast<const T*>(array.data);
+  return {values, values + array.shape.at(0)};
+}
+template <typename T>
+std::vector<T> ReadAs(const fs::path& path) {
+  const std::vector<int64_t> values = ReadList<int64_t>(path);
+  return {values.begin(), values.end()};
+}
+
+/// The columns of a form, and cuts of them.
+class Columns {
+ public:
+  Columns(const Form& form, const fs::path& folder) : form_(form.name) {
+    if (form.texts) {
+      text_ = ReadFile(folder / (form_ + ".txt"), kLargestFile);
+      for (size_t begin = 0; begin < text_.size();) {
+        const size_t end = text_.find('\n', begin);
+        cells_.push_back(std::string_view(text_).substr(begin, end - begin));
+        begin = end + 1;
+      }
+      n_rows_ = static_cast<int64_t>(cells_.size());
+      schema_ = {{"x", ColumnType::kUntyped}};
+    } else if (form_ == "codes") {
+      codes_ = ReadList<int32_t>(folder / "codes.npy");
+      for (int64_t i = 0; i < kCategories; ++i) names_.push_back("category " + std::to_string(i));
+      dictionary_.assign(names_.begin(), names_.end());
+      n_rows_ = static_cast<int64_t>(codes_.size());
+      schema_ = {{"category", ColumnType::kText}};
+    } else {
+      Numbers(floats_, folder, form_ == "float");
+      Numbers(reals_, folder, form_ == "double");
+      Numbers(integers_, folder, form_ == "int64");
+      schema_ = {{"price", ColumnType::kNumber}, {"stock", ColumnType::kNumber}};
+    }
+  }
+
+  int64_t n_rows() const { return n_rows_; }
+  const std::vector<ColumnInfo>& schema() const { return schema_; }
+
+  std::vector<Column> Cut(size_t first, size_t n) const {
+    std::vector<Column> columns(schema_.size());
+    for (size_t c = 0; c < columns.size(); ++c) {
+      columns[c].type = schema_[c].type;
+      if (!floats_[c].empty()) columns[c].floats = std::span(floats_[c]).subspan(first, n);
+      if (!reals_[c].empty()) columns[c].reals = std::span(reals_[c]).subspan(first, n);
+      if (!integers_[c].empty()) columns[c].integers = std::span(integers_[c]).subspan(first, n);
+    }
+    if (!codes_.empty()) columns[0].codes = std::span(codes_).subspan(first, n), columns[0].dictionary = dictionary_;
+    if (!cells_.empty()) columns[0].texts = std::span(cells_).subspan(first, n);
+    return columns;
+  }
+
+ private:
+  template <typename T>
+  void Numbers(std::vector<T> (&columns)[2], const fs::path& folder, bool wanted) {
+    if (!wanted) return;
+    columns[0] = ReadAs<T>(folder / "price.npy");
+    columns[1] = ReadAs<T>(folder / "stock.npy");
+    n_rows_ = static_cast<int64_t>(columns[0].size());
+  }
+
+  std::string form_;
+  int64_t n_rows_ = 0;
+  std::vector<ColumnInfo> schema_;
+  std::vector<float> floats_[2];
+  std::vector<double> reals_[2];
+  std::vector<int64_t> integers_[2];
+  std::vector<int32_t> codes_;
+  std::vector<std::string> names_;
+  std::vector<std::string_view> dictionary_;
+  std::string text_;
+  std::vector<std::string_view> cells_;
+};
+
+json Measured(const Form& form, const Columns& columns, int64_t call_rows, double least_seconds) {
+  Evaluator evaluator(Expression::CompileCondition(form.condition, columns.schema()));
+  const int64_t n_rows = columns.n_rows();
   std::vector<uint8_t> out(static_cast<size_t>(n_rows));
   std::vector<RowError> errors;
-  for (auto _ : state) {
+  std::vector<double> seconds;
+  const double cpu_before = OwnCpuSeconds();
+  double all = 0;
+  while (seconds.size() < 5 || all < least_seconds) {
+    const auto start = Clock::now();
     for (int64_t first = 0; first < n_rows; first += call_rows) {
       const int64_t n = std::min(call_rows, n_rows - first);
-      const std::vector<Column> columns = cut(static_cast<size_t>(first), static_cast<size_t>(n));
-      evaluator.Select(columns, n, std::span(out).subspan(static_cast<size_t>(first)), errors);
+      evaluator.Select(columns.Cut(static_cast<size_t>(first), static_cast<size_t>(n)), n,
+                       std::span(out).subspan(static_cast<size_t>(first)), errors);
+      if (!errors.empty()) throw Error(ErrorCode::kInvalidArgument, "a row cannot be evaluated");
     }
-    benchmark::ClobberMemory();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    all += seconds.back();
   }
-  state.SetItemsProcessed(state.iterations() * n_rows);
-  state.SetBytesProcessed(state.iterations() * (bytes + n_rows));
+  const double cpu = (OwnCpuSeconds() - cpu_before) / static_cast<double>(seconds.size());
+  int64_t n_true = 0, sum = 0;
+  for (int64_t row = 0; row < n_rows; ++row)
+    if (out[static_cast<size_t>(row)] != 0) ++n_true, sum += row;
+  json report = {{"answer", {{"n_true", n_true}, {"sum_of_rows", sum}}}};
+  report["measures"]["all rows"] = {{"seconds", SpreadOf(std::move(seconds)).median},
+                                    {"cpu_seconds", cpu},
+                                    {"work", static_cast<double>(n_rows) / 1e6},
+                                    {"unit", "million rows"}};
+  return report;
 }
 
-template <typename Number>
-std::vector<Number> Numbers(int64_t n_rows, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<Number> numbers(static_cast<size_t>(n_rows));
-  for (Number& number : numbers) number = static_cast<Number>(static_cast<int64_t>(random() % 200) - 50);
-  return numbers;
+int RunExpression(int argc, char** argv) {
+  CLI::App app("Evaluates a condition again and again.");
+  std::string data, name;
+  int64_t call_rows = 0;
+  double least_seconds = 0.5;
+  app.add_option("--data", data)->required();
+  app.add_option("--form", name)->required();
+  app.add_option("--call-rows", call_rows)->required()->check(CLI::PositiveNumber);
+  app.add_option("--seconds", least_seconds);
+  CLI11_PARSE(app, argc, argv);
+  for (const Form& form : kForms)
+    if (name == form.name) {
+      std::cout << Measured(form, Columns(form, data), call_rows, least_seconds).dump() << "\n";
+      return 0;
+    }
+  throw Error(ErrorCode::kUsage, "there is no form '" + name + "'");
 }
 
-template <typename Number, std::span<const Number> Column::*kStorage>
-void TwoNumbers(benchmark::State& state) {
-  const auto price = Numbers<Number>(kManyRows, 1), stock = Numbers<Number>(kManyRows, 2);
-  const ColumnInfo schema[] = {{"price", ColumnType::kNumber}, {"stock", ColumnType::kNumber}};
-  const Expression expression = Expression::CompileCondition("price < 50 and stock > 0", schema);
-  Measure(state, expression, kManyRows, state.range(0), kManyRows * 2 * static_cast<int64_t>(sizeof(Number)),
-          [&](size_t first, size_t n) {
-            std::vector<Column> columns(2);
-            columns[0].type = columns[1].type = ColumnType::kNumber;
-            columns[0].*kStorage = std::span(price).subspan(first, n);
-            columns[1].*kStorage = std::span(stock).subspan(first, n);
-            return columns;
-          });
-}
-BENCHMARK(TwoNumbers<float, &Column::floats>)->Name("price < 50 and stock > 0, float")->Arg(kManyRows)->Arg(2048);
-BENCHMARK(TwoNumbers<double, &Column::reals>)->Name("price < 50 and stock > 0, double")->Arg(kManyRows);
-BENCHMARK(TwoNumbers<int64_t, &Column::integers>)->Name("price < 50 and stock > 0, int64")->Arg(kManyRows);
-
-void Category(benchmark::State& state) {
-  std::vector<std::string> names;
-  for (int i = 0; i < 500; ++i) names.push_back("category " + std::to_string(i));
-  const std::vector<std::string_view> dictionary(names.begin(), names.end());
-  std::mt19937_64 random(3);
-  std::vector<int32_t> codes(static_cast<size_t>(kManyRows));
-  for (int32_t& code : codes) code = static_cast<int32_t>(random() % names.size());
-  const ColumnInfo schema[] = {{"category", ColumnType::kText}};
-  const Expression expression = Expression::CompileCondition(
-      "category in ['category 1', 'category 7', 'category 99'] or starts_with(category, 'category 4')", schema);
-  Measure(state, expression, kManyRows, state.range(0), kManyRows * 4, [&](size_t first, size_t n) {
-    return std::vector<Column>{
-        {.type = ColumnType::kText, .codes = std::span(codes).subspan(first, n), .dictionary = dictionary}};
-  });
-}
-BENCHMARK(Category)->Name("category in [...] or starts_with(...), codes")->Arg(kManyRows)->Arg(2048);
-
-/// Cells as they lie in a block of a CSV file.
-struct Cells {
-  std::string bytes;
-  std::vector<std::string_view> texts;
-};
-template <typename Write>
-Cells MakeCells(Write write) {
-  std::mt19937_64 random(4);
-  Cells cells;
-  std::vector<size_t> ends;
-  for (int64_t i = 0; i < kFewerRows; ++i) {
-    cells.bytes += write(random);
-    ends.push_back(cells.bytes.size());
+int RunMakeColumns(int argc, char** argv) {
+  CLI::App app("Makes columns of random values.");
+  std::string out;
+  int64_t n_rows = 0, n_cells = 0;
+  app.add_option("--out", out)->required();
+  app.add_option("--rows", n_rows)->required();
+  app.add_option("--cells", n_cells)->required();
+  CLI11_PARSE(app, argc, argv);
+  const fs::path folder(out);
+  fs::create_directories(folder);
+  const auto numbers = [&](uint64_t seed) {
+    std::vector<int64_t> values;
+    for (int64_t i = 0; i < n_rows; ++i)
+      values.push_back(static_cast<int64_t>(RandomBits(seed, static_cast<uint64_t>(i)) % 200) - 50);
+    return values;
+  };
+  WriteNpy(folder / "price.npy", numbers(1));
+  WriteNpy(folder / "stock.npy", numbers(2));
+  std::vector<int32_t> codes;
+  for (int64_t i = 0; i < n_rows; ++i)
+    codes.push_back(static_cast<int32_t>(RandomBits(3, static_cast<uint64_t>(i)) % kCategories));
+  WriteNpy(folder / "codes.npy", codes);
+  std::ofstream cells[3];
+  const char* names[3] = {"cells of numbers.txt", "cells of texts.txt", "cells of times.txt"};
+  for (int i = 0; i < 3; ++i) cells[i].open(folder / names[i], std::ios::binary);
+  for (uint64_t i = 0; i < static_cast<uint64_t>(n_cells); ++i) {
+    cells[0] << fmt::format("{}.{}\n", RandomBits(4, i) % 300, RandomBits(5, i) % 90 + 10);
+    cells[1] << fmt::format("category {}\n", RandomBits(6, i) % kCategories);
+    cells[2] << fmt::format("2024-11-{}T16:00:{}\n", RandomBits(7, i) % 20 + 10, RandomBits(8, i) % 50 + 10);
   }
-  size_t begin = 0;
-  for (const size_t end : ends) {
-    cells.texts.push_back(std::string_view(cells.bytes).substr(begin, end - begin));
-    begin = end;
+  for (std::ofstream& file : cells) {
+    file.close();
+    if (!file) throw Error(ErrorCode::kIo, "'" + out + "': the cells cannot be written");
   }
-  return cells;
+  std::cout << "{}\n";
+  return 0;
 }
 
-void Untyped(benchmark::State& state, const char* text, const Cells& cells) {
-  const ColumnInfo schema[] = {{"x", ColumnType::kUntyped}};
-  const Expression expression = Expression::CompileCondition(text, schema);
-  const auto bytes = static_cast<int64_t>(cells.bytes.size() + cells.texts.size() * sizeof(std::string_view));
-  Measure(state, expression, kFewerRows, 2048, bytes, [&](size_t first, size_t n) {
-    return std::vector<Column>{{.type = ColumnType::kUntyped, .texts = std::span(cells.texts).subspan(first, n)}};
-  });
+std::vector<Case> Cases(const Setup& setup) {
+  const int64_t n_rows = setup.quick ? 20'000 : 10'000'000, n_cells = setup.quick ? 3000 : 1'000'000;
+  const std::string folder = setup.folder / "columns";
+  std::vector<Case> cases;
+  const auto add = [&](const Form& form, int64_t call_rows) {
+    const std::vector<std::string> words = {"--data",      folder,
+                                            "--form",      form.name,
+                                            "--call-rows", std::to_string(call_rows),
+                                            "--seconds",   setup.quick ? "0.01" : "0.5"};
+    Case one;
+    one.name = fmt::format("{}: {}{}", form.name, form.title,
+                           form.texts || call_rows == n_rows ? "" : fmt::format(", {} rows a call", call_rows));
+    one.prepare = setup.Own("make-columns",
+                            {"--out", folder, "--rows", std::to_string(n_rows), "--cells", std::to_string(n_cells)});
+    one.programs = {{.name = "kindred", .command = setup.Own("expression", words)},
+                    {.name = "NumPy",
+                     .role = Role::kPeer,
+                     .command = setup.Peer("expression.py", words),
+                     .python_module = "numpy"}};
+    one.same_answer = true;
+    cases.push_back(std::move(one));
+  };
+  for (const Form& form : kForms) {
+    add(form, form.texts ? 2048 : n_rows);
+    if (form.name == std::string_view("float") || form.name == std::string_view("codes")) add(form, 2048);
+  }
+  return cases;
 }
-void UntypedNumber(benchmark::State& state) {
-  const Cells cells =
-      MakeCells([](auto& random) { return std::to_string(random() % 300) + "." + std::to_string(random() % 90 + 10); });
-  Untyped(state, "x > 0 and x < 50", cells);
-}
-void UntypedText(benchmark::State& state) {
-  const Cells cells = MakeCells([](auto& random) { return "category " + std::to_string(random() % 500); });
-  Untyped(state, "x in ['category 1', 'category 7', 'category 99']", cells);
-}
-void UntypedTime(benchmark::State& state) {
-  const Cells cells = MakeCells([](auto& random) {
-    return "2024-11-" + std::to_string(random() % 20 + 10) + "T16:00:" + std::to_string(random() % 50 + 10);
-  });
-  Untyped(state, "x >= 2024-11-24", cells);
-}
-BENCHMARK(UntypedNumber)->Name("x > 0 and x < 50, untyped");
-BENCHMARK(UntypedText)->Name("x in [...], untyped");
-BENCHMARK(UntypedTime)->Name("x >= 2024-11-24, untyped");
 
 }  // namespace
-}  // namespace kindred
 
-BENCHMARK_MAIN();
+Workload ExpressionWorkload() {
+  Workload workload;
+  workload.name = "expression";
+  workload.title = "Conditions over columns in memory";
+  workload.description =
+      R"(10 million rows of random values, one thread; a process's time is the median of its evaluations of all rows.
+Cells are 1 million texts as a CSV file has them, cut into calls of 2048 rows as a reader does; NumPy converts an array
+of texts. Both must find the same rows.)";
+  workload.cases = Cases;
+  workload.programs = {{"expression", RunExpression}, {"make-columns", RunMakeColumns}};
+  return workload;
+}
+
+}  // namespace kindred

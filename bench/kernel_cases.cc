@@ -13,27 +13,14 @@
 namespace kindred {
 namespace {
 
-std::string Thousands(int64_t n) {
-  std::string text = std::to_string(n);
-  for (size_t place = text.size(); place > 3;) text.insert(place -= 3, ",");
-  return text;
-}
-
-template <class T>
-std::vector<T> ToHost(Backend& backend, Context& context, const Resident<T>& from) {
-  std::vector<T> to(static_cast<size_t>(from.n_rows() * from.n_cols()));
-  from.Download(backend, context, std::span<T>(to));
-  context.Wait();
-  return to;
-}
-
 // An epoch: both half-steps, each with the eigenbasis of the side it holds fixed, as host/models/als.cc does it.
 class AlsEpochCase : public KernelCase {
  public:
-  AlsEpochCase(KernelBench& bench, int64_t n_factors)
+  AlsEpochCase(KernelBench& bench, int64_t n_factors, const AlsSolver& solver)
       : backend_(bench.backend()),
         context_(backend_.NewContext()),
         f_(n_factors),
+        solver_(solver),
         users_(bench, bench.Interactions(), n_factors),
         items_(bench, TransposeOf(bench.Interactions()), n_factors),
         eigenvalues_(backend_, n_factors) {
@@ -47,6 +34,8 @@ class AlsEpochCase : public KernelCase {
     const double scale = 0.1 / std::sqrt(static_cast<double>(f_));
     const std::vector<float> start = NewFactors(bench.pool(), entries.n_cols * f_, scale, /*seed=*/4);
     items_.factors.Upload(backend_, *context_, start);
+    const std::vector<float> none(static_cast<size_t>(entries.n_rows() * f_), 0.0f);
+    users_.factors.Upload(backend_, *context_, none);
     context_->Wait();
     Count(users_, bench.bf16x3());
     Count(items_, bench.bf16x3());
@@ -70,6 +59,8 @@ class AlsEpochCase : public KernelCase {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
     constexpr int64_t kRows = 12;
     Check check{0, 1e-3, "relative error of rows against a solve in double"};
+    if (solver_.method != AlsMethod::kExact)
+      check = {0, 0.05, "excess of rows' objectives over their minimum in double, relative to x . sum b y"};
     for (int64_t k = 0; k < kRows; ++k) {
       const auto place = static_cast<size_t>((entries.n_rows() - 1) * k / (kRows - 1));
       check.error = std::max(check.error, RowError(order[place], fixed, e, solved));
@@ -104,22 +95,42 @@ class AlsEpochCase : public KernelCase {
   };
 
   void Solve(const Side& solved, const Side& fixed) {
-    backend_.Diagonalize(*context_, fixed.factors.matrix(), eigenvalues_.view());
+    const bool exact = solver_.method == AlsMethod::kExact;
+    backend_.Diagonalize(*context_, fixed.factors.matrix(), eigenvalues_.view(),
+                         exact ? MatrixView<float>() : solved.factors.matrix());
     backend_.SolveAls(*context_, {solved.rows.get(), fixed.factors.matrix(), eigenvalues_.view(), kUnobservedWeight,
                                   solved.resident_regularization.view(), solved.factors.matrix(), solved.loss.view(),
-                                  solved.squared_norm.view()});
+                                  solved.squared_norm.view(), solver_});
   }
 
-  // Rows gathered once, and the product and rotation of the side, which as a fixed side is n_rows long, too.
+  // Rows gathered once, and the product and rotation of the side, which as a fixed side is n_rows long, too; what
+  // starts from its factors rotates them once more.
   void Count(const Side& side, bool bf16x3) {
     const auto f = static_cast<double>(f_), n_rows = static_cast<double>(side.entries.n_rows());
     for (int64_t r = 0; r < side.entries.n_rows(); ++r) {
       const auto n = static_cast<double>(side.entries.view().row(r).size());
+      if (static_cast<int64_t>(n) > solver_.MaxExactEntries(f_)) {
+        CountApproximate(n, bf16x3);
+        continue;
+      }
       work.fp32_flops += n <= f ? n * n * f + n * n * n / 3 : f * f * f / 3;
       if (n > f) (bf16x3 ? work.bf16_flops : work.fp32_flops) += (bf16x3 ? 3 : 1) * n * f * f;
     }
     work.bytes += static_cast<double>(side.entries.nnz()) * (4 * f + 8) + n_rows * f * 4 * 4;
-    work.fp32_flops += 4 * n_rows * f * f;
+    const bool exact = solver_.method == AlsMethod::kExact;
+    if (!exact) work.bytes += n_rows * f * 4 * 3;
+    work.fp32_flops += (exact ? 4 : 6) * n_rows * f * f;
+  }
+
+  void CountApproximate(double n, bool bf16x3) {
+    const auto f = static_cast<double>(f_), steps = static_cast<double>(solver_.n_steps);
+    const auto block = static_cast<double>(solver_.block_size);
+    if (solver_.method == AlsMethod::kConjugateGradient) {
+      work.fp32_flops += 4 * n * f * (steps + 1);
+      return;
+    }
+    work.fp32_flops += steps * (4 * n * f + f * block * block / 3);
+    (bf16x3 ? work.bf16_flops : work.fp32_flops) += steps * (bf16x3 ? 3 : 1) * n * f * block;
   }
 
   double RowError(int64_t row, const std::vector<float>& fixed, const std::vector<float>& e,
@@ -141,13 +152,18 @@ class AlsEpochCase : public KernelCase {
     system.diagonal().array() += items_.regularization[static_cast<size_t>(row)];
     const Eigen::VectorXd expected = system.selfadjointView<Eigen::Lower>().llt().solve(right);
     const Eigen::Map<const Eigen::VectorXf> found(&solved[static_cast<size_t>(row * f_)], f_);
-    const double error = (found.cast<double>() - expected).norm() / std::max(expected.norm(), 1e-30);
+    const Eigen::VectorXd difference = found.cast<double>() - expected;
+    const double error = solver_.method == AlsMethod::kExact
+                             ? difference.norm() / std::max(expected.norm(), 1e-30)
+                             : difference.dot(system.selfadjointView<Eigen::Lower>() * difference) /
+                                   std::max(expected.dot(right), 1e-30);
     return std::isfinite(error) ? error : std::numeric_limits<double>::max();
   }
 
   Backend& backend_;
   std::unique_ptr<Context> context_;
   int64_t f_;
+  AlsSolver solver_;
   Side users_, items_;
   Resident<float> eigenvalues_;
 };
@@ -304,6 +320,12 @@ class GramCase : public KernelCase {
 
 }  // namespace
 
+std::string Thousands(int64_t n) {
+  std::string text = std::to_string(n);
+  for (size_t place = text.size(); place > 3;) text.insert(place -= 3, ",");
+  return text;
+}
+
 KernelBench::KernelBench(Backend& backend, bool bf16x3, ThreadPool& pool, double scale, std::filesystem::path data)
     : backend_(backend), bf16x3_(bf16x3), pool_(pool), scale_(scale), data_(std::move(data)) {}
 
@@ -335,9 +357,13 @@ std::vector<KernelCaseName> KernelCases() {
   for (int64_t batch : {1, 64, 4096})
     add(std::type_identity<TopNCase>(), "top_n", "batch=" + std::to_string(batch), batch);
   const auto name = [](int64_t f) { return "f=" + std::to_string(f); };
-  for (int64_t f : {64, 128, 256}) add(std::type_identity<AlsEpochCase>(), "als_epoch", name(f), f);
+  for (int64_t f : {64, 128, 256}) add(std::type_identity<AlsEpochCase>(), "als_epoch", name(f), f, AlsSolver());
+  for (int64_t f : {128, 256})
+    add(std::type_identity<AlsEpochCase>(), "als_epoch_cg", name(f), f, AlsSolver{AlsMethod::kConjugateGradient, 3});
+  add(std::type_identity<AlsEpochCase>(), "als_epoch_blocks", name(256), 256, AlsSolver{AlsMethod::kBlocks, 1, 64});
   for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "gram", name(f), f, false);
   for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "diagonalize", name(f), f, true);
+  AddSvdCases(cases);
   return cases;
 }
 

@@ -48,6 +48,17 @@ class KernelCase {
   Work work;
 };
 
+/// For people: 1,234,567.
+std::string Thousands(int64_t n);
+
+template <class T>
+std::vector<T> ToHost(Backend& backend, Context& context, const Resident<T>& from) {
+  std::vector<T> to(static_cast<size_t>(from.n_rows() * from.n_cols()));
+  from.Download(backend, context, std::span<T>(to));
+  context.Wait();
+  return to;
+}
+
 /// What the cases share. Data is made when it is first asked for.
 class KernelBench {
  public:
@@ -87,6 +98,9 @@ struct KernelCaseName {
   std::string name;       // "batch=64"
   std::function<std::unique_ptr<KernelCase>(KernelBench&)> make;
 };
+
+/// Those of svd_cases.cc.
+void AddSvdCases(std::vector<KernelCaseName>& cases);
 
 /// All of them, in the order in which they are run.
 std::vector<KernelCaseName> KernelCases();

@@ -1,7 +1,8 @@
-// Closed-loop load on a server: N callers, each with one call in flight, as one JSON object. bench/serving.py runs
-// it on `kindred serve` and on an empty service.
+#include "bench/serving_load.h"
+
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -16,6 +17,9 @@
 #include <thread>
 #include <vector>
 
+#include "bench/process.h"
+#include "bench/statistics.h"
+#include "host/store/checksum.h"
 #include "kernels/error.h"
 #include "kindred/v1/recommender.grpc.pb.h"
 
@@ -25,7 +29,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct LoadOptions {
-  std::string server;
+  std::vector<std::string> server;  // its command, which prints {"listening": ADDRESS} when it is ready
   std::string users;
   int callers = 16;
   int connections = 2;
@@ -33,7 +37,6 @@ struct LoadOptions {
   int n = 10;
   double warm_up = 0.5;
   double seconds = 3;
-  int server_pid = 0;
 };
 
 /// Seconds of processor time the process has used.
@@ -97,9 +100,20 @@ class Caller {
     request->set_n(load_.options.n);
   }
 
+  /// What is wrong with a reply: every user has as many items as were asked for.
+  std::string Wrong() const {
+    const int n = load_.options.n;
+    if (load_.options.batch == 1) return reply_.items_size() == n ? "" : "a reply has too few items";
+    if (batch_reply_.results_size() != load_.options.batch) return "a reply has too few results";
+    for (const auto& result : batch_reply_.results())
+      if (result.reply().items_size() != n) return "a result has too few items";
+    return "";
+  }
+
   void End(const grpc::Status& status) {
     const Clock::time_point now = Clock::now();
     if (!status.ok()) failure_ = status.error_message();
+    if (const std::string wrong = Wrong(); status.ok() && !wrong.empty()) failure_ = wrong;
     if (now >= load_.from && !load_.stop)
       microseconds_.push_back(std::chrono::duration<float, std::micro>(now - start_).count());
     if (load_.stop || !failure_.empty())
@@ -121,22 +135,43 @@ class Caller {
   std::string failure_;
 };
 
-std::vector<std::shared_ptr<grpc::Channel>> Connect(const LoadOptions& options) {
-  std::vector<std::shared_ptr<grpc::Channel>> channels;
+using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
+
+Channels Connect(const LoadOptions& options, const std::string& address) {
+  Channels channels;
   for (int i = 0; i < options.connections; ++i) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetMaxReceiveMessageSize(-1);
-    channels.push_back(grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments));
+    channels.push_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
     if (!channels.back()->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10)))
-      throw Error(ErrorCode::kIo, options.server + ": no connection");
+      throw Error(ErrorCode::kIo, address + ": no connection");
   }
   return channels;
 }
 
+/// A checksum over the items of the first users, asked for one after another.
+std::string FirstReplies(const LoadOptions& options, const std::vector<std::string>& users, const Channels& channels) {
+  constexpr size_t kUsers = 50;
+  const auto stub = v1::Recommender::NewStub(channels.front());
+  std::string all;
+  for (size_t u = 0; u < std::min(kUsers, users.size()); ++u) {
+    grpc::ClientContext context;
+    v1::RecommendRequest request;
+    v1::RecommendReply reply;
+    request.set_user_id(users[u]);
+    request.set_n(options.n);
+    if (const grpc::Status status = stub->Recommend(&context, request, &reply); !status.ok())
+      throw Error(ErrorCode::kIo, "user " + users[u] + ": " + status.error_message());
+    for (const v1::ScoredItem& item : reply.items()) all += item.item_id() + " ";
+    all += "\n";
+  }
+  return Sha256(all);
+}
+
 nlohmann::json Report(const LoadOptions& options, const std::vector<std::unique_ptr<Caller>>& callers, double seconds,
-                      double processor_seconds) {
+                      double cpu_seconds) {
   std::vector<float> all;
   for (const auto& caller : callers) {
     if (!caller->failure().empty()) throw Error(ErrorCode::kIo, "a call failed: " + caller->failure());
@@ -145,17 +180,17 @@ nlohmann::json Report(const LoadOptions& options, const std::vector<std::unique_
   if (all.empty()) throw Error(ErrorCode::kIo, "no call ended in the time");
   std::sort(all.begin(), all.end());
   const auto n_calls = static_cast<double>(all.size());
-  const auto quantile = [&](double q) { return all[static_cast<size_t>(q * (n_calls - 1))]; };
-  return {{"calls_per_second", n_calls / seconds},
-          {"users_per_second", n_calls * options.batch / seconds},
-          {"p50_us", quantile(0.5)},
-          {"p99_us", quantile(0.99)},
-          {"server_cpu_us_per_call", processor_seconds * 1e6 / n_calls}};
+  return {{"seconds", seconds / n_calls},
+          {"p50_seconds", QuantileOf(all, 0.5) * 1e-6},
+          {"p99_seconds", QuantileOf(all, 0.99) * 1e-6},
+          {"cpu_seconds", cpu_seconds / n_calls},
+          {"work", options.batch / 1e3},
+          {"unit", "thousand users"}};
 }
 
-nlohmann::json Measure(const LoadOptions& options) {
-  Load load{options, ReadLines(options.users)};
-  const auto channels = Connect(options);
+nlohmann::json Measure(const LoadOptions& options, const std::vector<std::string>& users, const Channels& channels,
+                       pid_t server) {
+  Load load{options, users};
   std::latch done(options.callers);
   std::vector<std::unique_ptr<Caller>> callers;
   for (int i = 0; i < options.callers; ++i)
@@ -164,19 +199,22 @@ nlohmann::json Measure(const LoadOptions& options) {
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.warm_up));
   for (const auto& caller : callers) caller->Start();
   std::this_thread::sleep_until(load.from);
-  const double processor_before = options.server_pid > 0 ? ProcessorSeconds(options.server_pid) : 0;
+  const double cpu_before = ProcessorSeconds(server);
   std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
-  const double processor_after = options.server_pid > 0 ? ProcessorSeconds(options.server_pid) : 0;
+  const double cpu = ProcessorSeconds(server) - cpu_before;
   const double seconds = std::chrono::duration<double>(Clock::now() - load.from).count();
   load.stop = true;
   done.wait();
-  return Report(options, callers, seconds, processor_after - processor_before);
+  return Report(options, callers, seconds, cpu);
 }
 
-int Run(int argc, char** argv) {
-  CLI::App app("Closed-loop load on a server.");
+}  // namespace
+
+int RunServingLoad(int argc, char** argv) {
+  CLI::App app("Closed-loop load on a server that this starts and stops.");
   LoadOptions options;
-  app.add_option("--server", options.server, "its address")->required();
+  std::string errors = "/dev/null";
+  app.add_option("server", options.server, "its command, behind --")->required();
   app.add_option("--users", options.users, "a file of user ids, one a line; each call takes the next")->required();
   app.add_option("--callers", options.callers, "calls in flight")->check(CLI::PositiveNumber);
   app.add_option("--connections", options.connections, "connections they share")->check(CLI::PositiveNumber);
@@ -185,20 +223,23 @@ int Run(int argc, char** argv) {
   app.add_option("--n", options.n, "items a user");
   app.add_option("--warm-up", options.warm_up, "seconds that do not count");
   app.add_option("--seconds", options.seconds, "seconds that count")->check(CLI::PositiveNumber);
-  app.add_option("--server-pid", options.server_pid, "the server's process, for its processor time");
+  app.add_option("--errors", errors, "where the server's standard error goes");
   CLI11_PARSE(app, argc, argv);
-  std::cout << Measure(options).dump() << std::endl;
+
+  const std::vector<std::string> users = ReadLines(options.users);
+  const StopSignals signals;
+  BenchProcess server(signals, options.server, errors);
+  const std::string address = nlohmann::json::parse(server.ReadLine()).at("listening");
+  nlohmann::json report;
+  {
+    const Channels channels = Connect(options, address);
+    report["answer"] = {{"first_replies", FirstReplies(options, users, channels)}};
+    report["measures"]["a call"] = Measure(options, users, channels, server.pid());
+  }
+  report["versions"] = {{"gRPC", grpc::Version()}};
+  report["peak_rss_bytes"] = server.Stop().usage.peak_rss_bytes;
+  std::cout << report.dump() << std::endl;
   return 0;
 }
 
-}  // namespace
 }  // namespace kindred
-
-int main(int argc, char** argv) {
-  try {
-    return kindred::Run(argc, argv);
-  } catch (const kindred::Error& error) {
-    std::cerr << error.what() << "\n";
-    return 1;
-  }
-}

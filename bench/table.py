@@ -1,4 +1,4 @@
-"""What the bench drivers share: the machine, the commit, medians, and Markdown."""
+"""What the GPU table is made of: the machine, the commit, medians, and Markdown."""
 import os
 import platform
 import statistics
