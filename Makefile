@@ -24,8 +24,8 @@ deps:
 
 bench: build
 	@scripts/install_deps.sh --peers
-	@cmake --build $(BUILD) -j $(JOBS)
-	@BUILD=$(BUILD) bench/run.sh
+	@cmake --build $(BUILD) --target kindred-bench -j $(JOBS)
+	@$(BUILD)/kindred-bench $(WORKLOADS) --out bench/results
 
 fuzz:
 	@scripts/install_deps.sh --fuzz

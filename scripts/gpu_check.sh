@@ -142,7 +142,7 @@ tests parity 90 '*/cuda:*/cuda_float32'
 small='*/cuda:*AlsTest*/cuda_float32:-*ManyFactors*:*AThousandFactors*:*HugeRows*:*ManyQueries*:*LittleMemory*'
 for tool in memcheck racecheck; do
   if sanitizer=$(command -v compute-sanitizer || ls "$(dirname "${nvcc:-/}")/compute-sanitizer" 2> /dev/null); then
-    tests "$tool" 80 "$small" "$sanitizer" --tool "$tool" --kernel-name kns=kindred --report-api-errors no --error-exitcode 9
+    tests "$tool" 130 "$small" "$sanitizer" --tool "$tool" --kernel-name kns=kindred --report-api-errors no --error-exitcode 9
   else
     note 'NOT RUN' "$tool" 0 'compute-sanitizer is not installed'
   fi

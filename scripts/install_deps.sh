@@ -19,7 +19,7 @@ packages=(
   libeigen3-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   zlib1g-dev libzstd-dev libzip-dev libxxhash-dev libssl-dev libsimdjson-dev libpq-dev
-  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
+  libgtest-dev libgmock-dev librapidcheck-dev
   clang-format-14 python3 python3-grpcio python3-protobuf
 )
 parquet=no
@@ -83,11 +83,13 @@ if [[ $parquet == yes && ! -x .venv-parquet/bin/python ]]; then
   }
 fi
 
-if [[ $peers == yes && ! -x .venv-peers/bin/python ]]; then
-  echo "Installing the bench's peers from PyPI into .venv-peers: implicit, numpy, scipy, pandas, pyarrow, matplotlib"
+peer_packages=("implicit==0.7.3" numpy scipy pandas pyarrow scikit-learn)
+if [[ $peers == yes && "$(cat .venv-peers/packages 2> /dev/null)" != "${peer_packages[*]}" ]]; then
+  echo "Installing the bench's peers from PyPI into .venv-peers: ${peer_packages[*]}"
   python3 -m venv .venv-peers
-  .venv-peers/bin/pip install --quiet "implicit==0.7.3" numpy scipy pandas pyarrow matplotlib || {
+  .venv-peers/bin/pip install --quiet "${peer_packages[@]}" || {
     rm -rf .venv-peers
     exit 1
   }
+  echo "${peer_packages[*]}" > .venv-peers/packages
 fi
