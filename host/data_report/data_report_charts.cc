@@ -196,7 +196,7 @@ std::string WeekdayChartHtml(const json& times) {
 }
 
 std::string TailChartHtml(const json& report) {
-  LogLineChart chart = {"Share that has so many events or more", "events", "share", {}, {}, {}};
+  LineChart chart = {"Share that has so many events or more", "events", "share", {}, {}, {}, true};
   for (const char* side : {"users", "items"}) {
     LineSeries line = {side, {}};
     for (const json& point : report[side]["tail"])
@@ -206,7 +206,7 @@ std::string TailChartHtml(const json& report) {
   }
   chart.x_text = [](double x) { return ShortText(x); };
   chart.y_text = [](double y) { return PercentText(y); };
-  return LogLineChartHtml(chart);
+  return LineChartHtml(chart);
 }
 
 }  // namespace kindred

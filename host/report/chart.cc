@@ -166,9 +166,20 @@ struct Axis {
   std::function<double(double value)> place;
 };
 
-/// Lines over two axes. `description` says what they are beside their names.
-template <class Chart>
-std::string LinesHtml(const Chart& chart, const Axis& x_axis, const Axis& y_axis, const std::string& description) {
+Axis LinearAxis(double min, double max, int n) {
+  const std::vector<double> ticks = RangeTicks(min, max, n);
+  return {ticks, [ticks](double value) { return (value - ticks.front()) / (ticks.back() - ticks.front()); }};
+}
+
+Axis LogAxis(double min, double max) {
+  const std::vector<double> ticks = LogTicks(min, max);
+  return {ticks, [ticks](double value) {
+            return std::log10(value / ticks.front()) / std::log10(ticks.back() / ticks.front());
+          }};
+}
+
+/// `description` says what the axes are beside their names.
+std::string LinesHtml(const LineChart& chart, const Axis& x_axis, const Axis& y_axis, const std::string& description) {
   Plot plot;
   plot.title = chart.title;
   plot.description = chart.y_name + " over " + chart.x_name + description;
@@ -198,25 +209,12 @@ std::string LinesHtml(const Chart& chart, const Axis& x_axis, const Axis& y_axis
 std::string LineChartHtml(const LineChart& chart) {
   constexpr int kXTicks = 6;
   Bounds bounds = BoundsOf(chart.series);
-  if (bounds.min_x > bounds.max_x) bounds = {0, 1, 0, 1};
-  const auto axis = [](double min, double max, int n) {
-    const std::vector<double> ticks = RangeTicks(min, max, n);
-    return Axis{ticks, [ticks](double value) { return (value - ticks.front()) / (ticks.back() - ticks.front()); }};
-  };
-  return LinesHtml(chart, axis(bounds.min_x, bounds.max_x, kXTicks), axis(bounds.min_y, bounds.max_y, kYTicks), "");
-}
-
-std::string LogLineChartHtml(const LogLineChart& chart) {
-  Bounds bounds = BoundsOf(chart.series);
-  if (bounds.min_x > bounds.max_x) bounds = {1, 1, 1, 1};
-  const auto axis = [](double min, double max) {
-    const std::vector<double> ticks = LogTicks(min, max);
-    return Axis{ticks, [ticks](double value) {
-                  return std::log10(value / ticks.front()) / std::log10(ticks.back() / ticks.front());
-                }};
-  };
-  return LinesHtml(chart, axis(bounds.min_x, bounds.max_x),
-                   axis(std::min(bounds.min_y, bounds.max_y / 10), bounds.max_y), ", both axes logarithmic");
+  if (bounds.min_x > bounds.max_x) bounds = chart.logarithmic ? Bounds{1, 1, 1, 1} : Bounds{0, 1, 0, 1};
+  if (chart.logarithmic)
+    return LinesHtml(chart, LogAxis(bounds.min_x, bounds.max_x),
+                     LogAxis(std::min(bounds.min_y, bounds.max_y / 10), bounds.max_y), ", both axes logarithmic");
+  return LinesHtml(chart, LinearAxis(bounds.min_x, bounds.max_x, kXTicks),
+                   LinearAxis(bounds.min_y, bounds.max_y, kYTicks), "");
 }
 
 std::string HeatMapHtml(const HeatMap& map) {

@@ -38,7 +38,7 @@ struct LineSeries {
   bool dots = false;                              // points by themselves, without a line
 };
 
-/// Lines, or series of points, over two linear axes that span what is there.
+/// Lines, or series of points, over two axes that span what is there.
 struct LineChart {
   std::string title;
   std::string x_name;
@@ -46,19 +46,9 @@ struct LineChart {
   std::vector<LineSeries> series;
   std::function<std::string(double)> x_text;  // of ticks and in the table
   std::function<std::string(double)> y_text;
+  bool logarithmic = false;  // both axes; x and y > 0
 };
 std::string LineChartHtml(const LineChart& chart);
-
-/// Lines over two logarithmic axes: x and y > 0.
-struct LogLineChart {
-  std::string title;
-  std::string x_name;
-  std::string y_name;
-  std::vector<LineSeries> series;
-  std::function<std::string(double)> x_text;  // of ticks and in the table
-  std::function<std::string(double)> y_text;
-};
-std::string LogLineChartHtml(const LogLineChart& chart);
 
 /// Cells are the stronger the larger their values; the largest is written below.
 struct HeatMap {

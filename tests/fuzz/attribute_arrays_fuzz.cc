@@ -4,13 +4,13 @@
 // Input: one byte that picks a file of a small table or its description, then edits of three bytes: where (16 bits),
 // and what.
 #include <cmath>
-#include <fstream>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "host/data/attribute_table.h"
-#include "host/store/checksum.h"
 #include "kernels/error.h"
+#include "tests/support/editable_artifact.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
@@ -50,31 +50,13 @@ struct Stored {
     table.AddTo(writer, kPrefix);
     described = table.Describe().dump();
     writer.Commit({});
-    manifest = nlohmann::json::parse(Content(path / "manifest.json"));
-    for (const auto& [name, entry] : manifest["files"].items()) files.emplace_back(name, Content(path / name));
-  }
-
-  void Put(const std::string& name, const std::string& content) const {
-    std::ofstream(path / name, std::ios::binary) << content;
-  }
-
-  /// A manifest that says this is what the file holds.
-  void PutManifest(const std::string& name, const std::string& content) const {
-    nlohmann::json changed = manifest;
-    FileChecksum checksum;
-    checksum.Add(std::as_bytes(std::span(content)));
-    checksum.Finish();
-    changed["files"][name] = {{"bytes", checksum.bytes()}, {"xxh3_blocks", checksum.blocks()}};
-    const std::string text = changed.dump();
-    Put("manifest.json", text);
-    Put("manifest.json.sha256", Sha256(text) + "  manifest.json\n");
+    artifact.emplace(path);
   }
 
   TemporaryFolder folder;
   std::filesystem::path path = folder.path() / "table";
-  nlohmann::json manifest;
   std::string described;
-  std::vector<std::pair<std::string, std::string>> files;
+  std::optional<EditableArtifact> artifact;
 };
 
 /// Reads all that an expression may read.
@@ -104,15 +86,12 @@ double Follow(const AttributeTable& table) {
 void Run(std::span<const uint8_t> input) {
   static const Stored stored;
   if (input.empty()) return;
-  const size_t pick = input[0] % (stored.files.size() + 1);
-  const bool of_description = pick == stored.files.size();
-  const std::string& original = of_description ? stored.described : stored.files[pick].second;
-  std::string content = original;
-  for (size_t at = 1; at + 2 < input.size(); at += 3)
-    content[(input[at] | size_t{input[at + 1]} << 8) % content.size()] = static_cast<char>(input[at + 2]);
-  const std::string& name = stored.files[of_description ? 0 : pick].first;
-  if (!of_description) stored.Put(name, content);
-  stored.PutManifest(name, of_description ? stored.files[0].second : content);
+  const auto& files = stored.artifact->files();
+  const size_t pick = input[0] % (files.size() + 1);
+  const bool of_description = pick == files.size();
+  const auto& [name, original] = files[of_description ? 0 : pick];
+  const std::string content = EditableArtifact::Edited(of_description ? stored.described : original, input.subspan(1));
+  stored.artifact->Replace(name, of_description ? original : content);
   try {
     const auto described = nlohmann::json::parse(of_description ? content : stored.described, nullptr, false);
     const auto artifact = Artifact::Open(stored.path, "dataset");
@@ -120,7 +99,7 @@ void Run(std::span<const uint8_t> input) {
     static_cast<void>(sum);
   } catch (const Error&) {
   }
-  if (!of_description) stored.Put(name, original);
+  stored.artifact->Replace(name, original);
 }
 
 }  // namespace

@@ -2,18 +2,18 @@
 //
 // Input: one byte that picks a file of a small checkpoint, then edits of three bytes: where (16 bits), and what.
 #include <cstdlib>
-#include <fstream>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "host/models/checkpoint.h"
-#include "host/store/checksum.h"
+#include "tests/support/editable_artifact.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
 namespace {
 
 constexpr const char* kModel = "m";
-constexpr const char* kManifest = "manifest.json";
 
 struct Written {
   Written() {
@@ -24,33 +24,12 @@ struct Written {
     checkpoint.epochs = {{1, 3.5}, {2, 1.25}};
     checkpoint.state = {5, 0.25, {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 4}, {2, 1}, 0.75}};
     WriteCheckpoint(store, kModel, checkpoint);
-    manifest = nlohmann::json::parse(Content(path() / kManifest));
-    files.emplace_back(kManifest, manifest.dump());
-    for (const auto& [name, entry] : manifest["files"].items()) files.emplace_back(name, Content(path() / name));
-  }
-
-  std::filesystem::path path() const { return CheckpointPath(store, kModel); }
-  void Put(const std::string& name, const std::string& content) const {
-    std::ofstream(path() / name, std::ios::binary) << content;
-  }
-  void PutManifest(const std::string& text) const {
-    Put(kManifest, text);
-    Put("manifest.json.sha256", Sha256(text) + "  manifest.json\n");
-  }
-  /// A manifest that says this is what the file holds.
-  void PutManifestFor(const std::string& name, const std::string& content) const {
-    nlohmann::json changed = manifest;
-    FileChecksum checksum;
-    checksum.Add(std::as_bytes(std::span(content)));
-    checksum.Finish();
-    changed["files"][name] = {{"bytes", checksum.bytes()}, {"xxh3_blocks", checksum.blocks()}};
-    PutManifest(changed.dump());
+    artifact.emplace(CheckpointPath(store, kModel));
   }
 
   TemporaryFolder folder;
   ModelStore store{folder.path()};
-  nlohmann::json manifest;
-  std::vector<std::pair<std::string, std::string>> files;
+  std::optional<EditableArtifact> artifact;
 };
 
 void CheckWhole(const Checkpoint& checkpoint) {
@@ -65,21 +44,21 @@ void CheckWhole(const Checkpoint& checkpoint) {
 void Run(std::span<const uint8_t> input) {
   static const Written written;
   if (input.empty()) return;
-  const auto& [name, original] = written.files[input[0] % written.files.size()];
-  std::string content = original;
-  for (size_t at = 1; at + 2 < input.size(); at += 3)
-    content[(input[at] | size_t{input[at + 1]} << 8) % content.size()] = static_cast<char>(input[at + 2]);
-  if (name == kManifest) {
-    written.PutManifest(content);
-  } else {
-    written.Put(name, content);
-    written.PutManifestFor(name, content);
-  }
+  const EditableArtifact& artifact = *written.artifact;
+  const size_t pick = input[0] % (artifact.files().size() + 1);
+  const bool of_manifest = pick == 0;
+  const std::string manifest = artifact.manifest().dump();
+  const auto& [name, original] = artifact.files()[of_manifest ? 0 : pick - 1];
+  const std::string content = EditableArtifact::Edited(of_manifest ? manifest : original, input.subspan(1));
+  if (of_manifest)
+    artifact.ReplaceManifest(content);
+  else
+    artifact.Replace(name, content);
   try {
     CheckWhole(ReadCheckpoint(written.store, kModel));
   } catch (const Error&) {
   }
-  if (name != kManifest) written.Put(name, original);
+  artifact.Replace(name, original);
 }
 
 }  // namespace

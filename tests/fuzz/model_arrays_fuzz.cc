@@ -2,11 +2,12 @@
 //
 // Input: one byte that picks a file of a small model, then edits of three bytes: where (16 bits), and what.
 #include <cstdlib>
-#include <fstream>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "host/models/model.h"
-#include "host/store/checksum.h"
+#include "tests/support/editable_artifact.h"
 #include "tests/support/small_model.h"
 #include "tests/support/temporary_folder.h"
 
@@ -18,31 +19,12 @@ constexpr const char* kModel = "m";
 struct Version {
   Version() {
     PublishModel(store, kModel, SmallModel().Rate().view(), {});
-    manifest = nlohmann::json::parse(Content(store.VersionPath(kModel, 1) / "manifest.json"));
-    for (const auto& [name, entry] : manifest["files"].items())
-      files.emplace_back(name, Content(store.VersionPath(kModel, 1) / name));
-  }
-
-  void Put(const std::string& name, const std::string& content) const {
-    std::ofstream(store.VersionPath(kModel, 1) / name, std::ios::binary) << content;
-  }
-
-  /// A manifest that says this is what the file holds.
-  void PutManifest(const std::string& name, const std::string& content) const {
-    nlohmann::json changed = manifest;
-    FileChecksum checksum;
-    checksum.Add(std::as_bytes(std::span(content)));
-    checksum.Finish();
-    changed["files"][name] = {{"bytes", checksum.bytes()}, {"xxh3_blocks", checksum.blocks()}};
-    const std::string text = changed.dump();
-    Put("manifest.json", text);
-    Put("manifest.json.sha256", Sha256(text) + "  manifest.json\n");
+    artifact.emplace(store.VersionPath(kModel, 1));
   }
 
   TemporaryFolder folder;
   ModelStore store{folder.path()};
-  nlohmann::json manifest;
-  std::vector<std::pair<std::string, std::string>> files;
+  std::optional<EditableArtifact> artifact;
 };
 
 /// Reads all that those who use a model may read.
@@ -80,18 +62,15 @@ double Follow(const ModelView& model) {
 void Run(std::span<const uint8_t> input) {
   static const Version version;
   if (input.empty()) return;
-  const auto& [name, original] = version.files[input[0] % version.files.size()];
-  std::string content = original;
-  for (size_t at = 1; at + 2 < input.size(); at += 3)
-    content[(input[at] | size_t{input[at + 1]} << 8) % content.size()] = static_cast<char>(input[at + 2]);
-  version.Put(name, content);
-  version.PutManifest(name, content);
+  const auto& files = version.artifact->files();
+  const auto& [name, original] = files[input[0] % files.size()];
+  version.artifact->Replace(name, EditableArtifact::Edited(original, input.subspan(1)));
   try {
     volatile double sum = Follow(Model::Open(version.store, kModel)->view());
     static_cast<void>(sum);
   } catch (const Error&) {
   }
-  version.Put(name, original);
+  version.artifact->Replace(name, original);
 }
 
 }  // namespace

@@ -69,21 +69,21 @@ TEST(LineChart, PointsAreWhereTheyBelong) {
   EXPECT_THAT(LineChartHtml(chart), HasSubstr("s0 dot\" d=\"M0.00 300.00h0M500.00 150.00h0M1000.00 0.00h0h0\"/>"));
 }
 
-TEST(LogLineChart, OfAnySize) {
+TEST(LogarithmicLineChart, OfAnySize) {
   for (const size_t n : {0, 1, 2, 33}) {
-    LogLineChart chart = {kHostile, kHostile, kHostile, {}, ShortText, PercentText};
+    LineChart chart = {kHostile, kHostile, kHostile, {}, ShortText, PercentText, true};
     for (int s = 0; s < 2; ++s) {
       chart.series.push_back({kHostile, {}});
       for (size_t i = 1; i <= n; ++i)
         chart.series.back().points.emplace_back(static_cast<double>(i), 1 / static_cast<double>(i));
     }
-    ExpectSound(LogLineChartHtml(chart));
+    ExpectSound(LineChartHtml(chart));
   }
 }
 
-TEST(LogLineChart, PointsAreWhereTheyBelong) {
-  const LogLineChart chart = {"t", "x", "y", {{"a", {{1, 1}, {10, 0.1}, {100, 0.01}}}}, ShortText, PercentText};
-  EXPECT_THAT(LogLineChartHtml(chart),
+TEST(LogarithmicLineChart, PointsAreWhereTheyBelong) {
+  const LineChart chart = {"t", "x", "y", {{"a", {{1, 1}, {10, 0.1}, {100, 0.01}}}}, ShortText, PercentText, true};
+  EXPECT_THAT(LineChartHtml(chart),
               HasSubstr("<path class=\"line s0\" d=\"M0.00 0.00L500.00 150.00L1000.00 300.00"));
 }
 
