@@ -178,6 +178,7 @@ struct AlsShape {
   int64_t nnz = 0;
   int64_t n_factors = 0;
   bool has_targets = false;  // beside the weights
+  AlsMethod method = AlsMethod::kExact;
 };
 
 /// Memory of a fit, before any of it is taken.

@@ -41,13 +41,13 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
   fitted.algorithm = options.algorithm;
   fitted.objective = options.als.objective;
   fitted.popularity = ItemPopularity(interactions.view());
-  if (options.algorithm == "als") CheckAlsOptions(options.als);
   const bool ratings = options.als.objective.has_ratings();
   if (options.algorithm == "als")
     fitted.factors = working.Run("fitting", [&](Backend& backend) {
       AlsState start = checkpoints.Start(working, fitted.epochs);
       const CsrView view = interactions.view();
-      fitted.plan = backend.PlanAls({view.n_rows, view.n_cols, view.nnz(), options.als.n_factors, ratings});
+      fitted.plan = backend.PlanAls(
+          {view.n_rows, view.n_cols, view.nnz(), options.als.n_factors, ratings, options.als.solver.method});
       if (events.stage)
         events.stage(fmt::format("memory: at most {} GiB, of {} there{}", GiB(fitted.plan.peak_bytes),
                                  GiB(fitted.plan.available_bytes),

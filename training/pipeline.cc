@@ -345,9 +345,10 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
     throw Error(ErrorCode::kUsage,
                 "--resume and --warm-start are for --algorithm als of implicit feedback only; this is " +
                     (options.algorithm == "als" ? "of explicit feedback" : options.algorithm));
+  if (options.algorithm == "als") CheckAlsOptions(options.als);
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {
-    if (options.test_paths.empty() && options.split.kind == SplitKind::kNone)
+    if (!HasHoldout(options))
       throw Error(ErrorCode::kUsage, "--metrics-out: nothing is held out to measure; --split or --test does");
     CheckMetricsFolder(options.metrics_out, options.overwrite_metrics);
   }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "kernels/backend.h"
@@ -10,10 +11,11 @@
 namespace kindred {
 
 struct SolverFlags {
-  std::string method = "exact";  // or "cg", "blocks"
-  int64_t cg_steps = 3;
-  int64_t block_size = 64;
+  std::optional<std::string> method;  // "exact" (the default), "cg" or "blocks"
+  std::optional<int64_t> cg_steps;    // defaults as of AlsSolver
+  std::optional<int64_t> block_size;
 
+  /// Throws kUsage for a setting of another method.
   AlsSolver Solver() const;
 };
 

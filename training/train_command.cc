@@ -37,7 +37,8 @@ struct TrainFlags {
   std::string split_time;
   std::string checkpoint_every = "60s";
   std::string gram_precision = "bf16x3";
-  std::string svd_shrinkage = "0";
+  std::optional<double> svd_tolerance;
+  std::optional<std::string> svd_shrinkage;  // a number, or "auto"
   std::vector<std::string> require, max_drop;
   std::string feedback = "implicit";
   // By default as the feedback wants them.
@@ -97,7 +98,19 @@ AlsObjective Objective(const TrainFlags& flags) {
   return objective;
 }
 
+void CheckAlgorithm(const TrainFlags& flags) {
+  const std::string& algorithm = flags.options.algorithm;
+  const auto only = [&](const char* flag, bool given, const char* other) {
+    if (given && algorithm != other)
+      throw Error(ErrorCode::kUsage, fmt::format("{} is for --algorithm {}, and this is {}", flag, other, algorithm));
+  };
+  only("--solver", flags.solver.method.has_value(), "als");
+  only("--svd-tolerance", flags.svd_tolerance.has_value(), "svd");
+  only("--svd-shrinkage", flags.svd_shrinkage.has_value(), "svd");
+}
+
 TrainOptions Resolve(const TrainFlags& flags) {
+  CheckAlgorithm(flags);
   TrainOptions options = flags.options;
   options.test_paths = ExpandInputs(options.test_paths);
   options.test_reader = flags.test.Options(options.test_paths);
@@ -108,8 +121,11 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
-  options.svd.shrinkage.reset();
-  if (flags.svd_shrinkage != "auto") options.svd.shrinkage = std::stod(flags.svd_shrinkage);
+  options.svd.tolerance = flags.svd_tolerance.value_or(options.svd.tolerance);
+  if (flags.svd_shrinkage == "auto")
+    options.svd.shrinkage.reset();
+  else if (flags.svd_shrinkage)
+    options.svd.shrinkage = std::stod(*flags.svd_shrinkage);
   options.checkpoints.every = ParseCheckpointEvery(flags.checkpoint_every);
   for (const std::string& text : flags.require) options.gate.bounds.push_back(ParseMetricBound(text));
   for (const std::string& text : flags.max_drop) options.gate.drops.push_back(ParseMetricDrop(text));
@@ -192,12 +208,12 @@ void AddTrainCommand(CommandLine& program) {
   AddSolverFlags(*app, flags->solver);
   app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split")
       ->check(Within(0, kLargestSeed));
-  app->add_option("--svd-tolerance", options.svd.tolerance, "relative error of each singular value (svd)")
+  app->add_option("--svd-tolerance", flags->svd_tolerance, "relative error of each singular value (svd); default: 1e-4")
       ->check(Within(1e-7, 0.05));
   app->add_option(
          "--svd-shrinkage", flags->svd_shrinkage,
-         "weight of the ridge on the spectrum, times the least value kept, squared (svd); 0: PureSVD; auto: chosen "
-         "on a slice of the training data")
+         "weight of the ridge on the spectrum, times the least value kept, squared (svd); 0, the default: PureSVD; "
+         "auto: chosen on a slice of the training data")
       ->check(IsAutoOr(0, kLargestWeight));
   app->add_option("--threads", options.n_threads, "threads to use; 0: one a core")->check(Within(0, 1024));
   app->add_option("--backend", options.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));

@@ -180,8 +180,8 @@ AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOption
   CheckAlsOptions(options);
   CheckStart(start, interactions, options);
   if (start.n_half_steps == 2 * options.epochs + 1) return std::move(start.factors);
-  const AlsPlan plan =
-      backend.PlanAls({interactions.n_rows, interactions.n_cols, interactions.nnz(), options.n_factors});
+  const AlsPlan plan = backend.PlanAls(
+      {interactions.n_rows, interactions.n_cols, interactions.nnz(), options.n_factors, false, options.solver.method});
   const Csr transpose = Transpose(interactions);
   AlsFit fit(backend, interactions, transpose.view(), options, plan.max_entry_bytes);
   fit.Begin(std::move(start));

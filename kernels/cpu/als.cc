@@ -95,7 +95,7 @@ bool SolveInDouble(const AlsHalfStep& step, float regularization, AlsRow& row) {
   const Eigen::LLT<Eigen::MatrixXd> factor(system);
   if (factor.info() != Eigen::Success) return false;
   const Eigen::VectorXd pivots = factor.matrixLLT().diagonal();
-  const double smallest = std::sqrt(static_cast<double>(f)) * 0x1p-44;  // kRounding of simd_primal.cc, for double
+  const double smallest = std::sqrt(static_cast<double>(f)) * 0x1p-44;  // kRounding of simd_dense.h, for double
   for (int64_t k = 0; k < f; ++k)
     if (!(pivots[k] * pivots[k] > smallest * diagonal[k])) return false;
   const Eigen::VectorXd x = factor.solve(right);
@@ -304,11 +304,11 @@ AlsPlan CpuBackend::PlanAls(const AlsShape& shape) const {
   const int64_t n_rows = shape.n_users + shape.n_items;
   const int64_t each_row = shape.n_factors * 4 + 4 + 8 + 8 + static_cast<int64_t>(sizeof(int64_t));
   const int64_t n_parts = std::min(PartsAtOnce(shape.n_factors), shape.nnz / kPartEntries);
-  const int64_t scratch =
-      pool_.n_threads() *
-      std::max(RowSolver::ScratchSize(shape.n_factors),
-               RowSolver::DiagonalsSize(shape.n_factors) +
-                   ApproximateStepWorkspace(std::max(shape.n_users, shape.n_items), shape.n_factors));
+  int64_t scratch = RowSolver::ScratchSize(shape.n_factors);
+  if (shape.method != AlsMethod::kExact)
+    scratch = std::max(scratch, RowSolver::DiagonalsSize(shape.n_factors) +
+                                    ApproximateStepWorkspace(std::max(shape.n_users, shape.n_items), shape.n_factors));
+  scratch *= pool_.n_threads();
   return {n_rows * each_row + (scratch + n_parts * PrimalSystemSize(shape.n_factors)) * 4, Describe().memory_bytes,
           INT64_MAX, false};
 }

@@ -7,7 +7,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/cpu/simd_product.h"
+#include "kernels/cpu/simd_svd.h"
 
 namespace kindred {
 

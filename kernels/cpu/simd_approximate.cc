@@ -15,7 +15,6 @@ typedef float Vec8 __attribute__((vector_size(32)));
 #endif
 
 constexpr int64_t kPanelRows = 64;
-constexpr float kRounding = 0x1p-15f;   // as in simd_primal.cc
 constexpr float kTinyDiagonal = 1e-6f;  // of D against its largest: below it D is no preconditioner
 constexpr double kConverged = 0x1p-46;  // of the squared residual against the first: what float32 can reach
 

@@ -7,6 +7,10 @@
 
 namespace kindred::KINDRED_SIMD_NAMESPACE {
 
+/// Below it, times sqrt(n), of its diagonal entry a pivot is lost: 512 times 2^-24, rounding grown by the conditioning
+/// of what came before.
+inline constexpr float kRounding = 0x1p-15f;
+
 /// gram[r][c] = m[r] . m[c] for r <= c, and for some c below; n_rows a multiple of 4, zero rows filling up.
 void RowGram(const float* m, int64_t n_rows, int64_t width, float* gram, int64_t stride);
 

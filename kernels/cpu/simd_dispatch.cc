@@ -1,5 +1,5 @@
 #include "kernels/cpu/simd.h"
-#include "kernels/cpu/simd_product.h"
+#include "kernels/cpu/simd_svd.h"
 
 #include <algorithm>
 

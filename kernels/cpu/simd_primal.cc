@@ -4,7 +4,6 @@
 namespace kindred::KINDRED_SIMD_NAMESPACE {
 namespace {
 
-constexpr float kRounding = 0x1p-15f;    // 512 times 2^-24: rounding grown by the conditioning of what came before
 constexpr int64_t kGatherFloats = 8192;  // gathered at a time, and multiplied out of the first cache
 constexpr int64_t kMaxGatherRows = 64;
 

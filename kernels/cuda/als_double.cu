@@ -11,7 +11,7 @@
 namespace kindred::cuda {
 namespace {
 
-constexpr double kRounding = 0x1p-44;  // of a pivot's diagonal, times sqrt(f): kRounding of als_primal.cu, for double
+constexpr double kRounding = 0x1p-44;  // of a pivot's diagonal, times sqrt(f): kLostPivot of als_primal.h, for double
 constexpr int kThreads = 256;
 
 int64_t SystemBytes(int64_t f) {

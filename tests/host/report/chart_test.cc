@@ -83,8 +83,7 @@ TEST(LogarithmicLineChart, OfAnySize) {
 
 TEST(LogarithmicLineChart, PointsAreWhereTheyBelong) {
   const LineChart chart = {"t", "x", "y", {{"a", {{1, 1}, {10, 0.1}, {100, 0.01}}}}, ShortText, PercentText, true};
-  EXPECT_THAT(LineChartHtml(chart),
-              HasSubstr("<path class=\"line s0\" d=\"M0.00 0.00L500.00 150.00L1000.00 300.00"));
+  EXPECT_THAT(LineChartHtml(chart), HasSubstr("<path class=\"line s0\" d=\"M0.00 0.00L500.00 150.00L1000.00 300.00"));
 }
 
 TEST(HeatMap, StrengthFollowsTheValue) {

@@ -1,40 +1,19 @@
-// See simd_product.h: compiled once for each instruction set.
-#include "kernels/cpu/simd_product.h"
+// See simd_svd.h: compiled once for each instruction set.
+#include "kernels/cpu/simd_svd.h"
 
-#if KINDRED_SIMD_BYTES == 64
-#define KINDRED_SIMD_NAMESPACE simd_avx512
-#elif KINDRED_SIMD_BYTES == 32
-#define KINDRED_SIMD_NAMESPACE simd_avx2
-#else
-#define KINDRED_SIMD_NAMESPACE simd_baseline
-#endif
+#include "kernels/cpu/simd_vector.h"
 
 namespace kindred::KINDRED_SIMD_NAMESPACE {
 namespace {
 
-constexpr int64_t kLanes = KINDRED_SIMD_BYTES / 4;
 constexpr int kVectors = kSimdPanelColumns / kLanes;  // of a panel's columns
 // Rows of a block of accumulators: what the registers hold beside them, and a divisor of kSimdPanelColumns.
-constexpr int kBlock = KINDRED_SIMD_BYTES == 64 ? 16 : KINDRED_SIMD_BYTES == 32 ? 4 : 2;
+constexpr int kBlock = kManyRegisters ? 16 : KINDRED_SIMD_BYTES == 32 ? 4 : 2;
 constexpr int64_t kAhead = 12;  // entries between the one that is added and the one that is fetched
 constexpr int64_t kLineFloats = 16;
 
-typedef float Vec __attribute__((vector_size(KINDRED_SIMD_BYTES)));
-typedef float VecAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(4), may_alias));
-
-typedef double Wide __attribute__((vector_size(KINDRED_SIMD_BYTES)));
-typedef double WideAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(8), may_alias));
+typedef double DoublesAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(8), may_alias));
 typedef float HalfAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES / 2), aligned(4), may_alias));
-
-inline Vec Load(const float* p) {
-  return *reinterpret_cast<const VecAnywhere*>(p);
-}
-inline void Store(float* p, Vec v) {
-  *reinterpret_cast<VecAnywhere*>(p) = v;
-}
-inline Vec Splat(float x) {
-  return x - Vec{};  // a plain broadcast; with + the compiler must turn -0 into 0
-}
 
 struct Entries {
   const int32_t* indices;
@@ -118,16 +97,16 @@ void AddTransposedProduct(const float* a, int64_t a_width, const float* b, int64
 // c[i][j] += sum over rows r of a[r][i] a[r][j] for 4 i and 2 vectors of j.
 inline void AddGramBlock(const float* a, int64_t width, int64_t n_rows, int64_t i, int64_t j, double* c) {
   constexpr int64_t kWideLanes = kLanes / 2;
-  Wide sums[4][2] = {};
+  Doubles sums[4][2] = {};
   for (int64_t r = 0; r < n_rows; ++r) {
     const float* row = a + r * width;
-    Wide right[2];
+    Doubles right[2];
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v)
-      right[v] = __builtin_convertvector(*reinterpret_cast<const HalfAnywhere*>(row + j + v * kWideLanes), Wide);
+      right[v] = __builtin_convertvector(*reinterpret_cast<const HalfAnywhere*>(row + j + v * kWideLanes), Doubles);
 #pragma GCC unroll 4
     for (int x = 0; x < 4; ++x) {
-      const Wide left = Wide{} + static_cast<double>(row[i + x]);
+      const Doubles left = Doubles{} + static_cast<double>(row[i + x]);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) sums[x][v] += left * right[v];
     }
@@ -136,7 +115,7 @@ inline void AddGramBlock(const float* a, int64_t width, int64_t n_rows, int64_t 
   for (int x = 0; x < 4; ++x)
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v)
-      *reinterpret_cast<WideAnywhere*>(c + (i + x) * width + j + v * kWideLanes) += sums[x][v];
+      *reinterpret_cast<DoublesAnywhere*>(c + (i + x) * width + j + v * kWideLanes) += sums[x][v];
 }
 
 void AddGramInDouble(const float* a, int64_t width, int64_t n_rows, double* c) {
