@@ -7,8 +7,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "host/intake/parquet.h"
 #include "host/store/checksum.h"
 #include "tests/host/intake/rows.h"
@@ -255,14 +253,8 @@ TEST_F(ParquetSourceTest, EveryCodec) {
 TEST_F(ParquetSourceTest, ManyThreadsParseTheirBlocks) {
   WriteParquet(Path(), *Numbered(20000), {.row_group_rows = 5000});
   const std::unique_ptr<RowSource> source = OpenParquet(Path(), Options(20000));
-  source->Select(std::vector<int>{1, 0, 2});
-  std::vector<std::unique_ptr<RowBlock>> blocks;
-  while (std::unique_ptr<RowBlock> block = source->Next()) blocks.push_back(std::move(block));
-  ASSERT_GT(blocks.size(), 4);
-  std::vector<RowCollector> collected(blocks.size());
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < blocks.size(); ++i) threads.emplace_back([&, i] { source->Parse(*blocks[i], collected[i]); });
-  for (std::thread& thread : threads) thread.join();
+  const std::vector<RowCollector> collected = ReadRowsOnThreads(*source, {1, 0, 2});
+  ASSERT_GT(collected.size(), 4);
   int64_t n = 0;
   for (const RowCollector& rows : collected)
     for (const Cells& row : rows.rows) ASSERT_EQ(row, NumberedRow(n++));

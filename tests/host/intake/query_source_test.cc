@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "host/intake/prepare.h"
 #include "host/store/checksum.h"
 #include "tests/host/intake/rows.h"
@@ -313,14 +311,8 @@ TEST(QuerySource, ManyThreadsParseTheirBlocks) {
   options.block_bytes = 20000;
   const std::unique_ptr<RowSource> source =
       OpenQuery("SELECT g AS n, 'text ' || g AS text FROM generate_series(1, 20000) g", options);
-  source->Select(std::vector<int>{1, 0});
-  std::vector<std::unique_ptr<RowBlock>> blocks;
-  while (std::unique_ptr<RowBlock> block = source->Next()) blocks.push_back(std::move(block));
-  ASSERT_GT(blocks.size(), 4);
-  std::vector<RowCollector> collected(blocks.size());
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < blocks.size(); ++i) threads.emplace_back([&, i] { source->Parse(*blocks[i], collected[i]); });
-  for (std::thread& thread : threads) thread.join();
+  const std::vector<RowCollector> collected = ReadRowsOnThreads(*source, {1, 0});
+  ASSERT_GT(collected.size(), 4);
   int n = 0;
   for (const RowCollector& rows : collected)
     for (const Cells& row : rows.rows) {

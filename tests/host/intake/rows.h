@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "host/intake/row_source.h"
@@ -55,6 +58,18 @@ class RowCollector : public RowSink {
     return cells;
   }
 };
+
+/// Reads these columns with a thread for each block; what the blocks have, in order.
+inline std::vector<RowCollector> ReadRowsOnThreads(RowSource& source, const std::vector<int>& columns) {
+  source.Select(columns);
+  std::vector<std::unique_ptr<RowBlock>> blocks;
+  while (std::unique_ptr<RowBlock> block = source.Next()) blocks.push_back(std::move(block));
+  std::vector<RowCollector> collected(blocks.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < blocks.size(); ++i) threads.emplace_back([&, i] { source.Parse(*blocks[i], collected[i]); });
+  for (std::thread& thread : threads) thread.join();
+  return collected;
+}
 
 /// Reads all that is left of some columns, or of all; returns the number of blocks.
 inline int ReadRows(RowSource& source, RowCollector& to, std::vector<int> columns) {
