@@ -90,8 +90,24 @@ run() {
   esac
 }
 
-# What a program of tests says it did.
-detail() { sed -nE 's/^\[  PASSED  \] ([0-9]+) tests?\.$/\1 tests passed/p; s/^\[  SKIPPED \] ([0-9]+) tests?, .*/\1 skipped/p' "$1" | paste -sd, | sed 's/,/, /g'; }
+# What a program of tests says it did, in all its shards.
+detail() {
+  awk '/^\[  PASSED  \] [0-9]+ tests?\.$/ { passed += $4; any = 1 } /^\[  SKIPPED \] [0-9]+ tests?, / { skipped += $4 }
+       END { if (any) printf "%d tests passed%s", passed, skipped ? ", " skipped " skipped" : "" }' "$1"
+}
+
+# in_shards N command...: the tests of one program, shared among N processes.
+in_shards() {
+  local n=$1 status=0 pids=() shard
+  shift
+  for ((shard = 0; shard < n; shard++)); do
+    GTEST_TOTAL_SHARDS=$n GTEST_SHARD_INDEX=$shard "$@" &
+    pids+=($!)
+  done
+  for shard in "${pids[@]}"; do wait "$shard" || status=$?; done
+  return "$status"
+}
+export -f in_shards
 
 # tests STEP SECONDS FILTER [runner...]: kernels_test; no test at all, as without the backend, is a failure.
 tests() {
@@ -142,7 +158,7 @@ tests parity 90 '*/cuda:*/cuda_float32'
 small='*/cuda:*AlsTest*/cuda_float32:-*ManyFactors*:*AThousandFactors*:*HugeRows*:*ManyQueries*:*LittleMemory*'
 for tool in memcheck racecheck; do
   if sanitizer=$(command -v compute-sanitizer || ls "$(dirname "${nvcc:-/}")/compute-sanitizer" 2> /dev/null); then
-    tests "$tool" 130 "$small" "$sanitizer" --tool "$tool" --kernel-name kns=kindred --report-api-errors no --error-exitcode 9
+    tests "$tool" 250 "$small" bash -c 'in_shards 6 "$@"' shards "$sanitizer" --tool "$tool" --kernel-name kns=kindred --report-api-errors no --error-exitcode 9
   else
     note 'NOT RUN' "$tool" 0 'compute-sanitizer is not installed'
   fi
