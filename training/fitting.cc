@@ -48,10 +48,6 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
       const CsrView view = interactions.view();
       fitted.plan = backend.PlanAls(
           {view.n_rows, view.n_cols, view.nnz(), options.als.n_factors, ratings, options.als.solver.method});
-      if (events.stage)
-        events.stage(fmt::format("memory: at most {} GiB, of {} there{}", GiB(fitted.plan.peak_bytes),
-                                 GiB(fitted.plan.available_bytes),
-                                 fitted.plan.streamed ? "; the interactions stay on the host" : ""));
       const auto on_epoch = [&](const AlsEpoch& epoch) {
         fitted.epochs.push_back(epoch);
         if (events.epoch) events.epoch(epoch);

@@ -14,6 +14,7 @@
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
 #include "host/text/text.h"
+#include "kernels/cpu/host_memory.h"
 #include "training/checkpoints.h"
 #include "training/evaluating.h"
 #include "training/explicit_feedback.h"
@@ -21,6 +22,7 @@
 #include "training/solver_options.h"
 #include "training/stopwatch.h"
 #include "training/training_facts.h"
+#include "training/training_plan.h"
 #include "training/warm_start.h"
 #include "training/working_backend.h"
 
@@ -66,7 +68,9 @@ class Training {
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
     if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
     WarnOfFuture();
+    PlanMemory(backend_, ExpectedSize(), options_);  // refused before anything large is made
     Split split = HoldOut();
+    if (options_.plan_only) return PlanOnly(split);
     const ModelLock lock = store_.Lock(options_.model);
     store_.CheckRoom(options_.model, LeastBytes());
     const PublishGate gate(options_.gate, store_, options_.model, KnownMetrics(options_), DescribeHoldout());
@@ -85,7 +89,7 @@ class Training {
       calibration_ = {calibration.at(0).get<std::vector<float>>(), calibration.at(1).get<std::vector<float>>()};
     } else {
       Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
-      fitted = Fit(kFitPhase, split.keep, report);
+      fitted = Fit(kFitPhase, split.keep, report, HeldOutUsers(split));
       if (HasHoldout(options_)) EvaluateOn(split, fitted, report);
     }
     if (!options_.gate.empty()) report["gate"] = gate.Judge(report["metrics"]);
@@ -93,6 +97,7 @@ class Training {
     const bool refit = publish && refits;
     if (refit) {
       Stage("fitting again on everything");
+      fitted = {};
       fitted = Fit(kRefitPhase, {}, report);
     }
     report.erase(kCalibration);
@@ -173,6 +178,54 @@ class Training {
     return static_cast<int64_t>(bytes);
   }
 
+  /// Before the events are summed up: with the pairs that the dataset has as it was prepared.
+  TrainingSize ExpectedSize() const {
+    const int64_t n_entries =
+        std::min(dataset_->manifest().value("n_entries", dataset_->events().size()), dataset_->events().size());
+    const bool refits = HasHoldout(options_) && Refits(options_);
+    return {.n_users = dataset_->users().size(),
+            .n_items = dataset_->items().size(),
+            .n_entries = n_entries,
+            .n_all_entries = refits ? n_entries : 0};
+  }
+
+  int64_t HeldOutUsers(const Split& split) const {
+    const CsrView held = ratings() ? rated_.ratings.view() : split.holdout.relevant.view();
+    int64_t n_users = 0;
+    for (int64_t user = 0; user < held.n_rows; ++user) n_users += held.row(user).empty() ? 0 : 1;
+    return n_users;
+  }
+
+  json Plan(const CsrView& interactions, int64_t n_held_out_users) {
+    TrainingSize size = ExpectedSize();
+    size.n_entries = interactions.nnz();
+    size.longest_row = LongestRow(interactions);
+    size.n_held_out_users = n_held_out_users;
+    size.n_kept_events = HasHoldout(options_) && !Refits(options_) ? dataset_->events().size() : 0;
+    size.is_summed = true;
+    json plan = PlanMemory(backend_, size, options_);
+    const Checkpoint* resumed = checkpoints_.resumed();
+    const int64_t n_half_steps = resumed != nullptr ? resumed->state.n_half_steps : 0;
+    const int64_t version_bytes =
+        LeastBytes() + static_cast<int64_t>(interactions.indices.size_bytes() + interactions.values.size_bytes());
+    plan["seconds"] =
+        PlanSeconds(backend_, interactions, size, options_, n_half_steps, version_bytes, stopwatch_.seconds());
+    stopwatch_.Done("plan");
+    Stage("plan: " + PlanText(plan));
+    return plan;
+  }
+
+  json PlanOnly(const Split& split) {
+    json report = Describe();
+    stopwatch_.Done("load");
+    const Csr interactions = Sum(split.keep);
+    stopwatch_.Done("sum");
+    report["n_entries"] = interactions.view().nnz();
+    report["plan"] = Plan(interactions.view(), HeldOutUsers(split));
+    report["backend"] = backend_.Describe();
+    return report;
+  }
+
   Csr Sum(std::span<const uint8_t> keep) {
     Csr interactions = SumEvents(dataset_->events(), dataset_->items().size(),
                                  {weighting_, keep, &pool_, &dataset_->users(), &dataset_->items(),
@@ -184,8 +237,10 @@ class Training {
   }
 
   /// On the events that `keep` has; empty: all. `report` is what is known so far.
-  Fitted Fit(const char* phase, std::span<const uint8_t> keep, json& report) {
+  Fitted Fit(const char* phase, std::span<const uint8_t> keep, json& report, int64_t n_held_out_users = 0) {
     Csr interactions = Sum(keep);
+    stopwatch_.Done("sum");
+    if (!report.contains("plan")) report["plan"] = Plan(interactions.view(), n_held_out_users);
     checkpoints_.Begin(phase, interactions.view(), report,
                        [&] { return warm_start_ ? warm_start_->State() : AlsState(); });
     try {
@@ -232,7 +287,7 @@ class Training {
     view.calibration = calibration_.view();
     report["weighting"] = WeightingJson(weighting_);
     if (weighting_.decays()) report["weighting"]["reference_time"] = *LastTime(view.events);
-    report["peak_memory_bytes"] = PeakMemoryBytes();
+    report["peak_memory_bytes"] = PeakMemory();
     json manifest = report;
     manifest["seconds"] = stopwatch_.seconds();
     const int64_t version = PublishOrKeep(view, std::move(manifest), fitted);
@@ -345,6 +400,9 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
     throw Error(ErrorCode::kUsage,
                 "--resume and --warm-start are for --algorithm als of implicit feedback only; this is " +
                     (options.algorithm == "als" ? "of explicit feedback" : options.algorithm));
+  if (options.plan_only && options.checkpoints.resume)
+    throw Error(ErrorCode::kUsage,
+                "--plan is of a whole training, and --resume goes on with one; expected one of them");
   if (options.algorithm == "als") CheckAlsOptions(options.als);
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {

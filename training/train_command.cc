@@ -20,6 +20,7 @@
 #include "training/reader_options.h"
 #include "training/solver_options.h"
 #include "training/stop_request.h"
+#include "training/training_plan.h"
 #include "training/training_report.h"
 #include "training/weighting_options.h"
 
@@ -136,13 +137,17 @@ TrainOptions Resolve(const TrainFlags& flags) {
   return options;
 }
 
+std::string Head(const nlohmann::json& report) {
+  return fmt::format("{}, {} users x {} items, {} entries", report["algorithm"].get<std::string>(),
+                     report["n_users"].get<int64_t>(), report["n_items"].get<int64_t>(),
+                     report["n_entries"].get<int64_t>());
+}
+
 std::string TrainText(const nlohmann::json& report) {
   const bool published = report["published"].get<bool>();
-  std::string text = fmt::format(
-      "{}{}: {}, {} users x {} items, {} entries, trained on {}\n", report["model"].get<std::string>(),
-      published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
-      report["algorithm"].get<std::string>(), report["n_users"].get<int64_t>(), report["n_items"].get<int64_t>(),
-      report["n_entries"].get<int64_t>(), report["trained_on"].get<std::string>());
+  std::string text = fmt::format("{}{}: {}, trained on {}\n", report["model"].get<std::string>(),
+                                 published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
+                                 Head(report), report["trained_on"].get<std::string>());
   if (report.contains("metrics")) text += MetricsText(report) + TrainingVerdict(report) + "\n";
   if (report.contains("rating_errors")) text += RatingErrorsText(report["rating_errors"]);
   if (report.contains("fell_back")) text += "on the CPU: " + report["fell_back"].get<std::string>() + "\n";
@@ -168,6 +173,14 @@ int RunTrain(const TrainFlags& flags) {
   const StopRequest stop;
   events.stop = [&] { return stop.reason(); };
   const nlohmann::json report = Train(options, events);
+  if (options.plan_only) {
+    if (flags.json)
+      PrintJson(report);
+    else
+      std::cout << fmt::format("{}: {}\n{}\n", report["model"].get<std::string>(), Head(report),
+                               PlanText(report["plan"]));
+    return 0;
+  }
   if (!flags.report.empty()) WriteNewFile(flags.report, TrainingReportHtml(report), options.overwrite_metrics);
   if (flags.json)
     PrintJson(report);
@@ -250,6 +263,8 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--relevant-rating", options.relevant_rating,
                   "of explicit feedback: the least held-out rating that a list should have; default: the mean rating")
       ->check(Within(-kLargestWeight, kLargestWeight));
+  app->add_flag("--plan", options.plan_only)
+      ->description("only state the memory and the time that the training would take");
   app->add_option("--report", flags->report, "write the report as one HTML page to look at, too")->type_name("FILE");
   app->add_option("--metrics-out", options.metrics_out,
                   "write user_metrics.csv and group_metrics.csv into this folder: who gets what")

@@ -138,9 +138,18 @@ std::string Tiles(const json& report) {
   double seconds = 0;
   if (const json& parts = Member(report, "seconds"); parts.is_object())
     for (const auto& [part, value] : parts.items()) seconds += value.is_number() ? value.get<double>() : 0;
-  if (seconds > 0) tiles.push_back({"seconds", NumberText(seconds), "from the start to the published version"});
+  const json& plan = Member(report, "plan");
+  const double planned_seconds = NumberOf(Member(plan, "seconds"), "total");
+  const double planned_bytes = NumberOf(plan, "peak_memory_bytes");
+  const auto planned = [](bool is_known, const std::string& text) { return is_known ? "; planned " + text : ""; };
+  if (seconds > 0)
+    tiles.push_back(
+        {"seconds", NumberText(seconds),
+         "from the start to the published version" + planned(planned_seconds > 0, NumberText(planned_seconds))});
   if (const double bytes = NumberOf(report, "peak_memory_bytes"); bytes > 0 && bytes < 1e18)
-    tiles.push_back({"memory", BytesText(std::llround(bytes)), "at its peak"});
+    tiles.push_back(
+        {"memory", BytesText(std::llround(bytes)),
+         "at its peak" + planned(planned_bytes > 0 && planned_bytes < 1e18, BytesText(std::llround(planned_bytes)))});
   return TilesHtml(tiles);
 }
 
@@ -344,11 +353,14 @@ std::string RowsTable(const std::string& caption, const std::vector<std::pair<st
 
 std::string Origin(const json& report) {
   // All that is not shown elsewhere is a setting, so that none is forgotten.
-  static const std::set<std::string, std::less<>> elsewhere = {
-      "metrics",           "evaluation", "epochs",          "seconds",    "backend", "data",    "last_version",
-      "dataset",           "path",       "version",         "format",     "kind",    "files",   "model",
-      "peak_memory_bytes", "fell_back",  "kindred_version", "created_at", "n_users", "n_items", "n_entries",
-      "n_events",          "event_types"};
+  static const std::set<std::string, std::less<>> elsewhere = {"metrics",      "evaluation",      "epochs",
+                                                               "seconds",      "backend",         "data",
+                                                               "last_version", "dataset",         "path",
+                                                               "version",      "format",          "kind",
+                                                               "files",        "model",           "peak_memory_bytes",
+                                                               "fell_back",    "kindred_version", "created_at",
+                                                               "n_users",      "n_items",         "n_entries",
+                                                               "n_events",     "event_types",     "plan"};
   std::vector<std::pair<std::string, json>> settings;
   for (const auto& [name, value] : report.items())
     if (!elsewhere.contains(name)) settings.emplace_back(name, value);
@@ -358,11 +370,11 @@ std::string Origin(const json& report) {
     if (const json types = Member(Member(report, "data"), "event_types"); types.is_array())
       for (const json& type : types) data["events of type"][TextOf(type, "name")] = Member(type, "n_events");
   }
-  const std::string environment =
-      RowsTable("Environment", {{"kindred", Member(report, "kindred_version")},
-                                {"backend", Member(report, "backend")},
-                                {"seconds", Member(report, "seconds")},
-                                {"peak_memory_bytes", Member(report, "peak_memory_bytes")}});
+  const std::string environment = RowsTable("Environment", {{"kindred", Member(report, "kindred_version")},
+                                                            {"backend", Member(report, "backend")},
+                                                            {"seconds", Member(report, "seconds")},
+                                                            {"peak_memory_bytes", Member(report, "peak_memory_bytes")},
+                                                            {"plan", Member(report, "plan")}});
   return SectionHtml(
       "How it was made", "",
       BesideHtml({RowsTable("Settings", settings),
