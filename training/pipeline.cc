@@ -15,6 +15,7 @@
 #include "host/ranking/ranker.h"
 #include "host/text/text.h"
 #include "training/checkpoints.h"
+#include "training/epoch_metrics.h"
 #include "training/evaluating.h"
 #include "training/explicit_feedback.h"
 #include "training/fitting.h"
@@ -85,7 +86,7 @@ class Training {
       calibration_ = {calibration.at(0).get<std::vector<float>>(), calibration.at(1).get<std::vector<float>>()};
     } else {
       Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
-      fitted = Fit(kFitPhase, split.keep, report);
+      fitted = Fit(kFitPhase, split.keep, &split.holdout, report);
       if (HasHoldout(options_)) EvaluateOn(split, fitted, report);
     }
     if (!options_.gate.empty()) report["gate"] = gate.Judge(report["metrics"]);
@@ -93,7 +94,7 @@ class Training {
     const bool refit = publish && refits;
     if (refit) {
       Stage("fitting again on everything");
-      fitted = Fit(kRefitPhase, {}, report);
+      fitted = Fit(kRefitPhase, {}, nullptr, report);
     }
     report.erase(kCalibration);
     report["trained_on"] = !HasHoldout(options_) || refit ? "everything" : "everything but the holdout";
@@ -183,13 +184,16 @@ class Training {
     return interactions;
   }
 
-  /// On the events that `keep` has; empty: all. `report` is what is known so far.
-  Fitted Fit(const char* phase, std::span<const uint8_t> keep, json& report) {
+  /// On the events that `keep` has; empty: all. Epochs are evaluated on `holdout`, if there is one. `report` is what is
+  /// known so far.
+  Fitted Fit(const char* phase, std::span<const uint8_t> keep, const Holdout* holdout, json& report) {
     Csr interactions = Sum(keep);
     checkpoints_.Begin(phase, interactions.view(), report,
                        [&] { return warm_start_ ? warm_start_->State() : AlsState(); });
     try {
-      Fitted fitted = FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, pool_);
+      EpochMetrics epoch_metrics(options_, events_, *dataset_, holdout, checkpoints_, pool_, stopwatch_);
+      Fitted fitted =
+          FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, epoch_metrics, pool_);
       stopwatch_.Done(phase);
       if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
       return fitted;
@@ -214,6 +218,8 @@ class Training {
     report["metrics"] = std::move(evaluated.metrics);
     report["holdout"].update(evaluated.holdout);
     report["evaluation"] = std::move(evaluated.details);
+    if (options_.evaluate_every > 0)
+      report["evaluation"]["epochs"] = EpochMetricsJson(fitted.epochs, report["metrics"]);
     calibration_ = std::move(evaluated.calibration);
     report[kCalibration] = {calibration_.scores,
                             calibration_.probabilities};  // for a training that goes on from the refit
@@ -346,6 +352,7 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
                 "--resume and --warm-start are for --algorithm als of implicit feedback only; this is " +
                     (options.algorithm == "als" ? "of explicit feedback" : options.algorithm));
   if (options.algorithm == "als") CheckAlsOptions(options.als);
+  CheckEvaluateEvery(options, HasHoldout(options));
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {
     if (!HasHoldout(options))

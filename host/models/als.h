@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "host/models/model.h"
@@ -28,6 +30,7 @@ struct AlsOptions {
 struct AlsEpoch {
   int64_t epoch = 0;  // 1 is the first
   double loss = 0;    // L after it
+  std::map<std::string, double> metrics = {};  // of the model after it, for who evaluates it; a fit leaves them empty
 };
 
 struct AlsFactors {

@@ -129,7 +129,7 @@ class ResumeTest : public testing::Test {
       options_.n_threads = n % 3;
       const json report = Resume();
       EXPECT_EQ(Arrays(), arrays);
-      for (const char* part : {"epochs", "loss", "metrics", "trained_on", "n_entries"})
+      for (const char* part : {"epochs", "loss", "metrics", "evaluation", "trained_on", "n_entries"})
         EXPECT_EQ(report.value(part, json()), expected.value(part, json())) << part;
       EXPECT_FALSE(fs::exists(Place()));
     }
@@ -155,6 +155,36 @@ TEST_F(ResumeTest, StoppedAnywhereWithATestFile) {
   options_.test_paths = {folder_.Write("test.txt", "u0 i1 i2\nu1 i16 i17\n")};
   options_.test_reader.read.format = InputFormat::kAdjacency;
   StopEverywhere();
+}
+
+TEST_F(ResumeTest, StoppedAnywhereWithMetricsByEpoch) {
+  options_.split.kind = SplitKind::kRandom;
+  options_.evaluate_every = 1;
+  for (const AlsSolver& solver : {AlsSolver{}, AlsSolver{AlsMethod::kConjugateGradient, 2}}) {
+    options_.als.solver = solver;
+    StopEverywhere();
+  }
+}
+
+TEST_F(ResumeTest, MetricsByEpochAreThoseOfACheckpointAndThoseThatFollow) {
+  options_.split.kind = SplitKind::kRandom;
+  options_.evaluate_every = 1;
+  const json expected = TrainAll()["evaluation"]["epochs"];
+  CrashAfter(1);  // in the event of the second, which is told when it was evaluated
+  Checkpoint checkpoint = ReadCheckpoint(Store(), kModel);
+  ASSERT_EQ(checkpoint.epochs.size(), 2u);
+  EXPECT_EQ(json(checkpoint.epochs[0].metrics), expected[0]["metrics"]);
+  EXPECT_TRUE(checkpoint.epochs[1].metrics.empty());
+  checkpoint.epochs[0].metrics["ndcg_at_5"] = 0.125;
+  WriteCheckpoint(Store(), kModel, checkpoint);
+  std::vector<int64_t> epochs;
+  events_.epoch = [&](const AlsEpoch& epoch) { epochs.push_back(epoch.epoch); };
+  const json found = Resume()["evaluation"]["epochs"];
+  EXPECT_THAT(epochs, testing::ElementsAre(2, 3, 1, 2, 3)) << "of the fit, then of that on everything";
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0]["metrics"]["ndcg_at_5"], 0.125) << "not measured again";
+  EXPECT_EQ(found[1], expected[1]);
+  EXPECT_EQ(found[2], expected[2]);
 }
 
 TEST_F(ResumeTest, StoppedAgainAndAgain) {
