@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "host/data/random.h"
 #include "host/models/model.h"
@@ -74,8 +75,8 @@ json OfModel(const json& metrics) {
 }
 
 TEST_F(EpochMetricsTest, AreThoseOfATrainingThatEndsThere) {
-  const std::string test =
-      folder_.Write("test.txt", "u0 i1 i2 nothing\nu1 i21 i22 i23\nu4 i30\nu5 nothing\nstranger i1\n");
+  std::string test = "u0 i1 i2 nothing\nu1 i21 i22 i23\nu4 i30\nstranger i1\n";
+  for (int user = 30; user < 40; ++user) test += "u" + std::to_string(user) + " nothing\n";  // lists count all the same
   options_.refit = false;
   const auto check = [&](const AlsSolver& solver) {
     SCOPED_TRACE(testing::Message() << "solver " << static_cast<int>(solver.method));
@@ -85,21 +86,21 @@ TEST_F(EpochMetricsTest, AreThoseOfATrainingThatEndsThere) {
     const json report = Run();
     ASSERT_THAT(Epochs(report), ElementsAre(1, 2, 3, 4, 5));
     options_.evaluate_every = 0;
-    std::set<double> ndcg;
+    std::set<json> different;
     for (const json& epoch : report["evaluation"]["epochs"]) {
       options_.als.epochs = epoch["epoch"];
       const json shorter = Run();
       EXPECT_FALSE(shorter["evaluation"].contains("epochs"));
       EXPECT_EQ(epoch["metrics"], OfModel(shorter["metrics"])) << options_.als.epochs << " epochs";
       EXPECT_EQ(epoch["loss"], shorter["epochs"].back()["loss"]);
-      ndcg.insert(epoch["metrics"]["ndcg_at_5"].get<double>());
+      different.insert(epoch["metrics"]);
     }
-    EXPECT_GT(ndcg.size(), 3u) << "epochs differ";
+    EXPECT_EQ(different.size(), 5u);
   };
   const AlsSolver cg = {AlsMethod::kConjugateGradient, 1};
   for (const AlsSolver& solver : {AlsSolver{}, cg, AlsSolver{AlsMethod::kBlocks, 1, 8}}) check(solver);
   options_.split.kind = SplitKind::kNone;
-  options_.test_paths = {test};
+  options_.test_paths = {folder_.Write("test.txt", test)};
   options_.test_reader.read.format = InputFormat::kAdjacency;
   check({});
   check(cg);
@@ -139,21 +140,46 @@ TEST_F(EpochMetricsTest, TheTrainingIsTheSameWithAndWithoutThem) {
 
 TEST_F(EpochMetricsTest, EachEpochIsToldOnce) {
   options_.evaluate_every = 2;
+  options_.als.epochs = 4;
   std::vector<std::string> told;
   TrainEvents events;
   events.epoch = [&](const AlsEpoch& epoch) {
     told.push_back(std::to_string(epoch.epoch) + (EpochText(epoch).find("NDCG@5 0.") == std::string::npos ? "" : "*"));
   };
   Train(options_, events);
-  EXPECT_THAT(told, ElementsAre("1", "2*", "3", "4*", "5", "1", "2", "3", "4", "5")) << "a refit is not evaluated";
+  EXPECT_THAT(told, ElementsAre("1", "2*", "3", "4", "1", "2", "3", "4"))
+      << "the last epoch and a refit are not evaluated meanwhile";
   EXPECT_EQ(EpochText({3, 1234567, {}}), "loss 1.23457e+06");
   EXPECT_EQ(EpochText({3, 0.5, {{"mrr", 0.1}, {"ndcg_at_20", 0.25}}}), "loss 0.5, NDCG@20 0.2500");
 }
 
-TEST_F(EpochMetricsTest, ASingularSystemOfAFoldedInUserNamesTheUser) {
-  options_.als = {64, {0, 0, 1}, 3, 1};
-  options_.als.solver.method = AlsMethod::kConjugateGradient;
-  ExpectError(ErrorCode::kNumeric, "(solving the user side): user 'u", [&] { Run(); });
+// Rows with fewer entries than factors and no regularization are singular. Conjugate gradients do not notice, where
+// rows are long enough not to be solved exactly all the same; what the users would be stored as does.
+TEST_F(EpochMetricsTest, ASingularSystemOfAUserIsFoundByTheFirstEvaluation) {
+  DatasetWriter writer;
+  for (int user = 0; user < 60; ++user)
+    for (int e = 0; e < 30; ++e) {
+      const std::string user_id = "u" + std::to_string(user);
+      writer.Add({user_id, "i" + std::to_string((user + 2 * e) % 60), {}, 1, 1000 + e});
+    }
+  writer.Write(folder_.path() / "dense", true, false, json::object(), false);
+  options_.dataset = Path("dense");
+  options_.als = {40, {0, 0, 1}, 3, 1, {AlsMethod::kConjugateGradient, 1}};
+  TrainEvents events;
+  events.epoch = [](const AlsEpoch& epoch) { ADD_FAILURE() << "epoch " << epoch.epoch << " was evaluated"; };
+  ExpectError(ErrorCode::kNumeric, "(solving the user side): user 'u", [&] { Train(options_, events); });
+}
+
+TEST_F(EpochMetricsTest, AStopIsAskedForDuringEachEvaluation) {
+  const auto looks = [&](int64_t every) {
+    int n = 0;
+    options_.evaluate_every = every;
+    TrainEvents events;
+    events.stop = [&n] { return ++n, ""; };
+    Train(options_, events);
+    return n;
+  };
+  EXPECT_EQ(looks(1) - looks(0), 4);
 }
 
 TEST_F(EpochMetricsTest, WhereThereIsNothingToMeasureTheyAreRefused) {
