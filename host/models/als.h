@@ -30,7 +30,8 @@ struct AlsOptions {
 struct AlsEpoch {
   int64_t epoch = 0;  // 1 is the first
   double loss = 0;    // L after it
-  std::map<std::string, double> metrics = {};  // of the model after it, for who evaluates it; a fit leaves them empty
+  /// Of the model after it, by name, for who evaluates it; a fit leaves them empty.
+  std::map<std::string, double> metrics = {};
 };
 
 struct AlsFactors {
