@@ -36,21 +36,22 @@ ModelView Fitted::view(const Dataset& dataset) const {
 }
 
 Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, ThreadPool& pool) {
+                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
   Fitted fitted;
   fitted.algorithm = options.algorithm;
   fitted.objective = options.als.objective;
-  fitted.popularity = ItemPopularity(interactions.view());
+  fitted.history = std::move(interactions);
+  const CsrView view = fitted.history.view();
+  fitted.popularity = ItemPopularity(view);
   const bool ratings = options.als.objective.has_ratings();
   if (options.algorithm == "als")
     fitted.factors = working.Run("fitting", [&](Backend& backend) {
       AlsState start = checkpoints.Start(working, fitted.epochs);
-      const CsrView view = interactions.view();
       fitted.plan = backend.PlanAls(
           {view.n_rows, view.n_cols, view.nnz(), options.als.n_factors, ratings, options.als.solver.method});
       const auto on_epoch = [&](const AlsEpoch& epoch) {
         fitted.epochs.push_back(epoch);
-        if (events.epoch) events.epoch(epoch);
+        if (events.epoch && !epoch_metrics.IsDue(epoch.epoch)) events.epoch(epoch);
       };
       if (ratings) {
         ExplicitFactors found = FitExplicitAls(backend, view, options.als, &pool, [&](const AlsEpoch& epoch) {
@@ -60,14 +61,16 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
         fitted.biases = std::move(found.biases);
         return std::move(found.factors);
       }
+      epoch_metrics.AfterHalfStep(
+          backend, start.n_half_steps, [&] { return start; }, fitted);
       return FitAls(backend, view, options.als, on_epoch, std::move(start),
                     [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
+                      epoch_metrics.AfterHalfStep(backend, n_half_steps, state, fitted);
                       checkpoints.AfterHalfStep(n_half_steps, state, fitted.epochs);
                     });
     });
   if (options.algorithm == "svd")
-    fitted.svd = working.Run(
-        "fitting", [&](Backend& backend) { return FitSvdModel(backend, interactions.view(), options, events); });
+    fitted.svd = working.Run("fitting", [&](Backend& backend) { return FitSvdModel(backend, view, options, events); });
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();
@@ -75,7 +78,6 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
                                 {"available_bytes", fitted.plan.available_bytes},
                                 {"streamed", fitted.plan.streamed}};
   }
-  fitted.history = std::move(interactions);
   return fitted;
 }
 

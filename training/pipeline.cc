@@ -16,6 +16,7 @@
 #include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
 #include "training/checkpoints.h"
+#include "training/epoch_metrics.h"
 #include "training/evaluating.h"
 #include "training/explicit_feedback.h"
 #include "training/fitting.h"
@@ -89,7 +90,7 @@ class Training {
       calibration_ = {calibration.at(0).get<std::vector<float>>(), calibration.at(1).get<std::vector<float>>()};
     } else {
       Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
-      fitted = Fit(kFitPhase, split.keep, report, HeldOutUsers(split));
+      fitted = Fit(kFitPhase, split.keep, &split.holdout, report);
       if (HasHoldout(options_)) EvaluateOn(split, fitted, report);
     }
     if (!options_.gate.empty()) report["gate"] = gate.Judge(report["metrics"]);
@@ -98,7 +99,7 @@ class Training {
     if (refit) {
       Stage("fitting again on everything");
       fitted = {};
-      fitted = Fit(kRefitPhase, {}, report);
+      fitted = Fit(kRefitPhase, {}, nullptr, report);
     }
     report.erase(kCalibration);
     report["trained_on"] = !HasHoldout(options_) || refit ? "everything" : "everything but the holdout";
@@ -189,18 +190,19 @@ class Training {
             .n_all_entries = refits ? n_entries : 0};
   }
 
-  int64_t HeldOutUsers(const Split& split) const {
-    const CsrView held = ratings() ? rated_.ratings.view() : split.holdout.relevant.view();
+  int64_t HeldOutUsers(const Holdout& holdout) const {
+    const CsrView held = ratings() ? rated_.ratings.view() : holdout.relevant.view();
     int64_t n_users = 0;
     for (int64_t user = 0; user < held.n_rows; ++user) n_users += held.row(user).empty() ? 0 : 1;
     return n_users;
   }
 
-  json Plan(const CsrView& interactions, int64_t n_held_out_users) {
+  /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.
+  json Plan(const CsrView& interactions, const Holdout* holdout) {
     TrainingSize size = ExpectedSize();
     size.n_entries = interactions.nnz();
     size.longest_row = LongestRow(interactions);
-    size.n_held_out_users = n_held_out_users;
+    size.n_held_out_users = holdout != nullptr ? HeldOutUsers(*holdout) : 0;
     size.n_kept_events = HasHoldout(options_) && !Refits(options_) ? dataset_->events().size() : 0;
     size.is_summed = true;
     json plan = PlanMemory(backend_, size, options_);
@@ -221,7 +223,7 @@ class Training {
     const Csr interactions = Sum(split.keep);
     stopwatch_.Done("sum");
     report["n_entries"] = interactions.view().nnz();
-    report["plan"] = Plan(interactions.view(), HeldOutUsers(split));
+    report["plan"] = Plan(interactions.view(), &split.holdout);
     report["backend"] = backend_.Describe();
     return report;
   }
@@ -236,15 +238,18 @@ class Training {
     return interactions;
   }
 
-  /// On the events that `keep` has; empty: all. `report` is what is known so far.
-  Fitted Fit(const char* phase, std::span<const uint8_t> keep, json& report, int64_t n_held_out_users = 0) {
+  /// On the events that `keep` has; empty: all. Epochs are evaluated on `holdout`, if there is one. `report` is what is
+  /// known so far.
+  Fitted Fit(const char* phase, std::span<const uint8_t> keep, const Holdout* holdout, json& report) {
     Csr interactions = Sum(keep);
     stopwatch_.Done("sum");
-    if (!report.contains("plan")) report["plan"] = Plan(interactions.view(), n_held_out_users);
+    if (!report.contains("plan")) report["plan"] = Plan(interactions.view(), holdout);
     checkpoints_.Begin(phase, interactions.view(), report,
                        [&] { return warm_start_ ? warm_start_->State() : AlsState(); });
     try {
-      Fitted fitted = FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, pool_);
+      EpochMetrics epoch_metrics(options_, events_, *dataset_, holdout, checkpoints_, pool_, stopwatch_);
+      Fitted fitted =
+          FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, epoch_metrics, pool_);
       stopwatch_.Done(phase);
       if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
       return fitted;
@@ -269,6 +274,8 @@ class Training {
     report["metrics"] = std::move(evaluated.metrics);
     report["holdout"].update(evaluated.holdout);
     report["evaluation"] = std::move(evaluated.details);
+    if (options_.evaluate_every > 0)
+      report["evaluation"]["epochs"] = EpochMetricsJson(fitted.epochs, report["metrics"]);
     calibration_ = std::move(evaluated.calibration);
     report[kCalibration] = {calibration_.scores,
                             calibration_.probabilities};  // for a training that goes on from the refit
@@ -404,6 +411,7 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
     throw Error(ErrorCode::kUsage,
                 "--plan is of a whole training, and --resume goes on with one; expected one of them");
   if (options.algorithm == "als") CheckAlsOptions(options.als);
+  CheckEvaluateEvery(options, HasHoldout(options));
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {
     if (!HasHoldout(options))

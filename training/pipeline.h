@@ -52,6 +52,8 @@ struct TrainOptions {
   std::vector<std::string> test_paths;
   EventReaderOptions test_reader;
   int64_t k = 20;
+  /// Epochs from one evaluation while the model is fitted to the next (training/epoch_metrics.h); 0: only at the end.
+  int64_t evaluate_every = 0;
   /// Explicit feedback: held-out ratings of at least this are what lists should have; unset: the mean of the ratings
   /// trained on.
   std::optional<float> relevant_rating;
@@ -69,7 +71,7 @@ struct TrainOptions {
 /// Where a training is: for progress, without printing.
 struct TrainEvents {
   std::function<void(const std::string& message)> stage;
-  std::function<void(const AlsEpoch& epoch)> epoch;
+  std::function<void(const AlsEpoch& epoch)> epoch;  // with its metrics, where it is evaluated
   std::function<void(const std::string& message)> warning;
   /// Asked now and then: why to stop ("SIGTERM"), or nothing. Not while publishing, which ends as it would have.
   std::function<std::string()> stop;

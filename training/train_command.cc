@@ -14,6 +14,7 @@
 #include "kernels/select.h"
 #include "training/checkpoints.h"
 #include "training/commands.h"
+#include "training/epoch_metrics.h"
 #include "training/evaluating.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
@@ -169,7 +170,7 @@ int RunTrain(const TrainFlags& flags) {
   TrainEvents events;
   events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
   events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
-  events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss)); };
+  events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, EpochText(epoch)); };
   const StopRequest stop;
   events.stop = [&] { return stop.reason(); };
   const nlohmann::json report = Train(options, events);
@@ -253,6 +254,9 @@ void AddTrainCommand(CommandLine& program) {
   app->add_flag("--no-refit", flags->no_refit)
       ->description("publish the evaluated model, not one trained on everything");
   app->add_option("--k", options.k, "length of the evaluated lists")->check(Within(1, 100'000));
+  app->add_option("--evaluate-every", options.evaluate_every,
+                  "evaluate the model after every so many epochs too, for the report; 0: only when it is fitted (als)")
+      ->check(Within(0, 1e6));
   app->add_option("--require", flags->require, "publish only where it holds: ndcg_at_20>=0.1; repeat for more")
       ->allow_extra_args(false)
       ->check(Accepts(&ParseMetricBound, "CONDITION"));

@@ -135,6 +135,9 @@ int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int
   int64_t most = size.is_summed ? 0 : SumBytes(size, size.n_entries);
   most = std::max(most, rows + FitBytes(size, options, size.n_entries, device_bytes));
   most = std::max(most, rows + EvaluateBytes(size, options));
+  if (options.evaluate_every > 0)  // both at once, on one copy of the factors
+    most = std::max(most, rows + FitBytes(size, options, size.n_entries, device_bytes) + EvaluateBytes(size, options) -
+                              FactorBytes(size, options));
   if (size.n_all_entries > 0) {
     const int64_t before = rows - RowBytes(size, size.n_entries);  // what the fit saw is gone
     most = std::max(most, before + SumBytes(size, size.n_all_entries));
@@ -176,6 +179,9 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Tra
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
   if (evaluates && options.algorithm != "popularity")
     seconds["evaluate"] = working.Run("planning", [&](Backend& on) { return MeasureLists(on, size, options); });
+  if (evaluates && options.evaluate_every > 0)
+    seconds["evaluate_epochs"] =
+        seconds["evaluate"].get<double>() * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
   if (IsAls(options)) {
     const AlsSeconds als =
         working.Run("planning", [&](Backend& on) { return MeasureAls(on, interactions, options.als); });
@@ -205,7 +211,7 @@ std::string PlanText(const json& plan) {
   if (plan.contains("device") && plan["device"]["streamed"].get<bool>()) text += "; the interactions stay on the host";
   const json& seconds = plan["seconds"];
   std::string parts;
-  for (const char* part : {"load", "sum", "plan", "fit", "evaluate", "refit", "publish"})
+  for (const char* part : {"load", "sum", "plan", "fit", "evaluate_epochs", "evaluate", "refit", "publish"})
     if (const auto found = seconds.find(part); found != seconds.end())
       parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", part,
                            found->is_number() ? NumberText(found->get<double>()) : "unknown");

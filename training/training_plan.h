@@ -3,7 +3,7 @@
 //   {"peak_memory_bytes"       of the process, the most until the end (host memory; a GPU's is in "device")
 //    "available_memory_bytes"  that there are for it, with those it has already
 //    "device": {"peak_bytes", "available_bytes", "streamed"}   "als" only (kernels/backend.h, AlsPlan)
-//    "seconds": {"load", "sum", "plan", "fit", "evaluate", "refit", "publish", "total"}}
+//    "seconds": {"load", "sum", "plan", "fit", "evaluate_epochs", "evaluate", "refit", "publish", "total"}}
 //
 // Seconds are those of the training's report, with what is done already; parts that it will not have are absent, and
 // those that cannot be told beforehand null: a fit by SVD takes as many products as its spectrum needs.

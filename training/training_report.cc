@@ -22,6 +22,7 @@ using nlohmann::json;
 
 constexpr TableColumn::Kind kNumber = TableColumn::kNumber;
 constexpr const char* kBaseline = "popularity_";
+constexpr const char* kLeading[] = {"ndcg", "recall", "hit_rate"};  // what is shown first
 /// Of metrics that say more or less, but not better or worse.
 constexpr std::array<std::pair<const char*, const char*>, 5> kKinds = {{
     {"coverage", "the share of all items that somebody is shown"},
@@ -124,7 +125,7 @@ std::string Notices(const json& report) {
 std::string Tiles(const json& report) {
   std::vector<Tile> tiles;
   const json& metrics = Member(report, "metrics");
-  for (const char* metric : {"ndcg", "recall", "hit_rate"}) {
+  for (const char* metric : kLeading) {
     const std::string name = AtK(report, metric);
     const double value = NumberOf(metrics, name);
     if (std::isfinite(value))
@@ -201,8 +202,17 @@ std::string Kinds(const json& report) {
 }
 
 std::string Learning(const json& report) {
-  const std::string chart = LossChartHtml(report);
-  return chart.empty() ? "" : SectionHtml("How it learned", "Of the fit that was published.", chart);
+  const std::string loss = LossChartHtml(report);
+  std::vector<std::string> charts = {loss};
+  for (const char* metric : kLeading)
+    if (std::string chart = MetricChartHtml(report, AtK(report, metric)); !chart.empty())
+      charts.push_back(std::move(chart));
+  if (charts.size() == 1)
+    return loss.empty() ? "" : SectionHtml("How it learned", "Of the fit that was published.", loss);
+  return SectionHtml("How it learned",
+                     "The loss is of the fit that was published, metrics are of the fit that was evaluated: what it "
+                     "would have had if it had ended after the epoch.",
+                     BesideHtml(charts));
 }
 
 std::string Spread(const json& report) {
