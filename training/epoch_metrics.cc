@@ -32,26 +32,12 @@ std::vector<int32_t> EvaluatedUsers(const Holdout& holdout) {
   return users;
 }
 
-Csr Rows(const CsrView& from, std::span<const int32_t> rows) {
-  Csr some;
-  some.n_rows = static_cast<int64_t>(rows.size());
-  some.n_cols = from.n_cols;
-  for (const int32_t row : rows) {
-    const auto indices = from.row(row);
-    const auto values = from.row_values(row);
-    some.indices.insert(some.indices.end(), indices.begin(), indices.end());
-    some.values.insert(some.values.end(), values.begin(), values.end());
-    some.indptr.push_back(static_cast<int64_t>(some.indices.size()));
-  }
-  return some;
-}
-
 /// Solves these users of the ranker's model anew.
 void FoldIn(const Ranker& ranker, std::span<const int32_t> users, const HostMatrix<float>& user_factors) {
   const auto context = ranker.backend().NewContext();
   for (size_t at = 0; at < users.size(); at += kUsersPerBlock) {
     const auto block = users.subspan(at, std::min(kUsersPerBlock, users.size() - at));
-    const Csr histories = Rows(ranker.model().history, block);
+    const Csr histories = SelectRows(ranker.model().history, block);
     std::vector<float> solved;
     try {
       solved = ranker.FoldIn(*context, histories.view());

@@ -190,19 +190,15 @@ class Training {
             .n_all_entries = refits ? n_entries : 0};
   }
 
-  int64_t HeldOutUsers(const Holdout& holdout) const {
-    const CsrView held = ratings() ? rated_.ratings.view() : holdout.relevant.view();
-    int64_t n_users = 0;
-    for (int64_t user = 0; user < held.n_rows; ++user) n_users += held.row(user).empty() ? 0 : 1;
-    return n_users;
-  }
-
   /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.
   json Plan(const CsrView& interactions, const Holdout* holdout) {
     TrainingSize size = ExpectedSize();
     size.n_entries = interactions.nnz();
     size.longest_row = LongestRow(interactions);
-    size.n_held_out_users = holdout != nullptr ? HeldOutUsers(*holdout) : 0;
+    const CsrView held_out = holdout == nullptr ? CsrView()
+                             : ratings()        ? rated_.ratings.view()
+                                                : holdout->relevant.view();
+    for (int64_t user = 0; user < held_out.n_rows; ++user) size.n_held_out_users += held_out.row(user).empty() ? 0 : 1;
     size.n_kept_events = HasHoldout(options_) && !Refits(options_) ? dataset_->events().size() : 0;
     size.is_summed = true;
     json plan = PlanMemory(backend_, size, options_);
@@ -210,8 +206,8 @@ class Training {
     const int64_t n_half_steps = resumed != nullptr ? resumed->state.n_half_steps : 0;
     const int64_t version_bytes =
         LeastBytes() + static_cast<int64_t>(interactions.indices.size_bytes() + interactions.values.size_bytes());
-    plan["seconds"] =
-        PlanSeconds(backend_, interactions, size, options_, n_half_steps, version_bytes, stopwatch_.seconds());
+    plan["seconds"] = PlanSeconds(backend_, interactions, held_out, size, options_, n_half_steps, version_bytes, pool_,
+                                  stopwatch_.seconds());
     stopwatch_.Done("plan");
     Stage("plan: " + PlanText(plan));
     return plan;

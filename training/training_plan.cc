@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -90,32 +91,42 @@ int64_t Require(const TrainingSize& size, const TrainOptions& options, int64_t d
                   BytesText(more), BytesText(available), Remedy(size, options, more - available, device_bytes)));
 }
 
-/// Seconds of the lists of all held-out users.
-double MeasureLists(Backend& backend, const TrainingSize& size, const TrainOptions& options) {
-  constexpr int64_t kUsers = 512;
-  const int64_t f = options.als.n_factors, n = std::min(options.k, size.n_items);
-  const int64_t n_queries = std::min(kUsers, size.n_held_out_users);
-  const auto context = backend.NewContext();
+/// Seconds of an evaluation: measured on some users, by random factors as long as items are popular.
+double MeasureEvaluation(Backend& backend, const CsrView& interactions, const CsrView& held_out,
+                         const TrainOptions& options, ThreadPool& pool) {
+  constexpr size_t kUsers = 512;
+  std::vector<int32_t> users;
+  for (int64_t user = 0; user < held_out.n_rows; ++user)
+    if (!held_out.row(user).empty()) users.push_back(static_cast<int32_t>(user));
+  const size_t n_all = users.size(), step = std::max<size_t>(1, n_all / kUsers);
+  for (size_t i = 0; i * step < n_all; ++i) users[i] = users[i * step];
+  users.resize((n_all + step - 1) / step);
+
+  const Csr history = SelectRows(interactions, users);
+  Holdout holdout;
+  holdout.relevant = SelectRows(held_out, users);
+  holdout.n_missing_items.assign(users.size(), 0);
+  const std::vector<float> popularity = ItemPopularity(interactions);
   AlsOptions random = options.als;
-  const std::vector<float> item_factors = RandomFactors(random, size.n_items);
+  std::vector<float> item_factors = RandomFactors(random, interactions.n_cols);
+  for (size_t e = 0; e < item_factors.size(); ++e)
+    item_factors[e] *= std::sqrt(popularity[e / static_cast<size_t>(options.als.n_factors)]);
   ++random.seed;
-  const std::vector<float> user_factors = RandomFactors(random, n_queries);
-  const Resident<float> items(backend, size.n_items, f), queries(backend, n_queries, f);
-  const Resident<float> scores(backend, n_queries, n);
-  const Resident<int32_t> lists(backend, n_queries, n);
-  items.Upload(backend, *context, item_factors);
-  queries.Upload(backend, *context, user_factors);
-  context->Wait();
+  const std::vector<float> user_factors = RandomFactors(random, history.n_rows);
+  ModelView model;
+  model.algorithm = "svd";  // scores are products of factors, and nothing is folded in
+  model.history = history.view();
+  model.popularity = popularity;
+  model.user_factors = {user_factors.data(), history.n_rows, options.als.n_factors};
+  model.item_factors = {item_factors.data(), history.n_cols, options.als.n_factors};
+
   Stopwatch watch;
-  const auto index = backend.NewItemIndex(*context, items.matrix());
-  context->Wait();
-  watch.Done("index");
-  backend.TopN(*context, *index, {queries.matrix(), {}, {}, lists.matrix(), scores.matrix()});
-  context->Wait();
+  const Ranker ranker(backend, model, nullptr);
+  watch.Done("once");
+  Evaluate(ranker, holdout, options.k, {&pool});
   watch.Done("lists");
-  return watch.seconds()["index"].get<double>() + watch.seconds()["lists"].get<double>() *
-                                                      static_cast<double>(size.n_held_out_users) /
-                                                      static_cast<double>(std::max<int64_t>(n_queries, 1));
+  return watch.seconds()["once"].get<double>() +
+         watch.seconds()["lists"].get<double>() * static_cast<double>(n_all) / static_cast<double>(users.size());
 }
 
 }  // namespace
@@ -149,26 +160,24 @@ int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int
 
 json PlanMemory(WorkingBackend& working, const TrainingSize& size, const TrainOptions& options) {
   json plan;
-  const auto of_host = [](const Backend& backend, int64_t bytes) {
-    return backend.Describe().n_threads > 0 ? bytes : 0;  // a device without threads has memory of its own
-  };
-  const int64_t more = working.Run("planning", [&](Backend& backend) {
-    const int64_t least = IsAls(options) ? of_host(backend, FactorBytes(size, options)) : 0;
-    const int64_t needed = Require(size, options, least);
-    if (!IsAls(options)) return needed;
-    const AlsPlan device = backend.PlanAls(size.Shape(options));
+  bool on_host = true;  // a device without threads has memory of its own
+  AlsPlan device;
+  working.Try([&](const Backend& backend) { on_host = backend.Describe().n_threads > 0; });
+  int64_t more = Require(size, options, IsAls(options) && on_host ? FactorBytes(size, options) : 0);
+  if (IsAls(options) && working.Try([&](const Backend& backend) { device = backend.PlanAls(size.Shape(options)); })) {
     plan["device"] = {
         {"peak_bytes", device.peak_bytes}, {"available_bytes", device.available_bytes}, {"streamed", device.streamed}};
-    return Require(size, options, of_host(backend, device.peak_bytes));
-  });
+    more = Require(size, options, on_host ? device.peak_bytes : 0);
+  }
   const int64_t resident = ResidentMemory();
   plan["peak_memory_bytes"] = std::max(PeakMemory(), resident + more);
   plan["available_memory_bytes"] = resident + AvailableMemory();
   return plan;
 }
 
-json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const TrainingSize& size,
-                 const TrainOptions& options, int64_t n_half_steps, int64_t version_bytes, json seconds) {
+json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const CsrView& held_out,
+                 const TrainingSize& size, const TrainOptions& options, int64_t n_half_steps, int64_t version_bytes,
+                 ThreadPool& pool, json seconds) {
   Stopwatch watch;
   const bool evaluates = size.n_held_out_users > 0, refits = size.n_all_entries > 0;
   const double refit_size = static_cast<double>(size.n_all_entries) / static_cast<double>(size.n_entries);
@@ -178,13 +187,14 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Tra
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
   if (evaluates && options.algorithm != "popularity")
-    seconds["evaluate"] = working.Run("planning", [&](Backend& on) { return MeasureLists(on, size, options); });
-  if (evaluates && options.evaluate_every > 0)
-    seconds["evaluate_epochs"] =
-        seconds["evaluate"].get<double>() * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
-  if (IsAls(options)) {
-    const AlsSeconds als =
-        working.Run("planning", [&](Backend& on) { return MeasureAls(on, interactions, options.als); });
+    working.Try([&](Backend& on) {
+      const double once = MeasureEvaluation(on, interactions, held_out, options, pool);
+      seconds["evaluate"] = once;
+      if (options.evaluate_every > 0)
+        seconds["evaluate_epochs"] = once * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
+    });
+  AlsSeconds als;
+  if (IsAls(options) && working.Try([&](Backend& on) { als = MeasureAls(on, interactions, options.als); })) {
     const int64_t n = 2 * options.als.epochs + 1;
     const bool ratings = options.als.objective.has_ratings();  // solves the users once more at the end, for the biases
     const auto fit = [&](int64_t from) {

@@ -40,12 +40,13 @@ int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int
 /// of the plan that are about memory.
 nlohmann::json PlanMemory(WorkingBackend& backend, const TrainingSize& size, const TrainOptions& options);
 
-/// The member "seconds". `interactions` are those of the fit, of which `n_half_steps` are done already; `version_bytes`
-/// what is published; `seconds` those of the parts until now. Measures on the backend: host/models/als_cost.h, and
-/// lists of some users. Publishing is reckoned at kPublishRate.
-nlohmann::json PlanSeconds(WorkingBackend& backend, const CsrView& interactions, const TrainingSize& size,
-                           const TrainOptions& options, int64_t n_half_steps, int64_t version_bytes,
-                           nlohmann::json seconds);
+/// The member "seconds". `interactions` are those of the fit, of which `n_half_steps` are done already; `held_out` the
+/// pairs to evaluate on; `version_bytes` what is published; `seconds` those of the parts until now. Measures on the
+/// backend (host/models/als_cost.h, and an evaluation of some users); where the device fails, the fit is left to find
+/// that out. Publishing is reckoned at kPublishRate.
+nlohmann::json PlanSeconds(WorkingBackend& backend, const CsrView& interactions, const CsrView& held_out,
+                           const TrainingSize& size, const TrainOptions& options, int64_t n_half_steps,
+                           int64_t version_bytes, ThreadPool& pool, nlohmann::json seconds);
 inline constexpr double kPublishRate = 400e6;  // bytes a second: checksummed twice, written and synced
 
 /// The plan for people, one line.

@@ -30,6 +30,19 @@ class WorkingBackend {
     return work(*chosen_.backend);
   }
 
+  /// work(backend) for what the training can do without; false where it fails as Run would fall back from, which is
+  /// left to Run.
+  template <class Work>
+  bool Try(const Work& work) {
+    try {
+      work(*chosen_.backend);
+      return true;
+    } catch (const Error& error) {
+      if (!chosen_.may_fall_back || !IsOfDevice(error)) throw;
+      return false;
+    }
+  }
+
   /// For people: "NVIDIA H200 (auto: ...)".
   std::string Text() const;
   /// Name, device and so on, with the reason, for reports.

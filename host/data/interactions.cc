@@ -154,6 +154,20 @@ Csr Transpose(const CsrView& matrix) {
   return out;
 }
 
+Csr SelectRows(const CsrView& matrix, std::span<const int32_t> rows) {
+  Csr out;
+  out.n_rows = static_cast<int64_t>(rows.size());
+  out.n_cols = matrix.n_cols;
+  for (const int32_t row : rows) {
+    const auto indices = matrix.row(row);
+    const auto values = matrix.row_values(row);
+    out.indices.insert(out.indices.end(), indices.begin(), indices.end());
+    out.values.insert(out.values.end(), values.begin(), values.end());
+    out.indptr.push_back(static_cast<int64_t>(out.indices.size()));
+  }
+  return out;
+}
+
 int64_t LongestRow(const CsrView& matrix) {
   std::vector<int64_t> columns(static_cast<size_t>(matrix.n_cols), 0);
   int64_t longest = 0;

@@ -27,6 +27,9 @@ struct Csr {
 /// The transpose; rows keep increasing columns. Cost: two passes over nnz.
 Csr Transpose(const CsrView& matrix);
 
+/// These rows, in this order.
+Csr SelectRows(const CsrView& matrix, std::span<const int32_t> rows);
+
 /// Entries of the row or column that has most.
 int64_t LongestRow(const CsrView& matrix);
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <functional>
 #include <numeric>
-#include <utility>
+#include <span>
 
 #include "host/data/interactions.h"
 #include "host/data/random.h"
@@ -13,8 +13,8 @@ namespace kindred {
 namespace {
 
 constexpr int64_t kOneIn[] = {64, 8, 1};
-constexpr double kEnoughSeconds = 0.05;
-constexpr int64_t kTileRows = 1024;  // of random factors, repeated
+constexpr double kEnoughFlops = 4e9;  // a twentieth of a second on two cores
+constexpr int64_t kTileRows = 1024;   // of random factors, repeated
 
 class Timer {
  public:
@@ -38,35 +38,19 @@ std::vector<int64_t> ItemDegrees(const CsrView& interactions) {
 }
 
 /// Each `one_in`-th row in order of length, as increasing ids.
-std::vector<int64_t> EvenSample(const std::vector<int64_t>& degrees, int64_t one_in) {
-  std::vector<int64_t> order(degrees.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return degrees[static_cast<size_t>(a)] > degrees[static_cast<size_t>(b)];
-  });
-  std::vector<int64_t> sample;
-  for (size_t at = static_cast<size_t>(one_in / 2); at < order.size(); at += static_cast<size_t>(one_in))
+std::vector<int32_t> EvenSample(const std::vector<int64_t>& degrees, int64_t one_in) {
+  std::vector<int32_t> order(degrees.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater(), [&](int32_t row) { return degrees[static_cast<size_t>(row)]; });
+  std::vector<int32_t> sample;
+  for (auto at = static_cast<size_t>(one_in / 2); at < order.size(); at += static_cast<size_t>(one_in))
     sample.push_back(order[at]);
-  std::sort(sample.begin(), sample.end());
+  std::ranges::sort(sample);
   return sample;
 }
 
-Csr Rows(const CsrView& from, const std::vector<int64_t>& rows) {
-  Csr out;
-  out.n_rows = static_cast<int64_t>(rows.size());
-  out.n_cols = from.n_cols;
-  for (const int64_t row : rows) {
-    const auto items = from.row(row);
-    const auto values = from.row_values(row);
-    out.indices.insert(out.indices.end(), items.begin(), items.end());
-    out.values.insert(out.values.end(), values.begin(), values.end());
-    out.indptr.push_back(static_cast<int64_t>(out.indices.size()));
-  }
-  return out;
-}
-
 /// These columns, as rows.
-Csr Columns(const CsrView& from, const std::vector<int64_t>& columns) {
+Csr Columns(const CsrView& from, std::span<const int32_t> columns) {
   std::vector<int32_t> place(static_cast<size_t>(from.n_cols), -1);
   for (size_t at = 0; at < columns.size(); ++at) place[static_cast<size_t>(columns[at])] = static_cast<int32_t>(at);
   Csr kept;  // of `from`, with columns renumbered
@@ -167,18 +151,15 @@ double MeasureSide(Backend& backend, const std::vector<int64_t>& degrees, int64_
                    int64_t max_entry_bytes, const RowsOf& rows) {
   HalfStepMeasurement measurement(backend, n_fixed, options, max_entry_bytes);
   const double diagonalizing = measurement.Diagonalize();
-  double solving = 0;
   for (const int64_t one_in : kOneIn) {
-    const std::vector<int64_t> sample = EvenSample(degrees, one_in);
+    const std::vector<int32_t> sample = EvenSample(degrees, one_in);
     std::vector<int64_t> lengths;
-    for (const int64_t row : sample) lengths.push_back(degrees[static_cast<size_t>(row)]);
+    for (const int32_t row : sample) lengths.push_back(degrees[static_cast<size_t>(row)]);
     const double part = Cost(lengths, options);
-    if (part == 0) continue;
-    const double seconds = measurement.Solve(rows(sample).view());
-    solving = seconds * Cost(degrees, options) / part;
-    if (seconds >= kEnoughSeconds) break;
+    if (part == 0 || (part < kEnoughFlops && one_in > 1)) continue;
+    return diagonalizing + measurement.Solve(rows(sample).view()) * Cost(degrees, options) / part;
   }
-  return diagonalizing + solving;
+  return diagonalizing;
 }
 
 /// The first users, up to about a sixteenth of many entries.
@@ -216,9 +197,9 @@ AlsSeconds MeasureAls(Backend& backend, const CsrView& interactions, const AlsOp
   AlsSeconds seconds;
   seconds.begin = MeasureBeginning(interactions, options);
   seconds.users = MeasureSide(backend, UserDegrees(interactions), interactions.n_cols, options, max_entry_bytes,
-                              [&](const std::vector<int64_t>& users) { return Rows(interactions, users); });
+                              [&](std::span<const int32_t> users) { return SelectRows(interactions, users); });
   seconds.items = MeasureSide(backend, ItemDegrees(interactions), interactions.n_rows, options, max_entry_bytes,
-                              [&](const std::vector<int64_t>& items) { return Columns(interactions, items); });
+                              [&](std::span<const int32_t> items) { return Columns(interactions, items); });
   return seconds;
 }
 

@@ -16,7 +16,7 @@ struct AlsSeconds {
 };
 
 /// Measured: of both sides each 64th row by length is solved against random factors of full size, and the time scaled
-/// by what all rows cost in flops; where that is over too soon to tell, each 8th row, and then all. A system that turns
+/// by what all rows cost in flops; where those are too few to tell, each 8th row, or all. A system that turns
 /// out singular is no error here. Throws as Backend::PlanAls does. Cost: less than an epoch, and on long fits a small
 /// part of one; memory: one side's factors, and the rows that are solved.
 AlsSeconds MeasureAls(Backend& backend, const CsrView& interactions, const AlsOptions& options);

@@ -64,13 +64,13 @@ class Plugin(unittest.TestCase):
             return self.run_program("train", self.folder / "data", "--store", self.folder / "store", "--model", "m",
                                     "--n-factors", 4, "--epochs", 2, "--backend", backend, fault=fault)
 
-        failed = train("cuda", "solve_als:3")
+        failed = train("cuda", "solve_als:5")
         self.assertEqual(1, failed.returncode)
         self.assertEqual("", failed.stdout)
         self.assertIn("kindred: CUDA: the fake device is lost (solving the user side)", failed.stderr)
         self.assertEqual([".lock"], [path.name for path in (self.folder / "store" / "m").iterdir()])
 
-        went_on = train("auto", "solve_als:3")
+        went_on = train("auto", "solve_als:5")
         self.assertEqual(0, went_on.returncode, went_on.stderr)
         reason = "while fitting, fell back from cuda (Fake Card): CUDA: the fake device is lost (solving the user side)"
         self.assertIn(f"warning {reason}; starting that again on the CPU", went_on.stderr)
