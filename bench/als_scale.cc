@@ -51,8 +51,12 @@ Answer ReadTrained(const Finished& finished) {
   answer.measures["fit"] = {report.at("seconds").at("fit").get<double>(), {}, entries / 1e6, "million entries", {}, {}};
   answer.quality = {{"loss", report.at("loss").get<double>()}};
   answer.answer = {{"loss", report.at("loss")}};
-  answer.settings = {
-      {"entries", report.at("n_entries")}, {"users", report.at("n_users")}, {"items", report.at("n_items")}};
+  const json& plan = report.at("plan");
+  answer.settings = {{"entries", report.at("n_entries")},
+                     {"users", report.at("n_users")},
+                     {"items", report.at("n_items")},
+                     {"planned seconds", NumberText(plan.at("seconds").at("total").get<double>())},
+                     {"planned memory", BytesText(plan.at("peak_memory_bytes").get<int64_t>())}};
   return answer;
 }
 
@@ -103,8 +107,8 @@ Workload AlsScaleWorkload() {
   workload.description =
       R"(`kindred generate`, `prepare` and `train` one after another, as a user runs them: events of a made-up shop
 with types, times and ids, a user for every 50 of them and an item for every 400; ALS with 64 factors, 3 epochs. A run
-of `train` reads the dataset, fits, and publishes a synced and checksummed version; the loss must fall with every
-epoch. Sizes above 20 million events are run once.)";
+of `train` reads the dataset, says what it will take (*planned*, what `train --plan` prints), fits, and publishes a
+synced and checksummed version; the loss must fall with every epoch. Sizes above 20 million events are run once.)";
   workload.metrics = {{.name = "loss", .higher_is_better = false, .tolerance = 1e-3, .relative = true}};
   workload.plot = Workload::Plot::kCurve;
   workload.cases = Cases;

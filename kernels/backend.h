@@ -179,6 +179,7 @@ struct AlsShape {
   int64_t n_factors = 0;
   bool has_targets = false;  // beside the weights
   AlsMethod method = AlsMethod::kExact;
+  int64_t longest_row = INT64_MAX;  // entries of the user or item that has most, if known
 };
 
 /// Memory of a fit, before any of it is taken.

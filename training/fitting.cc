@@ -36,27 +36,27 @@ ModelView Fitted::view(const Dataset& dataset) const {
 }
 
 Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, ThreadPool& pool) {
+                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
   Fitted fitted;
   fitted.algorithm = options.algorithm;
   fitted.objective = options.als.objective;
-  fitted.popularity = ItemPopularity(interactions.view());
+  fitted.history = std::move(interactions);
+  const CsrView view = fitted.history.view();
+  fitted.popularity = ItemPopularity(view);
   const bool ratings = options.als.objective.has_ratings();
   if (options.algorithm == "als")
     fitted.factors = working.Run("fitting", [&](Backend& backend) {
       AlsState start = checkpoints.Start(working, fitted.epochs);
-      const CsrView view = interactions.view();
       fitted.plan = backend.PlanAls(
           {view.n_rows, view.n_cols, view.nnz(), options.als.n_factors, ratings, options.als.solver.method});
-      if (events.stage)
-        events.stage(fmt::format("memory: at most {} GiB, of {} there{}", GiB(fitted.plan.peak_bytes),
-                                 GiB(fitted.plan.available_bytes),
-                                 fitted.plan.streamed ? "; the interactions stay on the host" : ""));
       const auto on_epoch = [&](const AlsEpoch& epoch) {
         fitted.epochs.push_back(epoch);
-        if (events.epoch) events.epoch(epoch);
+        if (events.epoch && !epoch_metrics.IsDue(epoch.epoch)) events.epoch(epoch);
       };
+      epoch_metrics.AfterHalfStep(
+          backend, start.n_half_steps, [&] { return start; }, fitted);
       const AlsHook on_half_step = [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
+        epoch_metrics.AfterHalfStep(backend, n_half_steps, state, fitted);
         checkpoints.AfterHalfStep(n_half_steps, state, fitted.epochs);
       };
       if (!ratings) return FitAls(backend, view, options.als, on_epoch, std::move(start), on_half_step);
@@ -66,8 +66,7 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
       return std::move(found.factors);
     });
   if (options.algorithm == "svd")
-    fitted.svd = working.Run(
-        "fitting", [&](Backend& backend) { return FitSvdModel(backend, interactions.view(), options, events); });
+    fitted.svd = working.Run("fitting", [&](Backend& backend) { return FitSvdModel(backend, view, options, events); });
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();
@@ -75,7 +74,6 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
                                 {"available_bytes", fitted.plan.available_bytes},
                                 {"streamed", fitted.plan.streamed}};
   }
-  fitted.history = std::move(interactions);
   return fitted;
 }
 

@@ -10,6 +10,7 @@
 #include "host/models/als.h"
 #include "host/models/rating_biases.h"
 #include "training/checkpoints.h"
+#include "training/epoch_metrics.h"
 #include "training/pipeline.h"
 #include "training/svd_fitting.h"
 #include "training/working_backend.h"
@@ -34,8 +35,9 @@ struct Fitted {
 };
 
 /// Fits options.algorithm on users x items interactions, which `checkpoints` has begun with. Throws what the fit and
-/// they throw; see WorkingBackend for devices that fail. `pool` is for the host's part.
+/// they throw; see WorkingBackend for devices that fail. `epoch_metrics` are told of implicit ALS. `pool` is for the
+/// host's part.
 Fitted FitModel(WorkingBackend& backend, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, ThreadPool& pool);
+                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool);
 
 }  // namespace kindred

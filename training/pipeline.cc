@@ -14,13 +14,16 @@
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
 #include "host/text/text.h"
+#include "kernels/cpu/host_memory.h"
 #include "training/checkpoints.h"
+#include "training/epoch_metrics.h"
 #include "training/evaluating.h"
 #include "training/explicit_feedback.h"
 #include "training/fitting.h"
 #include "training/solver_options.h"
 #include "training/stopwatch.h"
 #include "training/training_facts.h"
+#include "training/training_plan.h"
 #include "training/warm_start.h"
 #include "training/working_backend.h"
 
@@ -66,7 +69,9 @@ class Training {
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
     if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
     WarnOfFuture();
+    PlanMemory(backend_, ExpectedSize(), options_);  // refused before anything large is made
     Split split = HoldOut();
+    if (options_.plan_only) return PlanOnly(split);
     const ModelLock lock = store_.Lock(options_.model);
     store_.CheckRoom(options_.model, LeastBytes());
     const PublishGate gate(options_.gate, store_, options_.model, KnownMetrics(options_), DescribeHoldout());
@@ -85,7 +90,7 @@ class Training {
       calibration_ = {calibration.at(0).get<std::vector<float>>(), calibration.at(1).get<std::vector<float>>()};
     } else {
       Stage(fmt::format("{} on {}", options_.algorithm, backend_.Text()));
-      fitted = Fit(kFitPhase, split.keep, report);
+      fitted = Fit(kFitPhase, split.keep, &split.holdout, report);
       if (HasHoldout(options_)) EvaluateOn(split, fitted, report);
     }
     if (!options_.gate.empty()) report["gate"] = gate.Judge(report["metrics"]);
@@ -93,7 +98,8 @@ class Training {
     const bool refit = publish && refits;
     if (refit) {
       Stage("fitting again on everything");
-      fitted = Fit(kRefitPhase, {}, report);
+      fitted = {};
+      fitted = Fit(kRefitPhase, {}, nullptr, report);
     }
     report.erase(kCalibration);
     report["trained_on"] = !HasHoldout(options_) || refit ? "everything" : "everything but the holdout";
@@ -176,6 +182,55 @@ class Training {
     return static_cast<int64_t>(bytes);
   }
 
+  /// Before the events are summed up: with the pairs that the dataset has as it was prepared.
+  TrainingSize ExpectedSize() const {
+    const int64_t n_entries =
+        std::min(dataset_->manifest().value("n_entries", dataset_->events().size()), dataset_->events().size());
+    const bool refits = HasHoldout(options_) && Refits(options_);
+    return {.n_users = dataset_->users().size(),
+            .n_items = dataset_->items().size(),
+            .n_entries = n_entries,
+            .n_all_entries = refits ? n_entries : 0};
+  }
+
+  int64_t HeldOutUsers(const Holdout& holdout) const {
+    const CsrView held = HeldOut(holdout);
+    int64_t n_users = 0;
+    for (int64_t user = 0; user < held.n_rows; ++user) n_users += held.row(user).empty() ? 0 : 1;
+    return n_users;
+  }
+
+  /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.
+  json Plan(const CsrView& interactions, const Holdout* holdout) {
+    TrainingSize size = ExpectedSize();
+    size.n_entries = interactions.nnz();
+    size.longest_row = LongestRow(interactions);
+    size.n_held_out_users = holdout != nullptr ? HeldOutUsers(*holdout) : 0;
+    size.n_kept_events = HasHoldout(options_) && !Refits(options_) ? dataset_->events().size() : 0;
+    size.is_summed = true;
+    json plan = PlanMemory(backend_, size, options_);
+    const Checkpoint* resumed = checkpoints_.resumed();
+    const int64_t n_half_steps = resumed != nullptr ? resumed->state.n_half_steps : 0;
+    const int64_t version_bytes =
+        LeastBytes() + static_cast<int64_t>(interactions.indices.size_bytes() + interactions.values.size_bytes());
+    plan["seconds"] =
+        PlanSeconds(backend_, interactions, size, options_, n_half_steps, version_bytes, stopwatch_.seconds());
+    stopwatch_.Done("plan");
+    Stage("plan: " + PlanText(plan));
+    return plan;
+  }
+
+  json PlanOnly(const Split& split) {
+    json report = Describe();
+    stopwatch_.Done("load");
+    const Csr interactions = Sum(split.keep);
+    stopwatch_.Done("sum");
+    report["n_entries"] = interactions.view().nnz();
+    report["plan"] = Plan(interactions.view(), &split.holdout);
+    report["backend"] = backend_.Describe();
+    return report;
+  }
+
   Csr Sum(std::span<const uint8_t> keep) {
     Csr interactions = SumEvents(dataset_->events(), dataset_->items().size(),
                                  {weighting_, keep, &pool_, &dataset_->users(), &dataset_->items(),
@@ -186,13 +241,18 @@ class Training {
     return interactions;
   }
 
-  /// On the events that `keep` has; empty: all. `report` is what is known so far.
-  Fitted Fit(const char* phase, std::span<const uint8_t> keep, json& report) {
+  /// On the events that `keep` has; empty: all. Epochs are evaluated on `holdout`, if there is one. `report` is what is
+  /// known so far.
+  Fitted Fit(const char* phase, std::span<const uint8_t> keep, const Holdout* holdout, json& report) {
     Csr interactions = Sum(keep);
+    stopwatch_.Done("sum");
+    if (!report.contains("plan")) report["plan"] = Plan(interactions.view(), holdout);
     checkpoints_.Begin(phase, interactions.view(), report,
                        [&] { return warm_start_ ? warm_start_->State() : AlsState(); });
     try {
-      Fitted fitted = FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, pool_);
+      EpochMetrics epoch_metrics(options_, events_, *dataset_, holdout, checkpoints_, pool_, stopwatch_);
+      Fitted fitted =
+          FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, epoch_metrics, pool_);
       stopwatch_.Done(phase);
       if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
       return fitted;
@@ -217,6 +277,8 @@ class Training {
     report["metrics"] = std::move(evaluated.metrics);
     report["holdout"].update(evaluated.holdout);
     report["evaluation"] = std::move(evaluated.details);
+    if (options_.evaluate_every > 0)
+      report["evaluation"]["epochs"] = EpochMetricsJson(fitted.epochs, report["metrics"]);
     calibration_ = std::move(evaluated.calibration);
     report[kCalibration] = {calibration_.scores,
                             calibration_.probabilities};  // for a training that goes on from the refit
@@ -235,7 +297,7 @@ class Training {
     view.calibration = calibration_.view();
     report["weighting"] = WeightingJson(weighting_);
     if (weighting_.decays()) report["weighting"]["reference_time"] = *LastTime(view.events);
-    report["peak_memory_bytes"] = PeakMemoryBytes();
+    report["peak_memory_bytes"] = PeakMemory();
     json manifest = report;
     manifest["seconds"] = stopwatch_.seconds();
     const int64_t version = PublishOrKeep(view, std::move(manifest), fitted);
@@ -352,7 +414,11 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
                                                options.algorithm));
   if (options.warm_start && options.algorithm != "als")
     throw Error(ErrorCode::kUsage, "--warm-start is for --algorithm als, and this is " + options.algorithm);
+  if (options.plan_only && options.checkpoints.resume)
+    throw Error(ErrorCode::kUsage,
+                "--plan is of a whole training, and --resume goes on with one; expected one of them");
   if (options.algorithm == "als") CheckAlsOptions(options.als);
+  CheckEvaluateEvery(options, HasHoldout(options));
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {
     if (!HasHoldout(options))

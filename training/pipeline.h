@@ -52,6 +52,8 @@ struct TrainOptions {
   std::vector<std::string> test_paths;
   EventReaderOptions test_reader;
   int64_t k = 20;
+  /// Epochs from one evaluation while the model is fitted to the next (training/epoch_metrics.h); 0: only at the end.
+  int64_t evaluate_every = 0;
   /// Explicit feedback: held-out ratings of at least this are what lists should have; unset: the mean of the ratings
   /// trained on.
   std::optional<float> relevant_rating;
@@ -62,12 +64,14 @@ struct TrainOptions {
   bool refit = true;
   /// What the metrics must fulfil, or nothing is published.
   GateOptions gate;
+  /// Only state what the training will take (training/training_plan.h): nothing is written.
+  bool plan_only = false;
 };
 
 /// Where a training is: for progress, without printing.
 struct TrainEvents {
   std::function<void(const std::string& message)> stage;
-  std::function<void(const AlsEpoch& epoch)> epoch;
+  std::function<void(const AlsEpoch& epoch)> epoch;  // with its metrics, where it is evaluated
   std::function<void(const std::string& message)> warning;
   /// Asked now and then: why to stop ("SIGTERM"), or nothing. Not while publishing, which ends as it would have.
   std::function<std::string()> stop;
@@ -75,13 +79,15 @@ struct TrainEvents {
 
 /// Trains and publishes. Returns the report that `train --json` prints; the manifest holds the same but for the
 /// version's number, its path, and the time that publishing took. Nothing is
-/// held out without a split or test files. A fit or an evaluation whose device fails is done again on the CPU where the
-/// backend is "auto", with a warning, and fell_back in the report says so; else its error is thrown (kDevice,
-/// kOutOfMemory) and nothing is published. Nothing is either where the gate is not passed: `published` is false then,
-/// and `gate` says why. Throws before anything is written where the input does not do; kAlreadyExists where another
-/// changes the model; kIo where its store cannot be written. While it fits it leaves checkpoints in the store
-/// (training/checkpoints.h), one of them where it is asked to stop or cannot publish, and takes them away at the end.
-/// What follows a checkpoint has the bits of a training that was never ended.
+/// held out without a split or test files. Before the first fit it states what it will take, as the stage "plan: ..."
+/// and the member "plan", and throws kOutOfMemory where that is more memory than there is; with plan_only it returns
+/// then. A fit or an evaluation whose device fails is done again on the CPU where the backend is "auto", with a
+/// warning, and fell_back in the report says so; else its error is thrown (kDevice, kOutOfMemory) and nothing is
+/// published. Nothing is either where the gate is not passed: `published` is false then, and `gate` says why. Throws
+/// before anything is written where the input does not do; kAlreadyExists where another changes the model; kIo where
+/// its store cannot be written. While it fits it leaves checkpoints in the store (training/checkpoints.h), one of them
+/// where it is asked to stop or cannot publish, and takes them away at the end. What follows a checkpoint has the bits
+/// of a training that was never ended.
 nlohmann::json Train(const TrainOptions& options, const TrainEvents& events);
 
 }  // namespace kindred

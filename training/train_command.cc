@@ -14,12 +14,14 @@
 #include "kernels/select.h"
 #include "training/checkpoints.h"
 #include "training/commands.h"
+#include "training/epoch_metrics.h"
 #include "training/evaluating.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
 #include "training/reader_options.h"
 #include "training/solver_options.h"
 #include "training/stop_request.h"
+#include "training/training_plan.h"
 #include "training/training_report.h"
 #include "training/weighting_options.h"
 
@@ -136,13 +138,17 @@ TrainOptions Resolve(const TrainFlags& flags) {
   return options;
 }
 
+std::string Head(const nlohmann::json& report) {
+  return fmt::format("{}, {} users x {} items, {} entries", report["algorithm"].get<std::string>(),
+                     report["n_users"].get<int64_t>(), report["n_items"].get<int64_t>(),
+                     report["n_entries"].get<int64_t>());
+}
+
 std::string TrainText(const nlohmann::json& report) {
   const bool published = report["published"].get<bool>();
-  std::string text = fmt::format(
-      "{}{}: {}, {} users x {} items, {} entries, trained on {}\n", report["model"].get<std::string>(),
-      published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
-      report["algorithm"].get<std::string>(), report["n_users"].get<int64_t>(), report["n_items"].get<int64_t>(),
-      report["n_entries"].get<int64_t>(), report["trained_on"].get<std::string>());
+  std::string text = fmt::format("{}{}: {}, trained on {}\n", report["model"].get<std::string>(),
+                                 published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
+                                 Head(report), report["trained_on"].get<std::string>());
   if (report.contains("metrics")) text += MetricsText(report) + TrainingVerdict(report) + "\n";
   if (report.contains("rating_errors")) text += RatingErrorsText(report["rating_errors"]);
   if (report.contains("fell_back")) text += "on the CPU: " + report["fell_back"].get<std::string>() + "\n";
@@ -164,10 +170,18 @@ int RunTrain(const TrainFlags& flags) {
   TrainEvents events;
   events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
   events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
-  events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, fmt::format("loss {:.6g}", epoch.loss)); };
+  events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, EpochText(epoch)); };
   const StopRequest stop;
   events.stop = [&] { return stop.reason(); };
   const nlohmann::json report = Train(options, events);
+  if (options.plan_only) {
+    if (flags.json)
+      PrintJson(report);
+    else
+      std::cout << fmt::format("{}: {}\n{}\n", report["model"].get<std::string>(), Head(report),
+                               PlanText(report["plan"]));
+    return 0;
+  }
   if (!flags.report.empty()) WriteNewFile(flags.report, TrainingReportHtml(report), options.overwrite_metrics);
   if (flags.json)
     PrintJson(report);
@@ -240,6 +254,9 @@ void AddTrainCommand(CommandLine& program) {
   app->add_flag("--no-refit", flags->no_refit)
       ->description("publish the evaluated model, not one trained on everything");
   app->add_option("--k", options.k, "length of the evaluated lists")->check(Within(1, 100'000));
+  app->add_option("--evaluate-every", options.evaluate_every,
+                  "evaluate the model after every so many epochs too, for the report; 0: only when it is fitted (als)")
+      ->check(Within(0, 1e6));
   app->add_option("--require", flags->require, "publish only where it holds: ndcg_at_20>=0.1; repeat for more")
       ->allow_extra_args(false)
       ->check(Accepts(&ParseMetricBound, "CONDITION"));
@@ -250,6 +267,8 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--relevant-rating", options.relevant_rating,
                   "of explicit feedback: the least held-out rating that a list should have; default: the mean rating")
       ->check(Within(-kLargestWeight, kLargestWeight));
+  app->add_flag("--plan", options.plan_only)
+      ->description("only state the memory and the time that the training would take");
   app->add_option("--report", flags->report, "write the report as one HTML page to look at, too")->type_name("FILE");
   app->add_option("--metrics-out", options.metrics_out,
                   "write user_metrics.csv and group_metrics.csv into this folder: who gets what")

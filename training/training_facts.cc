@@ -1,7 +1,6 @@
 #include "training/training_facts.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include "host/store/files.h"
 #include "kernels/error.h"
@@ -68,12 +67,6 @@ json LastVersion(const ModelStore& store, const std::string& model, const json& 
   } catch (const json::exception&) {
     return nullptr;
   }
-}
-
-int64_t PeakMemoryBytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
 }
 
 }  // namespace kindred

@@ -1,4 +1,4 @@
-// What a training's report says beside its own results: of its data, of the version before it, of the process.
+// What a training's report says beside its own results: of its data, and of the version before it.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,5 @@ nlohmann::json DataFacts(const Dataset& dataset);
 /// "algorithm", "metrics", "why_not"}. "why_not" says why the metrics do not compare, and is empty where they do: both
 /// held out the same pairs. Null where there is no version, or it cannot be read. Reads its manifest only.
 nlohmann::json LastVersion(const ModelStore& store, const std::string& model, const nlohmann::json& report);
-
-/// The most memory this process has had so far, in bytes.
-int64_t PeakMemoryBytes();
 
 }  // namespace kindred

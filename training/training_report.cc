@@ -22,6 +22,7 @@ using nlohmann::json;
 
 constexpr TableColumn::Kind kNumber = TableColumn::kNumber;
 constexpr const char* kBaseline = "popularity_";
+constexpr const char* kLeading[] = {"ndcg", "recall", "hit_rate"};  // what is shown first
 /// Of metrics that say more or less, but not better or worse.
 constexpr std::array<std::pair<const char*, const char*>, 5> kKinds = {{
     {"coverage", "the share of all items that somebody is shown"},
@@ -124,7 +125,7 @@ std::string Notices(const json& report) {
 std::string Tiles(const json& report) {
   std::vector<Tile> tiles;
   const json& metrics = Member(report, "metrics");
-  for (const char* metric : {"ndcg", "recall", "hit_rate"}) {
+  for (const char* metric : kLeading) {
     const std::string name = AtK(report, metric);
     const double value = NumberOf(metrics, name);
     if (std::isfinite(value))
@@ -138,9 +139,18 @@ std::string Tiles(const json& report) {
   double seconds = 0;
   if (const json& parts = Member(report, "seconds"); parts.is_object())
     for (const auto& [part, value] : parts.items()) seconds += value.is_number() ? value.get<double>() : 0;
-  if (seconds > 0) tiles.push_back({"seconds", NumberText(seconds), "from the start to the published version"});
+  const json& plan = Member(report, "plan");
+  const double planned_seconds = NumberOf(Member(plan, "seconds"), "total");
+  const double planned_bytes = NumberOf(plan, "peak_memory_bytes");
+  const auto planned = [](bool is_known, const std::string& text) { return is_known ? "; planned " + text : ""; };
+  if (seconds > 0)
+    tiles.push_back(
+        {"seconds", NumberText(seconds),
+         "from the start to the published version" + planned(planned_seconds > 0, NumberText(planned_seconds))});
   if (const double bytes = NumberOf(report, "peak_memory_bytes"); bytes > 0 && bytes < 1e18)
-    tiles.push_back({"memory", BytesText(std::llround(bytes)), "at its peak"});
+    tiles.push_back(
+        {"memory", BytesText(std::llround(bytes)),
+         "at its peak" + planned(planned_bytes > 0 && planned_bytes < 1e18, BytesText(std::llround(planned_bytes)))});
   return TilesHtml(tiles);
 }
 
@@ -192,8 +202,17 @@ std::string Kinds(const json& report) {
 }
 
 std::string Learning(const json& report) {
-  const std::string chart = LossChartHtml(report);
-  return chart.empty() ? "" : SectionHtml("How it learned", "Of the fit that was published.", chart);
+  const std::string loss = LossChartHtml(report);
+  std::vector<std::string> charts = {loss};
+  for (const char* metric : kLeading)
+    if (std::string chart = MetricChartHtml(report, AtK(report, metric)); !chart.empty())
+      charts.push_back(std::move(chart));
+  if (charts.size() == 1)
+    return loss.empty() ? "" : SectionHtml("How it learned", "Of the fit that was published.", loss);
+  return SectionHtml("How it learned",
+                     "The loss is of the fit that was published, metrics are of the fit that was evaluated: what it "
+                     "would have had if it had ended after the epoch.",
+                     BesideHtml(charts));
 }
 
 std::string Spread(const json& report) {
@@ -344,11 +363,14 @@ std::string RowsTable(const std::string& caption, const std::vector<std::pair<st
 
 std::string Origin(const json& report) {
   // All that is not shown elsewhere is a setting, so that none is forgotten.
-  static const std::set<std::string, std::less<>> elsewhere = {
-      "metrics",           "evaluation", "epochs",          "seconds",    "backend", "data",    "last_version",
-      "dataset",           "path",       "version",         "format",     "kind",    "files",   "model",
-      "peak_memory_bytes", "fell_back",  "kindred_version", "created_at", "n_users", "n_items", "n_entries",
-      "n_events",          "event_types"};
+  static const std::set<std::string, std::less<>> elsewhere = {"metrics",      "evaluation",      "epochs",
+                                                               "seconds",      "backend",         "data",
+                                                               "last_version", "dataset",         "path",
+                                                               "version",      "format",          "kind",
+                                                               "files",        "model",           "peak_memory_bytes",
+                                                               "fell_back",    "kindred_version", "created_at",
+                                                               "n_users",      "n_items",         "n_entries",
+                                                               "n_events",     "event_types",     "plan"};
   std::vector<std::pair<std::string, json>> settings;
   for (const auto& [name, value] : report.items())
     if (!elsewhere.contains(name)) settings.emplace_back(name, value);
@@ -358,11 +380,11 @@ std::string Origin(const json& report) {
     if (const json types = Member(Member(report, "data"), "event_types"); types.is_array())
       for (const json& type : types) data["events of type"][TextOf(type, "name")] = Member(type, "n_events");
   }
-  const std::string environment =
-      RowsTable("Environment", {{"kindred", Member(report, "kindred_version")},
-                                {"backend", Member(report, "backend")},
-                                {"seconds", Member(report, "seconds")},
-                                {"peak_memory_bytes", Member(report, "peak_memory_bytes")}});
+  const std::string environment = RowsTable("Environment", {{"kindred", Member(report, "kindred_version")},
+                                                            {"backend", Member(report, "backend")},
+                                                            {"seconds", Member(report, "seconds")},
+                                                            {"peak_memory_bytes", Member(report, "peak_memory_bytes")},
+                                                            {"plan", Member(report, "plan")}});
   return SectionHtml(
       "How it was made", "",
       BesideHtml({RowsTable("Settings", settings),

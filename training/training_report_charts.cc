@@ -53,6 +53,28 @@ std::string LossChartHtml(const json& report) {
       {"Loss by epoch", "epoch", "loss: what the fit makes as small as it can", {line}, EpochText, LossText});
 }
 
+std::string MetricChartHtml(const json& report, const std::string& metric) {
+  LineSeries line = {"this training", {}};
+  const json& epochs = Member(Member(report, "evaluation"), "epochs");
+  if (epochs.is_array())
+    for (const json& epoch : epochs)
+      if (const double value = NumberOf(Member(epoch, "metrics"), metric), number = NumberOf(epoch, "epoch");
+          std::isfinite(value) && std::isfinite(number))
+        line.points.emplace_back(number, value);
+  if (line.points.empty()) return "";
+  std::vector<LineSeries> series = {line};
+  const auto add_level = [&](const std::string& name, double value) {
+    if (!std::isfinite(value)) return;
+    series.push_back({name, {{line.points.front().first, value}}});
+    if (line.points.size() > 1) series.back().points.emplace_back(line.points.back().first, value);
+  };
+  add_level("popularity", NumberOf(Member(report, "metrics"), "popularity_" + metric));
+  if (const json& last = Member(report, "last_version"); last.is_object() && TextOf(last, "why_not").empty())
+    add_level("version " + TextOf(last, "version"), NumberOf(Member(last, "metrics"), metric));
+  return LineChartHtml({MetricLabel(metric) + " by epoch", "epoch", MetricLabel(metric) + " on the holdout", series,
+                        EpochText, MetricText});
+}
+
 std::string SpreadChartHtml(const json& report, const std::string& metric) {
   const json& spread = Member(Member(Member(report, "evaluation"), "spread"), metric);
   std::vector<double> counts = Counts(spread, "counts");

@@ -154,6 +154,15 @@ Csr Transpose(const CsrView& matrix) {
   return out;
 }
 
+int64_t LongestRow(const CsrView& matrix) {
+  std::vector<int64_t> columns(static_cast<size_t>(matrix.n_cols), 0);
+  int64_t longest = 0;
+  for (const int32_t column : matrix.indices) longest = std::max(longest, ++columns[static_cast<size_t>(column)]);
+  for (int64_t row = 0; row < matrix.n_rows; ++row)
+    longest = std::max(longest, matrix.indptr[row + 1] - matrix.indptr[row]);
+  return longest;
+}
+
 void CheckRatingWeighting(const EventWeighting& weighting) {
   const auto refuse = [](const std::string& what, const char* expected) {
     throw Error(ErrorCode::kInvalidArgument,

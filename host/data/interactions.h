@@ -27,6 +27,9 @@ struct Csr {
 /// The transpose; rows keep increasing columns. Cost: two passes over nnz.
 Csr Transpose(const CsrView& matrix);
 
+/// Entries of the row or column that has most.
+int64_t LongestRow(const CsrView& matrix);
+
 /// What the events of a pair of user and item come to.
 enum class PairValue {
   kConfidence,  // the sum of what they count (host/data/event_weighting.h)

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "host/models/model.h"
@@ -29,6 +31,8 @@ struct AlsOptions {
 struct AlsEpoch {
   int64_t epoch = 0;  // 1 is the first
   double loss = 0;    // L after it
+  /// Of the model after it, by name, for who evaluates it; a fit leaves them empty.
+  std::map<std::string, double> metrics = {};
 };
 
 struct AlsFactors {

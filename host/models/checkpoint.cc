@@ -73,7 +73,7 @@ class ManifestReader {
     if (!epochs.is_array() || static_cast<int64_t>(epochs.size()) != checkpoint.state.n_half_steps / 2)
       Refuse("epochs");
     for (const json& epoch : epochs) {
-      checkpoint.epochs.push_back({Integer(epoch, "epoch"), Number(epoch, "loss")});
+      checkpoint.epochs.push_back({Integer(epoch, "epoch"), Number(epoch, "loss"), Metrics(epoch)});
       if (checkpoint.epochs.back().epoch != static_cast<int64_t>(checkpoint.epochs.size())) Refuse("epochs");
     }
     for (const auto& [part, seconds] : checkpoint.seconds.items())
@@ -100,6 +100,17 @@ class ManifestReader {
     const json& value = Member(object, key);
     if (!value.is_number_integer() || value.get<int64_t>() < 0) Refuse(key);
     return value.get<int64_t>();
+  }
+  /// Of an epoch, which need not have any.
+  std::map<std::string, double> Metrics(const json& epoch) const {
+    std::map<std::string, double> metrics;
+    if (!epoch.contains("metrics")) return metrics;
+    if (!epoch["metrics"].is_object()) Refuse("metrics");
+    for (const auto& [name, value] : epoch["metrics"].items()) {
+      if (!value.is_number()) Refuse("metrics");
+      metrics[name] = value.get<double>();
+    }
+    return metrics;
   }
   double Number(const json& object, const char* key) const {
     const json& value = Member(object, key);
@@ -143,7 +154,10 @@ void WriteCheckpoint(const ModelStore& store, const std::string& model, const Ch
   const AlsFactors& factors = checkpoint.state.factors;
   CheckFinite(checkpoint.state, ErrorCode::kNumeric, fmt::format("'{}' is not written", path.string()));
   json epochs = json::array();
-  for (const AlsEpoch& epoch : checkpoint.epochs) epochs.push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}});
+  for (const AlsEpoch& epoch : checkpoint.epochs) {
+    epochs.push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}});
+    if (!epoch.metrics.empty()) epochs.back()["metrics"] = epoch.metrics;
+  }
   const auto f = static_cast<int64_t>(factors.eigenvalues.size());
   const auto matrix = [&](const std::vector<float>& values) {
     return HostMatrix<const float>{values.data(), f > 0 ? static_cast<int64_t>(values.size()) / f : 0, f};

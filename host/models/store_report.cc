@@ -20,9 +20,10 @@ namespace {
 using nlohmann::json;
 
 /// Members that differ between any two versions and say nothing of how they were made.
-constexpr std::array<std::string_view, 10> kNoSettings = {
-    "/created_at", "/seconds",    "/epochs",       "/backend/memory",    "/backend/reason",
-    "/gate",       "/evaluation", "/last_version", "/peak_memory_bytes", "/checkpoints"};
+constexpr std::array<std::string_view, 11> kNoSettings = {
+    "/created_at",        "/seconds",     "/epochs",     "/backend/memory",
+    "/backend/reason",    "/gate",        "/evaluation", "/last_version",
+    "/peak_memory_bytes", "/checkpoints", "/plan"};
 
 /// The names in a folder, in order. Throws kIo, and kNotFound where it is not there.
 std::vector<std::string> SortedNames(const fs::path& folder) {

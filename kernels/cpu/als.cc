@@ -13,6 +13,7 @@
 
 #include "kernels/cpu/als_approximate.h"
 #include "kernels/cpu/backend.h"
+#include "kernels/cpu/host_memory.h"
 #include "kernels/require.h"
 
 namespace kindred {
@@ -303,14 +304,24 @@ std::unique_ptr<SparseRows> CpuBackend::NewSparseRows(const CsrView& rows, std::
 AlsPlan CpuBackend::PlanAls(const AlsShape& shape) const {
   const int64_t n_rows = shape.n_users + shape.n_items;
   const int64_t each_row = shape.n_factors * 4 + 4 + 8 + 8 + static_cast<int64_t>(sizeof(int64_t));
-  const int64_t n_parts = std::min(PartsAtOnce(shape.n_factors), shape.nnz / kPartEntries);
+  const bool has_huge = std::min(shape.longest_row, shape.nnz) > 2 * kPartEntries;
+  const int64_t n_parts = has_huge ? std::min(PartsAtOnce(shape.n_factors), shape.nnz / kPartEntries) : 0;
   int64_t scratch = RowSolver::ScratchSize(shape.n_factors);
   if (shape.method != AlsMethod::kExact)
     scratch = std::max(scratch, RowSolver::DiagonalsSize(shape.n_factors) +
                                     ApproximateStepWorkspace(std::max(shape.n_users, shape.n_items), shape.n_factors));
   scratch *= pool_.n_threads();
-  return {n_rows * each_row + (scratch + n_parts * PrimalSystemSize(shape.n_factors)) * 4, Describe().memory_bytes,
-          INT64_MAX, false};
+  AlsPlan plan;
+  plan.peak_bytes = n_rows * each_row + (scratch + n_parts * PrimalSystemSize(shape.n_factors)) * 4 +
+                    DiagonalizeWorkspaceBytes(std::max(shape.n_users, shape.n_items), shape.n_factors);
+  plan.available_bytes = AvailableMemory();
+  plan.max_entry_bytes = INT64_MAX;
+  if (plan.peak_bytes > plan.available_bytes)
+    throw Error(ErrorCode::kOutOfMemory,
+                "ALS of " + std::to_string(shape.n_users) + " users x " + std::to_string(shape.n_items) +
+                    " items with n_factors " + std::to_string(shape.n_factors) + " needs " + GiB(plan.peak_bytes) +
+                    " GiB of memory beside its entries; " + GiB(plan.available_bytes) + " GiB are there");
+  return plan;
 }
 
 void CpuBackend::SolveAls(Context& context, const AlsHalfStep& step) {

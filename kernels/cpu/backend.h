@@ -46,6 +46,9 @@ class CpuContext : public Context {
   std::unique_ptr<Error> error_;
 };
 
+/// What Diagonalize of a matrix of this shape takes beside it, in bytes.
+int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t n_cols);
+
 /// Sparse rows where the caller has them, for every operation that takes such.
 class CsrRows : public SparseRows {
  public:

@@ -63,6 +63,12 @@ void Rotate(CpuContext& context, const SimdKernels& simd, MatrixView<float> a, c
 
 }  // namespace
 
+int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t n_cols) {
+  constexpr int64_t kOfEigen = 4;  // the sum, its copy in the solver, the vectors and their float32
+  const int64_t n_partials = std::min((n_rows + kSlabRows - 1) / kSlabRows, kMaxPartials);
+  return (n_partials + kOfEigen) * n_cols * n_cols * static_cast<int64_t>(sizeof(double));
+}
+
 void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
   Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
   const Eigen::MatrixXd gram = GramInDouble(static_cast<CpuContext&>(context), simd_, a);

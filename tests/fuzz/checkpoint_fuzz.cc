@@ -24,7 +24,7 @@ struct Written {
     checkpoint.settings = {{"seed", 1}, {"objective", {{"regularization", 0.1}}}};
     checkpoint.phase = "fit";
     checkpoint.seconds = {{"fit", 0.5}};
-    checkpoint.epochs = {{1, 3.5}, {2, 1.25}};
+    checkpoint.epochs = {{1, 3.5, {{"ndcg_at_20", 0.5}}}, {2, 1.25}};
     checkpoint.state = {5, 0.25, {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 4}, {2, 1}, 0.75}, std::move(biases)};
     WriteCheckpoint(store, kModel, checkpoint);
     artifact.emplace(CheckpointPath(store, kModel));

@@ -66,6 +66,7 @@ TEST(Options, BadValuesAreUsageErrors) {
       {train, "--holdout-fraction", {"0.1", "0.99"}, {"0", "1", "-0.5", "nan"}},
       {train, "--holdout-n", {"1", "5"}, {"0", "-1"}},
       {train, "--k", {"1", "100000"}, lengths},
+      {train, "--evaluate-every", {"0", "1", "1000000"}, {"-1", "1000001", "0.5"}},
       {evaluate, "--k", {"1", "100000"}, lengths},
       {evaluate, "--backend", backends, {"gpu"}},
       {evaluate, "--threads", {"0", "1024"}, threads},

@@ -134,7 +134,7 @@ class ResumeTest : public testing::TestWithParam<Feedback> {
       options_.n_threads = n % 3;
       const json report = Resume();
       EXPECT_EQ(Arrays(), arrays);
-      for (const char* part : {"epochs", "loss", "metrics", "rating_errors", "trained_on", "n_entries"})
+      for (const char* part : {"epochs", "loss", "metrics", "rating_errors", "evaluation", "trained_on", "n_entries"})
         EXPECT_EQ(report.value(part, json()), expected.value(part, json())) << part;
       EXPECT_FALSE(fs::exists(Place()));
     }
@@ -159,6 +159,43 @@ TEST_P(ResumeTest, StoppedAnywhereInFitEvaluationAndRefit) {
 TEST_P(ResumeTest, StoppedAnywhereWithATestFile) {
   options_.test_paths = {folder_.Write("test.csv", "user,item,value\nu0,i1,3\nu0,i2,5\nu1,i16,4\nu1,i17,1\n")};
   StopEverywhere();
+}
+
+class MetricsByEpochTest : public ResumeTest {};  // which explicit feedback has not
+
+TEST_P(MetricsByEpochTest, StoppedAnywhereWithMetricsByEpoch) {
+  options_.split.kind = SplitKind::kRandom;
+  options_.evaluate_every = 1;
+  for (const AlsSolver& solver : {AlsSolver{}, AlsSolver{AlsMethod::kConjugateGradient, 2}}) {
+    options_.als.solver = solver;
+    StopEverywhere();
+  }
+  EXPECT_THAT(warnings_, testing::IsEmpty()) << "a stop is no failure";
+}
+
+TEST_P(MetricsByEpochTest, MetricsByEpochAreThoseOfACheckpointAndThoseThatFollow) {
+  options_.split.kind = SplitKind::kRandom;
+  options_.evaluate_every = 1;
+  const json expected = TrainAll()["evaluation"]["epochs"];
+  std::vector<int64_t> told;
+  events_.epoch = [&](const AlsEpoch& epoch) { told.push_back(epoch.epoch); };
+  events_.stop = [&] { return told == std::vector<int64_t>{1, 2} ? "SIGTERM" : ""; };  // both are evaluated
+  ExpectError(ErrorCode::kIo, "stopped by SIGTERM after 2.5 of 3 epochs", [&] { TrainAll(); });
+  Checkpoint checkpoint = ReadCheckpoint(Store(), kModel);
+  ASSERT_EQ(checkpoint.epochs.size(), 2u);
+  for (AlsEpoch& epoch : checkpoint.epochs) {
+    EXPECT_EQ(json(epoch.metrics), expected[static_cast<size_t>(epoch.epoch) - 1]["metrics"]);
+    epoch.metrics["ndcg_at_5"] = 0.125;
+  }
+  WriteCheckpoint(Store(), kModel, checkpoint);
+  told.clear();
+  options_.evaluate_every = 3;  // which may be another
+  const json found = Resume()["evaluation"]["epochs"];
+  EXPECT_THAT(told, testing::ElementsAre(3, 1, 2, 3)) << "of the fit, then of that on everything";
+  ASSERT_EQ(found.size(), 3u);
+  for (const size_t epoch : {0, 1})
+    EXPECT_EQ(found[epoch]["metrics"]["ndcg_at_5"], 0.125) << "measured again: " << epoch;
+  EXPECT_EQ(found[2], expected[2]);
 }
 
 TEST_P(ResumeTest, StoppedAgainAndAgain) {
@@ -452,6 +489,7 @@ std::string FeedbackName(const testing::TestParamInfo<Feedback>& info) {
   return info.param == Feedback::kExplicit ? "explicit" : "implicit";
 }
 INSTANTIATE_TEST_SUITE_P(, ResumeTest, kBoth, FeedbackName);
+INSTANTIATE_TEST_SUITE_P(, MetricsByEpochTest, testing::Values(Feedback::kImplicit), FeedbackName);
 INSTANTIATE_TEST_SUITE_P(, WarmStartTest, kBoth, FeedbackName);
 
 }  // namespace

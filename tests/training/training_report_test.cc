@@ -126,6 +126,39 @@ TEST(TrainingReportHtml, HasEverySectionAndATableForEveryChart) {
   EXPECT_EQ(count("<figure>"), count("class=\"axis\"")) << "the x axis has a name";
 }
 
+TEST(TrainingReportHtml, ShowsMetricsByEpochBesideTheLoss) {
+  json report = Report();
+  EXPECT_THAT(ReadHtml(TrainingReportHtml(report)).text, Not(HasSubstr("NDCG@20 by epoch")));
+  json& epochs = report["evaluation"]["epochs"];
+  epochs = {{{"epoch", 2}, {"loss", 2e6}, {"metrics", {{"ndcg_at_20", 0.2}, {"recall_at_20", 0.35}}}},
+            {{"epoch", 4}, {"loss", 1e6}, {"metrics", {{"ndcg_at_20", 0.3}, {"recall_at_20", 0.4}}}}};
+  const auto chart = [&](const std::string& title) {
+    const std::string html = TrainingReportHtml(report);
+    const HtmlContent content = ReadHtml(html);
+    EXPECT_EQ(content.problem, "");
+    const size_t at = html.find("<figcaption>" + title);
+    return at == html.npos ? "" : ReadHtml(html.substr(at, html.find("</figure>", at) - at)).text;
+  };
+  const std::string ndcg = chart("NDCG@20 by epoch");
+  const auto row = [&](const std::string& name, const std::string& epoch, const std::string& value) {
+    return testing::ContainsRegex(name + "\\s*" + epoch + "\\s*" + value);
+  };
+  EXPECT_THAT(ndcg, testing::AllOf(row("this training", "2", "0.2000"), row("this training", "4", "0.3000")));
+  EXPECT_THAT(ndcg, testing::AllOf(row("popularity", "2", "0.1000"), row("popularity", "4", "0.1000")));
+  EXPECT_THAT(ndcg, testing::AllOf(row("version 2", "2", "0.2500"), row("version 2", "4", "0.2500")));
+  EXPECT_THAT(chart("Recall@20 by epoch") + chart("recall@20 by epoch"), HasSubstr("0.3500"));
+  EXPECT_THAT(TrainingReportHtml(report), HasSubstr("if it had ended after the epoch"));
+
+  report["last_version"]["why_not"] = "it was trained on other data";
+  epochs.erase(0);
+  const std::string one = chart("NDCG@20 by epoch");
+  EXPECT_THAT(one, Not(HasSubstr("version 2")));
+  EXPECT_THAT(one, row("popularity", "4", "0.1000"));
+  EXPECT_THAT(one, Not(row("this training", "2", "")));
+  report.erase("epochs");
+  EXPECT_EQ(ReadHtml(TrainingReportHtml(report)).problem, "") << "metrics without losses";
+}
+
 TEST(TrainingReportHtml, NothingForeignBecomesMarkup) {
   json report = Report();
   for (const char* name : {"model", "algorithm", "kindred_version", "created_at", "fell_back"}) report[name] = kHostile;
@@ -160,6 +193,7 @@ void WithEach(json& root, json& at, const json& value, const std::function<void(
 
 TEST(TrainingReportHtml, IsSoundWhateverIsMissingOrWrong) {
   json report = Report();
+  report["evaluation"]["epochs"] = {{{"epoch", 1}, {"metrics", {{"ndcg_at_20", 0.2}}}}};
   const auto check = [&] {
     const std::string html = TrainingReportHtml(report);
     EXPECT_EQ(ReadHtml(html).problem, "") << report.dump(2);

@@ -26,6 +26,7 @@ Checkpoint SmallCheckpoint(int64_t n_half_steps = 5, size_t n_factors = 2, bool 
   checkpoint.next_version = 7;
   for (int64_t epoch = 1; epoch <= n_half_steps / 2; ++epoch)
     checkpoint.epochs.push_back({epoch, 1e3 / static_cast<double>(3 * epoch)});
+  if (n_half_steps > 3) checkpoint.epochs[0].metrics = {{"mrr", 1.0 / 3}, {"ndcg_at_20", 1e-17}};
   const auto some = [](size_t n, float scale) {
     std::vector<float> values;
     for (size_t i = 0; i < n; ++i) values.push_back(scale * std::sin(static_cast<float>(i) + 1));
@@ -56,6 +57,7 @@ void ExpectSame(const Checkpoint& found, const Checkpoint& expected) {
   for (size_t e = 0; e < found.epochs.size(); ++e) {
     EXPECT_EQ(found.epochs[e].epoch, expected.epochs[e].epoch);
     EXPECT_EQ(found.epochs[e].loss, expected.epochs[e].loss);
+    EXPECT_EQ(found.epochs[e].metrics, expected.epochs[e].metrics);
   }
 }
 
@@ -153,6 +155,8 @@ TEST_F(CheckpointTest, EveryMemberOfTheManifestIsChecked) {
   refused("'epochs'", [](json& m) { m["n_half_steps"] = 6; });
   refused("'epochs'", [](json& m) { m["epochs"][1]["epoch"] = 1; });
   refused("'loss'", [](json& m) { m["epochs"][1].erase("loss"); });
+  refused("'metrics'", [](json& m) { m["epochs"][0]["metrics"] = json::array({1}); });
+  refused("'metrics'", [](json& m) { m["epochs"][0]["metrics"]["mrr"] = "high"; });
   refused("'seconds'", [](json& m) { m["seconds"]["fit"] = "long"; });
   refused("nested more than 64 deep", [](json& m) {
     json deep = 1;

@@ -83,6 +83,30 @@ TEST_P(RankerTest, FoldingAStoredHistoryInGivesTheStoredFactors) {
   for (size_t i = 0; i < folded.size(); ++i) EXPECT_NEAR(folded[i], factors_.user_factors[i], 1e-6);
 }
 
+// What a fit is between two half-steps can be ranked with, and the fit goes on as if nobody had.
+TEST_P(RankerTest, AmidAFitUsersAnswerToTheItemsAndItsBitsStay) {
+  int n_rankers = 0;
+  const auto rank = [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
+    if (n_half_steps % 2 == 0) return;  // users do not answer to these items yet
+    const AlsFactors factors = state().factors;
+    ModelView view = view_;
+    view.user_factors = {factors.user_factors.data(), kUsers, kFactors};
+    view.item_factors = {factors.item_factors.data(), kItems, kFactors};
+    view.eigenvalues = factors.eigenvalues;
+    const Ranker ranker(backend(), view, nullptr);
+    const auto own = backend().NewContext();
+    const std::vector<float> folded = ranker.FoldIn(*own, view.history);
+    for (size_t i = 0; i < folded.size(); ++i) ASSERT_NEAR(folded[i], factors.user_factors[i], 1e-6) << n_half_steps;
+    const RankedLists lists = ranker.ByFactors(*own, view.user_factors, {}, 15);
+    ExpectEqual(lists, 3, reference::TopN(view.user_factors.row(3), view.item_factors, {}, 15));
+    ++n_rankers;
+  };
+  const AlsFactors again = FitAls(backend(), view_.history, {kFactors, view_.objective, 5, 1}, {}, {}, rank);
+  EXPECT_EQ(n_rankers, 6);
+  EXPECT_EQ(again.user_factors, factors_.user_factors);
+  EXPECT_EQ(again.item_factors, factors_.item_factors);
+}
+
 TEST_P(RankerTest, FoldingIntoAnSvdGivesTheStoredFactorsBitForBit) {
   const Svd svd = FitSvd(backend(), view_.history, {.n_factors = kFactors});
   const PureSvdFactors factors = MakePureSvd(backend(), view_.history, svd, 0.5);

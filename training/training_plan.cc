@@ -1,0 +1,223 @@
+#include "training/training_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "host/evaluation/metrics.h"
+#include "host/models/als_cost.h"
+#include "host/report/format.h"
+#include "kernels/cpu/host_memory.h"
+#include "training/stopwatch.h"
+
+namespace kindred {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kFloat = sizeof(float), kEntry = sizeof(int32_t) + sizeof(float), kOffset = sizeof(int64_t);
+constexpr int64_t kBlockUsers = 4096;                                            // that are evaluated at a time
+constexpr int64_t kBytesOfHeldOutUser = 100;                                     // host/evaluation/metrics.h
+constexpr int64_t kEvent = sizeof(int32_t) + sizeof(int64_t) + sizeof(uint8_t);  // item, time, type
+
+bool IsAls(const TrainOptions& options) {
+  return options.algorithm == "als";
+}
+
+int64_t FactorBytes(const TrainingSize& size, const TrainOptions& options) {
+  return options.algorithm == "popularity" ? 0 : (size.n_users + size.n_items) * options.als.n_factors * kFloat;
+}
+
+int64_t RowBytes(const TrainingSize& size, int64_t n_entries) {
+  return n_entries * kEntry + size.n_users * kOffset;
+}
+
+/// While events are summed up: each block's entries, which grow by doubling, and all of them.
+int64_t SumBytes(const TrainingSize& size, int64_t n_entries) {
+  return n_entries * kEntry * 3 / 2 + RowBytes(size, n_entries);
+}
+
+/// While `n_entries`, which are in memory, are fitted.
+int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t n_entries, int64_t device_bytes) {
+  const int64_t n_rows = size.n_users + size.n_items, longer = std::max(size.n_users, size.n_items);
+  const int64_t factors = FactorBytes(size, options);
+  if (options.algorithm == "popularity") return 0;
+  const int64_t transpose = n_entries * kEntry + size.n_items * 2 * kOffset;
+  if (!IsAls(options)) {
+    const int64_t k = options.als.n_factors, shorter = std::min(size.n_users, size.n_items);
+    const int64_t rest = options.svd.shrinkage ? 0 : RowBytes(size, n_entries);
+    return rest + transpose + std::min(shorter, 10 * k + 256) * shorter * kFloat + 3 * factors;
+  }
+  const int64_t of_ratings =  // their targets and weights, and the users' solution for a bias of 1
+      options.als.objective.has_ratings() ? 3 * n_entries * kFloat + size.n_users * options.als.n_factors * kFloat : 0;
+  return transpose + of_ratings + device_bytes + factors + n_rows * kFloat +
+         longer * 2 * static_cast<int64_t>(sizeof(double));
+}
+
+int64_t EvaluateBytes(const TrainingSize& size, const TrainOptions& options) {
+  const int64_t factors = FactorBytes(size, options);
+  if (size.n_held_out_users == 0) return factors;
+  const int64_t packed = factors > 0 ? size.n_items * options.als.n_factors * kFloat : 0;
+  const int64_t block = std::min(size.n_held_out_users, kBlockUsers) *
+                        (options.als.n_factors * kFloat + 4 * std::min(options.k, size.n_items) * kEntry);
+  const int64_t scored = std::min<int64_t>(kMostScoredPairs, size.n_held_out_users * options.k) * (kFloat + 1);
+  return factors + packed + block + size.n_held_out_users * kBytesOfHeldOutUser + scored;
+}
+
+/// What would help a training that needs `excess` bytes less.
+std::string Remedy(const TrainingSize& size, TrainOptions options, int64_t excess, int64_t device_bytes) {
+  const int64_t all_factors = options.als.n_factors, more = MoreHostBytes(size, options, device_bytes);
+  for (int64_t f = (all_factors - 1) / 8 * 8; f >= 8 && FactorBytes(size, options) > 0; f -= 8) {
+    options.als.n_factors = f;
+    if (more - MoreHostBytes(size, options, device_bytes / all_factors * f) >= excess)
+      return fmt::format("; --n-factors {} would do", f);
+  }
+  return "; less data, or a machine with more memory, would do";
+}
+
+/// MoreHostBytes, which must be there.
+int64_t Require(const TrainingSize& size, const TrainOptions& options, int64_t device_bytes) {
+  const int64_t more = MoreHostBytes(size, options, device_bytes), available = AvailableMemory();
+  if (available == 0 || more <= available) return more;
+  const std::string factors =
+      FactorBytes(size, options) > 0 ? fmt::format(" and n_factors {}", options.als.n_factors) : "";
+  throw Error(
+      ErrorCode::kOutOfMemory,
+      fmt::format("{} of {} users x {} items with {} entries{} needs {} of memory beside its data; {} are there{}",
+                  options.algorithm, size.n_users, size.n_items, std::max(size.n_entries, size.n_all_entries), factors,
+                  BytesText(more), BytesText(available), Remedy(size, options, more - available, device_bytes)));
+}
+
+/// Seconds of the lists of all held-out users.
+double MeasureLists(Backend& backend, const TrainingSize& size, const TrainOptions& options) {
+  constexpr int64_t kUsers = 512;
+  const int64_t f = options.als.n_factors, n = std::min(options.k, size.n_items);
+  const int64_t n_queries = std::min(kUsers, size.n_held_out_users);
+  const auto context = backend.NewContext();
+  AlsOptions random = options.als;
+  const std::vector<float> item_factors = RandomFactors(random, size.n_items);
+  ++random.seed;
+  const std::vector<float> user_factors = RandomFactors(random, n_queries);
+  const Resident<float> items(backend, size.n_items, f), queries(backend, n_queries, f);
+  const Resident<float> scores(backend, n_queries, n);
+  const Resident<int32_t> lists(backend, n_queries, n);
+  items.Upload(backend, *context, item_factors);
+  queries.Upload(backend, *context, user_factors);
+  context->Wait();
+  Stopwatch watch;
+  const auto index = backend.NewItemIndex(*context, items.matrix());
+  context->Wait();
+  watch.Done("index");
+  backend.TopN(*context, *index, {queries.matrix(), {}, {}, lists.matrix(), scores.matrix()});
+  context->Wait();
+  watch.Done("lists");
+  return watch.seconds()["index"].get<double>() + watch.seconds()["lists"].get<double>() *
+                                                      static_cast<double>(size.n_held_out_users) /
+                                                      static_cast<double>(std::max<int64_t>(n_queries, 1));
+}
+
+}  // namespace
+
+AlsShape TrainingSize::Shape(const TrainOptions& options) const {
+  return {n_users,
+          n_items,
+          std::max(n_entries, n_all_entries),
+          options.als.n_factors,
+          options.als.objective.has_ratings(),
+          options.als.solver.method,
+          longest_row};
+}
+
+int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int64_t device_bytes) {
+  const int64_t rows = size.is_summed ? 0 : RowBytes(size, size.n_entries);
+  int64_t most = size.is_summed ? 0 : SumBytes(size, size.n_entries);
+  most = std::max(most, rows + FitBytes(size, options, size.n_entries, device_bytes));
+  most = std::max(most, rows + EvaluateBytes(size, options));
+  if (options.evaluate_every > 0)  // both at once, on one copy of the factors
+    most = std::max(most, rows + FitBytes(size, options, size.n_entries, device_bytes) + EvaluateBytes(size, options) -
+                              FactorBytes(size, options));
+  if (size.n_all_entries > 0) {
+    const int64_t before = rows - RowBytes(size, size.n_entries);  // what the fit saw is gone
+    most = std::max(most, before + SumBytes(size, size.n_all_entries));
+    most = std::max(
+        most, before + RowBytes(size, size.n_all_entries) + FitBytes(size, options, size.n_all_entries, device_bytes));
+  }
+  return std::max(most, rows + FactorBytes(size, options) + size.n_kept_events * kEvent);
+}
+
+json PlanMemory(WorkingBackend& working, const TrainingSize& size, const TrainOptions& options) {
+  json plan;
+  const auto of_host = [](const Backend& backend, int64_t bytes) {
+    return backend.Describe().n_threads > 0 ? bytes : 0;  // a device without threads has memory of its own
+  };
+  const int64_t more = working.Run("planning", [&](Backend& backend) {
+    const int64_t least = IsAls(options) ? of_host(backend, FactorBytes(size, options)) : 0;
+    const int64_t needed = Require(size, options, least);
+    if (!IsAls(options)) return needed;
+    const AlsPlan device = backend.PlanAls(size.Shape(options));
+    plan["device"] = {
+        {"peak_bytes", device.peak_bytes}, {"available_bytes", device.available_bytes}, {"streamed", device.streamed}};
+    return Require(size, options, of_host(backend, device.peak_bytes));
+  });
+  const int64_t resident = ResidentMemory();
+  plan["peak_memory_bytes"] = std::max(PeakMemory(), resident + more);
+  plan["available_memory_bytes"] = resident + AvailableMemory();
+  return plan;
+}
+
+json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const TrainingSize& size,
+                 const TrainOptions& options, int64_t n_half_steps, int64_t version_bytes, json seconds) {
+  Stopwatch watch;
+  const bool evaluates = size.n_held_out_users > 0, refits = size.n_all_entries > 0;
+  const double refit_size = static_cast<double>(size.n_all_entries) / static_cast<double>(size.n_entries);
+  const double fitted = seconds.value("fit", 0.0);  // before it was resumed
+  seconds["publish"] = static_cast<double>(version_bytes) / kPublishRate;
+  seconds["sum"] = seconds.value("sum", 0.0) * (1 + refit_size);
+  for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
+    if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
+  if (evaluates && options.algorithm != "popularity")
+    seconds["evaluate"] = working.Run("planning", [&](Backend& on) { return MeasureLists(on, size, options); });
+  if (evaluates && options.evaluate_every > 0)
+    seconds["evaluate_epochs"] =
+        seconds["evaluate"].get<double>() * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
+  if (IsAls(options)) {
+    const AlsSeconds als =
+        working.Run("planning", [&](Backend& on) { return MeasureAls(on, interactions, options.als); });
+    const int64_t n = 2 * options.als.epochs + 1;
+    const bool ratings = options.als.objective.has_ratings();  // solves the users once more at the end, for the biases
+    const auto fit = [&](int64_t from) {
+      return als.fit((n + 1) / 2 - (from + 1) / 2 + (ratings ? 1 : 0), n / 2 - from / 2);
+    };
+    seconds["fit"] = fitted + fit(n_half_steps);
+    if (refits) seconds["refit"] = fit(0) * refit_size;
+  }
+  watch.Done("plan");
+  seconds.update(watch.seconds());
+  double total = 0;
+  bool is_known = true;
+  for (const json& part : seconds) {
+    is_known = is_known && part.is_number();
+    total += part.is_number() ? part.get<double>() : 0;
+  }
+  seconds["total"] = is_known ? json(total) : json();
+  return seconds;
+}
+
+std::string PlanText(const json& plan) {
+  std::string text = fmt::format("memory: at most {}, of {} there", BytesText(plan["peak_memory_bytes"].get<int64_t>()),
+                                 BytesText(plan["available_memory_bytes"].get<int64_t>()));
+  if (plan.contains("device") && plan["device"]["streamed"].get<bool>()) text += "; the interactions stay on the host";
+  const json& seconds = plan["seconds"];
+  std::string parts;
+  for (const char* part : {"load", "sum", "plan", "fit", "evaluate_epochs", "evaluate", "refit", "publish"})
+    if (const auto found = seconds.find(part); found != seconds.end())
+      parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", part,
+                           found->is_number() ? NumberText(found->get<double>()) : "unknown");
+  const json& total = seconds["total"];
+  return text + fmt::format("; seconds: {} ({})",
+                            total.is_number() ? "about " + NumberText(total.get<double>()) : "unknown", parts);
+}
+
+}  // namespace kindred
