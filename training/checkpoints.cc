@@ -42,6 +42,10 @@ json Fingerprint(const CsrView& interactions) {
                        Xxh3Hex(std::as_bytes(interactions.values))}};
 }
 
+int64_t AllHalfSteps(const TrainOptions& options) {
+  return 2 * options.als.epochs + 1;
+}
+
 /// What of a backend decides bits.
 json DeviceOf(const WorkingBackend& working) {
   const json all = working.Describe();
@@ -175,6 +179,10 @@ std::string Checkpoints::Write(AlsState state, const std::vector<AlsEpoch>& epoc
   return problem;
 }
 
+AlsState Checkpoints::Finished(const Fitted& fitted) const {
+  return {AllHalfSteps(options_), 0, fitted.factors, fitted.biases};
+}
+
 std::string Checkpoints::HowToResume(int64_t n_half_steps) const {
   if (written_ == kNone) return "";
   return fmt::format("; the same command with --resume goes on from {}{}", Place(),
@@ -208,13 +216,8 @@ void Checkpoints::AfterHalfStep(int64_t n_half_steps, const std::function<AlsSta
 
 void Checkpoints::DuringWorkOn(const Fitted& fitted) {
   if (!HasCheckpoints(options_)) return StopIfAsked();
-  const int64_t all = 2 * options_.als.epochs + 1;
   AfterHalfStep(
-      all,
-      [&] {
-        return AlsState{all, 0, fitted.factors};
-      },
-      fitted.epochs);
+      AllHalfSteps(options_), [&] { return Finished(fitted); }, fitted.epochs);
 }
 
 void Checkpoints::StopIfAsked() const {
@@ -228,9 +231,8 @@ std::string Checkpoints::Keep(const Fitted& fitted) {
   if (!HasCheckpoints(options_) || options_.checkpoints.every == kNoCheckpoints ||
       store_.NextVersion(options_.model) != next_.next_version)
     return "";
-  const int64_t all = 2 * options_.als.epochs + 1;
-  if (written_ != all) Write({all, 0, fitted.factors}, fitted.epochs);
-  return HowToResume(all);
+  if (written_ != AllHalfSteps(options_)) Write(Finished(fitted), fitted.epochs);
+  return HowToResume(AllHalfSteps(options_));
 }
 
 void Checkpoints::Remove() {

@@ -26,9 +26,9 @@ inline constexpr const char* kRefitPhase = "refit";
 /// What CheckpointOptions::every is: "epoch", "off", or a duration as ParseDuration takes it. Throws kUsage.
 double ParseCheckpointEvery(std::string_view text);
 
-/// Whether such a training leaves checkpoints: ALS of implicit feedback does.
+/// Whether such a training leaves checkpoints: ALS does.
 inline bool HasCheckpoints(const TrainOptions& options) {
-  return options.algorithm == "als" && !options.als.objective.has_ratings();
+  return options.algorithm == "als";
 }
 
 class Checkpoints {
@@ -76,6 +76,8 @@ class Checkpoints {
   std::string StopReason() const;
   /// Empty, or why it was not written.
   std::string Write(AlsState state, const std::vector<AlsEpoch>& epochs);
+  /// A fit that is done, as the state after its last half-step.
+  AlsState Finished(const Fitted& fitted) const;
   /// How to go on, for the end of a message about `n_half_steps`; empty where no checkpoint is of this training.
   std::string HowToResume(int64_t n_half_steps) const;
 

@@ -53,21 +53,17 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
         fitted.epochs.push_back(epoch);
         if (events.epoch && !epoch_metrics.IsDue(epoch.epoch)) events.epoch(epoch);
       };
-      if (ratings) {
-        ExplicitFactors found = FitExplicitAls(backend, view, options.als, &pool, [&](const AlsEpoch& epoch) {
-          on_epoch(epoch);
-          checkpoints.StopIfAsked();
-        });
-        fitted.biases = std::move(found.biases);
-        return std::move(found.factors);
-      }
       epoch_metrics.AfterHalfStep(
           backend, start.n_half_steps, [&] { return start; }, fitted);
-      return FitAls(backend, view, options.als, on_epoch, std::move(start),
-                    [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
-                      epoch_metrics.AfterHalfStep(backend, n_half_steps, state, fitted);
-                      checkpoints.AfterHalfStep(n_half_steps, state, fitted.epochs);
-                    });
+      const AlsHook on_half_step = [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
+        epoch_metrics.AfterHalfStep(backend, n_half_steps, state, fitted);
+        checkpoints.AfterHalfStep(n_half_steps, state, fitted.epochs);
+      };
+      if (!ratings) return FitAls(backend, view, options.als, on_epoch, std::move(start), on_half_step);
+      ExplicitFactors found =
+          FitExplicitAls(backend, view, options.als, &pool, on_epoch, std::move(start), on_half_step);
+      fitted.biases = std::move(found.biases);
+      return std::move(found.factors);
     });
   if (options.algorithm == "svd")
     fitted.svd = working.Run("fitting", [&](Backend& backend) { return FitSvdModel(backend, view, options, events); });

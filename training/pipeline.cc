@@ -140,6 +140,9 @@ class Training {
 
   float RelevantRating(const Fitted& fitted) const { return options_.relevant_rating.value_or(fitted.biases.mean); }
 
+  /// The pairs that are held out, with whatever rating.
+  CsrView HeldOut(const Holdout& holdout) const { return ratings() ? rated_.ratings.view() : holdout.relevant.view(); }
+
   Split HoldOut() {
     const EventsView& events = dataset_->events();
     if (options_.test_paths.empty()) {
@@ -156,7 +159,7 @@ class Training {
       rated_ = read(ReadRatedHoldout);
     else
       split.holdout = read(ReadHoldout);
-    const CsrView held = ratings() ? rated_.ratings.view() : split.holdout.relevant.view();
+    const CsrView held = HeldOut(split.holdout);
     split.keep.assign(static_cast<size_t>(events.size()), 1);
     for (int64_t user = 0; user < events.n_users(); ++user) {
       const auto items = held.row(user);
@@ -319,13 +322,14 @@ class Training {
                       warm_start["version"].get<int64_t>(), warm_start["n_users"].get<int64_t>(),
                       dataset_->users().size(), warm_start["n_items"].get<int64_t>(), dataset_->items().size()));
     if (!HasHoldout(options_)) return;
-    const int64_t n_seen = warm_start_->SeenPairs(holdout);
+    const CsrView held = HeldOut(holdout);
+    const int64_t n_seen = warm_start_->SeenPairs(held);
     warm_start["n_held_out_pairs"] = n_seen;
     if (n_seen > 0 && events_.warning)
       events_.warning(
           fmt::format("{} of the {} held-out pairs are in the version that this training starts from: the "
                       "metrics will flatter",
-                      n_seen, holdout.relevant.view().nnz()));
+                      n_seen, held.nnz()));
   }
 
   /// All that decides the bits of the version, but the interactions and the device; see Checkpoints::Open.
@@ -337,6 +341,7 @@ class Training {
     report["split_time"] = options_.split.has_moment ? json(options_.split.moment) : json();
     report["k"] = options_.k;
     report["refit"] = options_.refit;
+    if (ratings()) report["relevant_rating"] = options_.relevant_rating ? json(*options_.relevant_rating) : json();
     return report;
   }
 
@@ -399,10 +404,12 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
     throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "': expected als, svd or popularity");
   if (!options.test_paths.empty() && options.split.kind != SplitKind::kNone)
     throw Error(ErrorCode::kUsage, "--test and --split both hold data out; expected one of them");
-  if (!HasCheckpoints(options) && (options.checkpoints.resume || options.warm_start))
-    throw Error(ErrorCode::kUsage,
-                "--resume and --warm-start are for --algorithm als of implicit feedback only; this is " +
-                    (options.algorithm == "als" ? "of explicit feedback" : options.algorithm));
+  if (options.checkpoints.resume && !HasCheckpoints(options))
+    throw Error(ErrorCode::kUsage, fmt::format("--resume is for --algorithm als; {} leaves no checkpoint: without "
+                                               "--resume it starts anew and gives the same bits",
+                                               options.algorithm));
+  if (options.warm_start && options.algorithm != "als")
+    throw Error(ErrorCode::kUsage, "--warm-start is for --algorithm als, and this is " + options.algorithm);
   if (options.plan_only && options.checkpoints.resume)
     throw Error(ErrorCode::kUsage,
                 "--plan is of a whole training, and --resume goes on with one; expected one of them");

@@ -31,13 +31,17 @@ WarmStart::WarmStart(const ModelStore& store, const std::string& model, const Al
                      const Dataset& dataset)
     : options_(options), model_(Model::Open(store, model)) {
   const ModelView& view = model_->view();
+  const auto feedback = [](const AlsObjective& objective) { return objective.has_ratings() ? "explicit" : "implicit"; };
   const auto refuse = [&](const std::string& found) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("no warm start: version {} of model '{}' {}; expected {} "
-                                                         "factors of algorithm 'als'",
-                                                         model_->version(), model, found, options.n_factors));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("no warm start: version {} of model '{}' {}; expected {} factors of algorithm 'als' of {} "
+                            "feedback",
+                            model_->version(), model, found, options.n_factors, feedback(options.objective)));
   };
-  if (!view.has_factors()) refuse(fmt::format("is '{}'", view.algorithm));
+  if (view.algorithm != "als") refuse(fmt::format("is '{}'", view.algorithm));
   if (view.n_factors() != options.n_factors) refuse(fmt::format("has {} factors", view.n_factors()));
+  if (view.has_ratings() != options.objective.has_ratings())
+    refuse(fmt::format("is of {} feedback", feedback(view.objective)));
   users_ = Match(dataset.users(), view.users);
   items_ = Match(dataset.items(), view.items);
 }
@@ -51,13 +55,12 @@ AlsState WarmStart::State() const {
   return state;
 }
 
-int64_t WarmStart::SeenPairs(const Holdout& holdout) const {
-  const CsrView held = holdout.relevant.view();
+int64_t WarmStart::SeenPairs(const CsrView& held_out) const {
   int64_t n_seen = 0;
-  for (int64_t user = 0; user < held.n_rows; ++user) {
+  for (int64_t user = 0; user < held_out.n_rows; ++user) {
     if (users_[static_cast<size_t>(user)] < 0) continue;
     const auto history = model_->view().history.row(users_[static_cast<size_t>(user)]);
-    n_seen += std::count_if(held.row(user).begin(), held.row(user).end(), [&](int32_t item) {
+    n_seen += std::count_if(held_out.row(user).begin(), held_out.row(user).end(), [&](int32_t item) {
       return std::binary_search(history.begin(), history.end(), items_[static_cast<size_t>(item)]);
     });
   }

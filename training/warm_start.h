@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "host/data/dataset.h"
-#include "host/evaluation/metrics.h"
 #include "host/models/als.h"
 #include "host/models/model.h"
 
@@ -16,14 +15,15 @@ namespace kindred {
 class WarmStart {
  public:
   /// For a training on `dataset`, whose users and items are matched with the version's by id. Throws as Model::Open,
-  /// and kInvalidArgument where the version has no factors, or not options.n_factors.
+  /// and kInvalidArgument where the version is not of ALS with options.n_factors, or of the other kind of feedback.
   WarmStart(const ModelStore& store, const std::string& model, const AlsOptions& options, const Dataset& dataset);
 
   /// The version's factors. Items that it lacks begin at random, as in a fit without a start, users at zero.
   AlsState State() const;
 
-  /// How many held-out pairs the version was trained on: after a fit that begins with it, metrics flatter.
-  int64_t SeenPairs(const Holdout& holdout) const;
+  /// How many held-out pairs, users x items of the dataset, the version was trained on: after a fit that begins with
+  /// it, metrics flatter.
+  int64_t SeenPairs(const CsrView& held_out) const;
 
   /// For reports: version, digest, and how many of the dataset's users and items the version has.
   nlohmann::json Describe() const;

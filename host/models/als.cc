@@ -6,49 +6,10 @@
 
 #include "host/data/interactions.h"
 #include "host/data/random.h"
+#include "host/models/als_side.h"
 
 namespace kindred {
 namespace {
-
-void CheckStart(const AlsState& start, const CsrView& interactions, const AlsOptions& options) {
-  const auto expect = [](const std::string& what, int64_t found, int64_t least, int64_t most) {
-    if (found < least || found > most)
-      throw Error(ErrorCode::kInvalidArgument, "ALS: the start has " + std::to_string(found) + " " + what +
-                                                   "; expected " + std::to_string(least) +
-                                                   (least < most ? " to " + std::to_string(most) : ""));
-  };
-  const auto& [users, items, eigenvalues, loss] = start.factors;
-  const auto size = [](const std::vector<float>& values) { return static_cast<int64_t>(values.size()); };
-  if (start.n_half_steps == 0 && users.empty() && items.empty()) return;
-  const int64_t f = options.n_factors;
-  expect("half-steps", start.n_half_steps, 0, 2 * options.epochs + 1);
-  expect("values in its user factors", size(users), interactions.n_rows * f, interactions.n_rows * f);
-  expect("values in its item factors", size(items), interactions.n_cols * f, interactions.n_cols * f);
-  if (start.n_half_steps > 0) expect("eigenvalues", size(eigenvalues), f, f);
-}
-
-// One side of the factorization with what its half-step needs.
-struct Side {
-  Side(std::string name_in, Backend& backend, const CsrView& rows, const AlsOptions& options, int64_t max_entry_bytes)
-      : name(std::move(name_in)),
-        observed(backend.NewSparseRows(rows, {}, nullptr, max_entry_bytes)),
-        factors(backend, rows.n_rows, options.n_factors),
-        resident_regularization(backend, rows.n_rows),
-        loss(backend, rows.n_rows),
-        squared_norm(backend, rows.n_rows) {
-    for (int64_t r = 0; r < rows.n_rows; ++r)
-      regularization.push_back(options.objective.RowRegularization(rows.indptr[r + 1] - rows.indptr[r], rows.n_cols));
-  }
-
-  std::string name;
-  std::unique_ptr<SparseRows> observed;
-  std::vector<float> regularization;
-  Resident<float> factors;
-  Resident<float> resident_regularization;
-  Resident<double> loss;
-  Resident<double> squared_norm;
-  double penalty = 0;  // sum of l |x|^2, once it was solved
-};
 
 class AlsFit {
  public:
@@ -57,12 +18,11 @@ class AlsFit {
       : backend_(backend),
         context_(backend.NewContext()),
         options_(options),
-        users_("user", backend, interactions, options, max_entry_bytes),
-        items_("item", backend, transpose, options, max_entry_bytes),
+        users_(backend, *context_, interactions, options, true),
+        items_(backend, *context_, transpose, options, false),
         eigenvalues_(backend, options.n_factors) {
-    users_.resident_regularization.Upload(backend_, *context_, users_.regularization);
-    items_.resident_regularization.Upload(backend_, *context_, items_.regularization);
-    context_->Wait();
+    users_.observed = backend.NewSparseRows(interactions, {}, nullptr, max_entry_bytes);
+    items_.observed = backend.NewSparseRows(transpose, {}, nullptr, max_entry_bytes);
   }
 
   void Begin(AlsState start) {
@@ -81,7 +41,8 @@ class AlsFit {
       const bool last = n_half_steps_ == 2 * options_.epochs;  // the factors that are stored are exact
       AlsSolver solver = last ? AlsSolver() : options_.solver;
       solver.warm = n_half_steps_ > 0;  // users have no factors yet
-      of_users ? Solve(users_, items_, solver) : Solve(items_, users_, solver);
+      loss_ = SolveSide(backend_, *context_, of_users ? users_ : items_, of_users ? items_ : users_,
+                        eigenvalues_.view(), options_.objective.unobserved_weight, solver, n_half_steps_ / 2 + 1);
       ++n_half_steps_;
       if (!of_users && on_epoch) on_epoch({n_half_steps_ / 2, loss_});
       if (on_half_step)
@@ -93,60 +54,16 @@ class AlsFit {
   }
 
  private:
-  void Solve(Side& solved, const Side& fixed, const AlsSolver& solver) {
-    const bool starts_from_it = solver.method != AlsMethod::kExact && solver.warm;
-    backend_.Diagonalize(*context_, fixed.factors.matrix(), eigenvalues_.view(),
-                         starts_from_it ? solved.factors.matrix() : MatrixView<float>());
-    backend_.SolveAls(*context_, {solved.observed.get(), fixed.factors.matrix(), eigenvalues_.view(),
-                                  options_.objective.unobserved_weight, solved.resident_regularization.view(),
-                                  solved.factors.matrix(), solved.loss.view(), solved.squared_norm.view(), solver});
-    try {
-      context_->Wait();
-    } catch (const Error& error) {
-      const std::string message = error.what() + (" (solving the " + solved.name + " side)");
-      if (error.row() >= 0) throw AlsRowError(message, error.row(), &solved == &users_);
-      throw Error(error.code(), message);
-    }
-    Account(solved, fixed);
-  }
-
-  // L right after `solved` was: its rows' objectives hold all of it but the fixed side's regularization.
-  void Account(Side& solved, const Side& fixed) {
-    std::vector<double> objectives(solved.regularization.size()), squared_norms(objectives.size());
-    solved.loss.Download(backend_, *context_, std::span<double>(objectives));
-    solved.squared_norm.Download(backend_, *context_, std::span<double>(squared_norms));
-    context_->Wait();
-    loss_ = 0;
-    solved.penalty = 0;
-    const std::string epoch = "epoch " + std::to_string(n_half_steps_ / 2 + 1);
-    for (size_t r = 0; r < objectives.size(); ++r) {
-      if (!std::isfinite(objectives[r]) || !std::isfinite(squared_norms[r]))
-        throw AlsRowError(
-            "ALS: row " + std::to_string(r) + " of the " + solved.name + " side is not finite in " + epoch,
-            static_cast<int64_t>(r), &solved == &users_);
-      loss_ += objectives[r];
-      solved.penalty += solved.regularization[r] * squared_norms[r];
-    }
-    loss_ += fixed.penalty;
-    if (!std::isfinite(loss_) || !std::isfinite(solved.penalty))
-      throw Error(ErrorCode::kNumeric, "ALS: the loss is not finite in " + epoch);
-  }
-
-  AlsFactors Factors() { return {Download(users_.factors), Download(items_.factors), Download(eigenvalues_), loss_}; }
-
-  template <class T>
-  std::vector<T> Download(const Resident<T>& from) {
-    std::vector<T> to(static_cast<size_t>(from.n_rows() * from.n_cols()));
-    from.Download(backend_, *context_, std::span<T>(to));
-    context_->Wait();
-    return to;
+  AlsFactors Factors() const {
+    return {Downloaded(backend_, *context_, users_.factors), Downloaded(backend_, *context_, items_.factors),
+            Downloaded(backend_, *context_, eigenvalues_), loss_};
   }
 
   Backend& backend_;
   std::unique_ptr<Context> context_;
   AlsOptions options_;
-  Side users_;
-  Side items_;
+  AlsSide users_;
+  AlsSide items_;
   Resident<float> eigenvalues_;
   int64_t n_half_steps_ = 0;
   double loss_ = 0;
@@ -178,7 +95,7 @@ void CheckAlsOptions(const AlsOptions& options) {
 AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOptions& options,
                   const std::function<void(const AlsEpoch&)>& on_epoch, AlsState start, const AlsHook& on_half_step) {
   CheckAlsOptions(options);
-  CheckStart(start, interactions, options);
+  CheckAlsStart(start, interactions, options, false);
   if (start.n_half_steps == 2 * options.epochs + 1) return std::move(start.factors);
   const AlsPlan plan = backend.PlanAls(
       {interactions.n_rows, interactions.n_cols, interactions.nnz(), options.n_factors, false, options.solver.method});

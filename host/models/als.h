@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "host/models/model.h"
+#include "host/models/rating_biases.h"
 #include "kernels/backend.h"
 
 namespace kindred {
@@ -47,6 +48,7 @@ struct AlsState {
   int64_t n_half_steps = 0;  // done
   double penalty = 0;        // sum of l |x|^2 over the side that was solved last
   AlsFactors factors;        // as they are; both sides and the loss are finite
+  RatingBiases biases = {};  // of explicit feedback (host/models/explicit_als.h), else empty
 };
 
 /// Told after each half-step; `state` downloads it, a copy of both sides. What it throws ends the fit.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include "host/store/artifact.h"
@@ -15,7 +17,8 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kKind = "checkpoint";
-constexpr size_t kMaxDepth = 64;  // of the manifest, so that whoever walks through it may recurse
+constexpr const char* kRatingMean = "rating_mean";  // where it is, there are biases
+constexpr size_t kMaxDepth = 64;                    // of the manifest, so that whoever walks through it may recurse
 
 void CheckFinite(const AlsState& state, ErrorCode code, const std::string& where) {
   const auto check = [&](const char* name, std::span<const float> values) {
@@ -26,6 +29,9 @@ void CheckFinite(const AlsState& state, ErrorCode code, const std::string& where
   check("user_factors", state.factors.user_factors);
   check("item_factors", state.factors.item_factors);
   check("eigenvalues", state.factors.eigenvalues);
+  check("user_biases", state.biases.users);
+  check("item_biases", state.biases.items);
+  check(kRatingMean, {&state.biases.mean, 1});
 }
 
 void CheckDepth(const json& manifest, const std::string& where) {
@@ -62,6 +68,7 @@ class ManifestReader {
     checkpoint.state.n_half_steps = Integer(manifest_, "n_half_steps");
     checkpoint.state.penalty = Number(manifest_, "penalty");
     checkpoint.state.factors.loss = Number(manifest_, "loss");
+    if (manifest_.contains(kRatingMean)) checkpoint.state.biases.mean = Float(kRatingMean);
     const json& epochs = Member(manifest_, "epochs");
     if (!epochs.is_array() || static_cast<int64_t>(epochs.size()) != checkpoint.state.n_half_steps / 2)
       Refuse("epochs");
@@ -110,6 +117,11 @@ class ManifestReader {
     if (!value.is_number()) Refuse(key);
     return value.get<double>();
   }
+  float Float(const char* key) const {
+    const double value = Number(manifest_, key);
+    if (std::abs(value) > std::numeric_limits<float>::max()) Refuse(key);
+    return static_cast<float>(value);
+  }
 
   const json& manifest_;
   std::string where_;
@@ -120,6 +132,15 @@ void CheckShapes(const HostMatrix<const float>& users, const HostMatrix<const fl
   if (users.n_cols != items.n_cols || static_cast<size_t>(items.n_cols) != n_eigenvalues)
     throw Error(ErrorCode::kCorrupt, fmt::format("{}: {} factors of users, {} of items and {} eigenvalues", where,
                                                  users.n_cols, items.n_cols, n_eigenvalues));
+}
+
+/// One for each row of a side's factors.
+std::vector<float> ReadBiases(const Artifact& artifact, const char* name, int64_t n_rows, const std::string& where) {
+  const auto biases = artifact.Array<float>(name);
+  if (std::ssize(biases) != n_rows)
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("{}: {} {} for {} rows of factors", where, biases.size(), name, n_rows));
+  return {biases.begin(), biases.end()};
 }
 
 }  // namespace
@@ -145,17 +166,22 @@ void WriteCheckpoint(const ModelStore& store, const std::string& model, const Ch
   writer.AddMatrix("user_factors", matrix(factors.user_factors));
   writer.AddMatrix("item_factors", matrix(factors.item_factors));
   writer.AddArray<float>("eigenvalues", factors.eigenvalues);
-  writer.Commit({{"checkpoint_format", kCheckpointFormat},
-                 {"settings", checkpoint.settings},
-                 {"phase", checkpoint.phase},
-                 {"report", checkpoint.report},
-                 {"seconds", checkpoint.seconds},
-                 {"next_version", checkpoint.next_version},
-                 {"n_half_steps", checkpoint.state.n_half_steps},
-                 {"penalty", checkpoint.state.penalty},
-                 {"loss", factors.loss},
-                 {"epochs", std::move(epochs)}},
-                true);
+  json manifest = {{"checkpoint_format", kCheckpointFormat},
+                   {"settings", checkpoint.settings},
+                   {"phase", checkpoint.phase},
+                   {"report", checkpoint.report},
+                   {"seconds", checkpoint.seconds},
+                   {"next_version", checkpoint.next_version},
+                   {"n_half_steps", checkpoint.state.n_half_steps},
+                   {"penalty", checkpoint.state.penalty},
+                   {"loss", factors.loss},
+                   {"epochs", std::move(epochs)}};
+  if (const RatingBiases& biases = checkpoint.state.biases; !biases.users.empty() || !biases.items.empty()) {
+    writer.AddArray<float>("user_biases", biases.users);
+    writer.AddArray<float>("item_biases", biases.items);
+    manifest[kRatingMean] = biases.mean;
+  }
+  writer.Commit(std::move(manifest), true);
 }
 
 Checkpoint ReadCheckpoint(const ModelStore& store, const std::string& model) {
@@ -169,6 +195,10 @@ Checkpoint ReadCheckpoint(const ModelStore& store, const std::string& model) {
   factors.user_factors.assign(users.all().begin(), users.all().end());
   factors.item_factors.assign(items.all().begin(), items.all().end());
   factors.eigenvalues.assign(eigenvalues.begin(), eigenvalues.end());
+  if (artifact->manifest().contains(kRatingMean)) {
+    checkpoint.state.biases.users = ReadBiases(*artifact, "user_biases", users.n_rows, where);
+    checkpoint.state.biases.items = ReadBiases(*artifact, "item_biases", items.n_rows, where);
+  }
   CheckFinite(checkpoint.state, ErrorCode::kCorrupt, where);
   return checkpoint;
 }

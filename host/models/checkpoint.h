@@ -3,6 +3,8 @@
 //   user_factors.npy      float32 [n_users, n_factors]    of a fit between two half-steps (host/models/als.h)
 //   item_factors.npy      float32 [n_items, n_factors]
 //   eigenvalues.npy       float32 [n_factors]
+//   user_biases.npy       float32 [n_users]               of explicit feedback only, as
+//   item_biases.npy       float32 [n_items]               is the manifest's rating_mean
 //
 // The rest is in the manifest. There is one a model, replaced as a whole: at every moment a reader finds the old one or
 // the new one. All functions are called with the model's ModelLock held.

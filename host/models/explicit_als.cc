@@ -2,10 +2,13 @@
 
 #include <bit>
 #include <cmath>
+#include <iterator>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "host/data/interactions.h"
-#include "host/data/random.h"
+#include "host/models/als_side.h"
 
 namespace kindred {
 namespace {
@@ -14,14 +17,6 @@ double Dot(std::span<const float> a, std::span<const float> b) {
   double sum = 0;
   for (size_t k = 0; k < a.size(); ++k) sum += double{a[k]} * b[k];
   return sum;
-}
-
-template <class T>
-std::vector<T> Downloaded(Backend& backend, Context& context, const Resident<T>& from) {
-  std::vector<T> to(static_cast<size_t>(from.n_rows() * from.n_cols()));
-  from.Download(backend, context, std::span<T>(to));
-  context.Wait();
-  return to;
 }
 
 CsrView WithValues(const CsrView& pattern, std::span<const float> values) {
@@ -51,25 +46,12 @@ void CheckRatings(const CsrView& ratings, const AlsObjective& objective) {
                "; expected a finite number");
 }
 
-// One side of the factorization with what its half-step needs.
-struct Side {
-  Side(Backend& backend, const CsrView& rows, const AlsOptions& options)
-      : ratings(rows),
-        targets(static_cast<size_t>(rows.nnz())),
-        regularization(RowRegularizations(rows, options.objective)),
-        factors(backend, rows.n_rows, options.n_factors),
-        resident_regularization(backend, rows.n_rows),
-        loss(backend, rows.n_rows),
-        squared_norm(backend, rows.n_rows) {}
+struct RatingSide : AlsSide {
+  RatingSide(Backend& backend, Context& context, const CsrView& rows, const AlsOptions& options, bool users)
+      : AlsSide(backend, context, rows, options, users), ratings(rows), targets(static_cast<size_t>(rows.nnz())) {}
 
   CsrView ratings;  // a row of this side each
   std::vector<float> targets;
-  std::unique_ptr<SparseRows> observed;
-  std::vector<float> regularization;
-  Resident<float> factors;
-  Resident<float> resident_regularization;
-  Resident<double> loss;
-  Resident<double> squared_norm;
 };
 
 class ExplicitFit {
@@ -82,63 +64,75 @@ class ExplicitFit {
         pool_(pool),
         max_entry_bytes_(max_entry_bytes),
         ones_(static_cast<size_t>(ratings.nnz()), 1.0f),
-        users_(std::make_unique<Side>(backend, ratings, options)),
-        items_(std::make_unique<Side>(backend, transpose, options)),
-        eigenvalues_(backend, options.n_factors) {
-    for (Side* side : {users_.get(), items_.get()})
-      side->resident_regularization.Upload(backend_, *context_, side->regularization);
-    std::vector<float> start(static_cast<size_t>(ratings.n_cols * options.n_factors));
-    const double scale = 0.1 / std::sqrt(static_cast<double>(options.n_factors));
-    for (size_t i = 0; i < start.size(); ++i) start[i] = static_cast<float>(scale * RandomNormal(options.seed, i));
-    items_->factors.Upload(backend_, *context_, start);
+        users_(std::make_unique<RatingSide>(backend, *context_, ratings, options, true)),
+        items_(std::make_unique<RatingSide>(backend, *context_, transpose, options, false)),
+        eigenvalues_(backend, options.n_factors) {}
+
+  void Begin(AlsState start) {
+    n_half_steps_ = start.n_half_steps;
+    AlsFactors& factors = start.factors;
+    const bool with_factors = !factors.item_factors.empty();
+    if (with_factors)
+      users_->factors.Upload(backend_, *context_, factors.user_factors);
+    else
+      factors.item_factors = RandomFactors(options_, items_->ratings.n_rows);
+    items_->factors.Upload(backend_, *context_, factors.item_factors);
     context_->Wait();
-    biases_ = FitRatingBiases(ratings, options.objective.bias_regularization, pool);
-    Retarget();
+    (n_half_steps_ % 2 == 1 ? users_ : items_)->penalty = start.penalty;
+    if (n_half_steps_ > 0)
+      biases_ = std::move(start.biases);
+    else
+      biases_ = FitRatingBiases(users_->ratings, options_.objective.bias_regularization, pool_);
+    n_half_steps_ == 0 && with_factors ? FitBiasesAgain() : Retarget();
   }
 
-  ExplicitFactors Run(const std::function<void(const AlsEpoch&)>& on_epoch) {
-    for (int64_t epoch = 1; epoch <= options_.epochs; ++epoch) {
-      Solve(*users_, *items_, "user");
-      Solve(*items_, *users_, "item");
-      const double loss = Sum(Downloaded(backend_, *context_, items_->loss)) + Regularization(*users_) +
-                          BiasRegularization(biases_.users) + BiasRegularization(biases_.items);
-      if (!std::isfinite(loss))
-        throw Error(ErrorCode::kNumeric, "ALS: the loss is not finite after epoch " + std::to_string(epoch));
-      if (on_epoch) on_epoch({epoch, loss});
-      if (epoch > 1 && std::has_single_bit(static_cast<uint64_t>(epoch))) FitBiasesAgain();
+  ExplicitFactors Run(const std::function<void(const AlsEpoch&)>& on_epoch, const AlsHook& on_half_step) {
+    while (n_half_steps_ < 2 * options_.epochs) {
+      const bool of_users = n_half_steps_ % 2 == 0;
+      Solve(of_users ? *users_ : *items_, of_users ? *items_ : *users_);
+      ++n_half_steps_;
+      if (!of_users) {
+        const int64_t epoch = n_half_steps_ / 2;
+        if (on_epoch) on_epoch({epoch, loss_});
+        if (epoch > 1 && std::has_single_bit(static_cast<uint64_t>(epoch))) FitBiasesAgain();
+      }
+      if (on_half_step) on_half_step(n_half_steps_, [this] { return State(); });
     }
-    return Finish();
+    ExplicitFactors result = Finish();
+    if (on_half_step)
+      on_half_step(n_half_steps_ + 1, [&] { return AlsState{n_half_steps_ + 1, 0, result.factors, result.biases}; });
+    return result;
   }
 
  private:
-  void Solve(const Side& solved, const Side& fixed, const char* name) {
-    backend_.Diagonalize(*context_, fixed.factors.matrix(), eigenvalues_.view());
-    backend_.SolveAls(*context_, {solved.observed.get(), fixed.factors.matrix(), eigenvalues_.view(), 0,
-                                  solved.resident_regularization.view(), solved.factors.matrix(), solved.loss.view(),
-                                  solved.squared_norm.view()});
-    WaitForSide(name);
+  void Solve(RatingSide& solved, const RatingSide& fixed) {
+    loss_ = SolveSide(backend_, *context_, solved, fixed, eigenvalues_.view(), 0, {}, n_half_steps_ / 2 + 1) +
+            BiasRegularization(biases_.users) + BiasRegularization(biases_.items);
   }
 
-  void WaitForSide(const char* name) {
-    try {
-      context_->Wait();
-    } catch (const Error& error) {
-      throw SolvingSide(error, name);
-    }
+  AlsState State() const {
+    return {n_half_steps_,
+            (n_half_steps_ % 2 == 1 ? users_ : items_)->penalty,
+            {Downloaded(backend_, *context_, users_->factors), Downloaded(backend_, *context_, items_->factors),
+             Downloaded(backend_, *context_, eigenvalues_), loss_},
+            biases_};
   }
 
-  static Error SolvingSide(const Error& error, const char* name) {
-    return {error.code(), std::string(error.what()) + " (solving the " + name + " side)"};
-  }
-
-  /// Fills a side's targets with value(entry's rating, row, column).
+  /// Fills a side's targets with value(entry's rating, row, column). Throws AlsRowError for what no float holds.
   template <class Value>
-  void FillTargets(Side& side, const Value& value) {
+  void FillTargets(RatingSide& side, const Value& value) {
     side.observed.reset();  // it may read the targets in place
+    const std::span<const int64_t> indptr = side.ratings.indptr;
     ForEachRow(pool_, side.ratings.n_rows, [&](int64_t row) {
-      for (int64_t e = side.ratings.indptr[row]; e < side.ratings.indptr[row + 1]; ++e)
-        side.targets[e] = static_cast<float>(value(side.ratings.values[e], row, side.ratings.indices[e]));
+      for (int64_t e = indptr[row]; e < indptr[row + 1]; ++e) {
+        const double target = value(side.ratings.values[e], row, side.ratings.indices[e]);
+        const bool held = std::abs(target) <= std::numeric_limits<float>::max();
+        side.targets[e] = held ? static_cast<float>(target) : std::numeric_limits<float>::quiet_NaN();
+      }
     });
+    for (int64_t row = 0; row < side.ratings.n_rows; ++row)
+      for (int64_t e = indptr[row]; e < indptr[row + 1]; ++e)
+        if (std::isnan(side.targets[e])) throw NotFinite(row, side.of_users, n_half_steps_ / 2 + 1);
   }
 
   /// Targets: what the biases leave of the ratings.
@@ -148,7 +142,7 @@ class ExplicitFit {
     };
     FillTargets(*users_, left);
     FillTargets(*items_, [&](double rating, int64_t item, int64_t user) { return left(rating, user, item); });
-    for (Side* side : {users_.get(), items_.get()})
+    for (RatingSide* side : {users_.get(), items_.get()})
       side->observed =
           backend_.NewSparseRows(WithValues(side->ratings, ones_), side->targets, nullptr, max_entry_bytes_);
   }
@@ -172,7 +166,6 @@ class ExplicitFit {
 
   ExplicitFactors Finish() {
     ExplicitFactors result;
-    const double fixed = Regularization(*items_) + BiasRegularization(biases_.items);
     const CsrView ratings = users_->ratings;
     users_.reset();  // its memory is for the solve below
     items_->observed.reset();
@@ -186,30 +179,28 @@ class ExplicitFit {
                                {host_items, items_->factors.matrix(), eigenvalues_.view(), biases_.items, biases_.mean},
                                ratings, options_.objective, pool_, max_entry_bytes_);
     } catch (const Error& error) {
-      throw SolvingSide(error, "user");
+      ThrowOfSide(error, true);
     }
+    result.factors.loss = SumFinite(users) + (items_->penalty + BiasRegularization(biases_.items));
     result.factors.user_factors = std::move(users.factors);
     biases_.users = std::move(users.biases);
-    result.factors.loss = Sum(users.losses) + fixed;
     result.biases = std::move(biases_);
     return result;
   }
 
-  double Regularization(const Side& side) {
-    const std::vector<double> squared_norms = Downloaded(backend_, *context_, side.squared_norm);
-    double total = 0;
-    for (size_t r = 0; r < squared_norms.size(); ++r) total += side.regularization[r] * squared_norms[r];
-    return total;
+  double SumFinite(const RatingUsers& users) const {
+    const HostMatrix<const float> factors = {users.factors.data(), std::ssize(users.losses), options_.n_factors};
+    double sum = 0;
+    for (int64_t row = 0; row < factors.n_rows; ++row) {
+      if (!std::isfinite(users.losses[row] + users.biases[row] + Dot(factors.row(row), factors.row(row))))
+        throw NotFinite(row, true, options_.epochs + 1);
+      sum += users.losses[row];
+    }
+    return sum;
   }
 
   double BiasRegularization(std::span<const float> biases) const {
     return options_.objective.bias_regularization * Dot(biases, biases);
-  }
-
-  static double Sum(const std::vector<double>& terms) {
-    double total = 0;
-    for (const double term : terms) total += term;
-    return total;
   }
 
   Backend& backend_;
@@ -219,19 +210,26 @@ class ExplicitFit {
   int64_t max_entry_bytes_;
   std::vector<float> ones_;  // the weights
   RatingBiases biases_;
-  std::unique_ptr<Side> users_, items_;
+  std::unique_ptr<RatingSide> users_, items_;
   Resident<float> eigenvalues_;
+  int64_t n_half_steps_ = 0;
+  double loss_ = 0;
 };
 
 }  // namespace
 
 ExplicitFactors FitExplicitAls(Backend& backend, const CsrView& ratings, const AlsOptions& options, ThreadPool* pool,
-                               const std::function<void(const AlsEpoch&)>& on_epoch) {
+                               const std::function<void(const AlsEpoch&)>& on_epoch, AlsState start,
+                               const AlsHook& on_half_step) {
   CheckAlsOptions(options);
   CheckRatings(ratings, options.objective);
+  CheckAlsStart(start, ratings, options, true);
+  if (start.n_half_steps == 2 * options.epochs + 1) return {std::move(start.factors), std::move(start.biases)};
   const AlsPlan plan = backend.PlanAls({ratings.n_rows, ratings.n_cols, ratings.nnz(), options.n_factors, true});
   const Csr transpose = Transpose(ratings);
-  return ExplicitFit(backend, ratings, transpose.view(), options, pool, plan.max_entry_bytes).Run(on_epoch);
+  ExplicitFit fit(backend, ratings, transpose.view(), options, pool, plan.max_entry_bytes);
+  fit.Begin(std::move(start));
+  return fit.Run(on_epoch, on_half_step);
 }
 
 RatingUsers SolveRatingUsers(Backend& backend, Context& context, const RatedItems& items, const CsrView& ratings,

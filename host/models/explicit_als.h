@@ -31,12 +31,15 @@ struct ExplicitFactors {
 };
 
 /// Trains on users x items ratings, any finite numbers. options.objective.unobserved_weight must be 0. Every epoch's
-/// loss is L, and never more than that before it but for rounding. Throws as FitAls does, and kInvalidArgument for
-/// ratings that are not finite. Deterministic; the host's part runs on `pool` (null: the caller's thread).
+/// loss is L, and never more than that before it but for rounding. `start` and `on_half_step` are FitAls's: a state
+/// after an epoch has the biases that the next one begins with; with factors and no half-steps, the fit begins with the
+/// biases that answer to them. Throws as FitAls does, and kInvalidArgument for ratings that are not finite.
+/// Deterministic; the host's part runs on `pool` (null: the caller's thread).
 /// Cost: an ALS epoch each, and the biases, O(nnz n_factors) for each time they are fitted.
 /// Memory: as FitAls, and three floats a rating for each side.
 ExplicitFactors FitExplicitAls(Backend& backend, const CsrView& ratings, const AlsOptions& options,
-                               ThreadPool* pool = nullptr, const std::function<void(const AlsEpoch&)>& on_epoch = {});
+                               ThreadPool* pool = nullptr, const std::function<void(const AlsEpoch&)>& on_epoch = {},
+                               AlsState start = {}, const AlsHook& on_half_step = {});
 
 /// The items of a model of ratings, as users are solved against them.
 struct RatedItems {

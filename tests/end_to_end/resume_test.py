@@ -30,19 +30,22 @@ def setUpModule():
     unittest.addModuleCleanup(shutil.rmtree, folder)
     for name, n_users, n_items in (("small", 11, 7), ("large", 4000, 1500)):
         randomness = random.Random(n_users)
-        (folder / f"{name}.txt").write_text("".join(
-            f"u{u} " + " ".join(f"i{int(n_items * randomness.random() ** 2)}" for _ in range(3 + u % 40)) + "\n"
-            for u in range(n_users)))
-        run("prepare", folder / f"{name}.txt", "--format", "adjacency", "--out", folder / name)
+        (folder / f"{name}.csv").write_text("user,item,value\n" + "".join(
+            f"u{u},i{int(n_items * randomness.random() ** 2)},{randomness.randint(1, 5)}\n"
+            for u in range(n_users) for _ in range(3 + u % 40)))
+        run("prepare", folder / f"{name}.csv", "--out", folder / name)
 
 
 class Resume(unittest.TestCase):
+    FEEDBACK = "implicit"
+
     def setUp(self):
         self.store = Path(tempfile.mkdtemp(prefix="store-", dir=folder))
         self.place = self.store / MODEL / "checkpoint"
 
     def command(self, data, *options):
-        return ["train", folder / data, "--store", self.store, "--model", MODEL, "--backend", "cpu", *options]
+        return ["train", folder / data, "--store", self.store, "--model", MODEL, "--backend", "cpu",
+                "--feedback", self.FEEDBACK, *options]
 
     def arrays(self, version=None):
         """The arrays of a version, by their SHA-256, after it was verified."""
@@ -147,6 +150,10 @@ class Killed(Resume):
         self.assertIn(at, range(40, MOST_CALLS - 1))
 
 
+class KilledOfRatings(Killed):
+    FEEDBACK = "explicit"
+
+
 class Stopped(Resume):
     def test_by_signals(self):
         options = ["--n-factors", 24, "--epochs", 100000, "--checkpoint-every", "1h"]
@@ -184,6 +191,10 @@ class Stopped(Resume):
         os.kill(process.pid, signal.SIGCONT)
         process.communicate(timeout=PATIENCE)
         self.assertIn(process.returncode, (-signal.SIGTERM, -signal.SIGINT))
+
+
+class StoppedOfRatings(Stopped):
+    FEEDBACK = "explicit"
 
 
 class Refused(Resume):

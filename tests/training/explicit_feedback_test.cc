@@ -160,7 +160,6 @@ TEST_F(ExplicitFeedbackTest, WhatDoesNotGoTogetherIsRefused) {
   ExpectRefused(2, "--block-size is for --solver blocks, and this is cg", {"--solver", "cg", "--block-size", "32"});
   ExpectRefused(2, "--svd-shrinkage is for --algorithm svd, and this is als", {"--svd-shrinkage", "auto"});
   ExpectRefused(2, "--svd-tolerance is for --algorithm svd", {"--svd-tolerance", "0.01"});
-  ExpectRefused(2, "of implicit feedback only; this is of explicit feedback", {"--resume"});
   ExpectRefused(2, "--feedback explicit is for --algorithm als", {"--algorithm", "popularity"});
   ExpectRefused(1, "a half-life would change them; expected --half-life none", {"--half-life", "30d"});
   ExpectRefused(1, "the weight 3 of 'rating'", {"--event-weight", "rating=3,view=0"});

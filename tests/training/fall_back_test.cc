@@ -121,7 +121,7 @@ TEST_F(FallBack, AFitThatFailsStartsAgainOnTheCpu) {
   const std::pair<const char*, const char*> cases[] = {
       {"solve_als:1", "the fake device is lost"}, {"solve_als:3", "the fake device is lost"},
       {"solve_als:7", "the fake device is lost"}, {"solve_als:9", "the fake device is lost"},
-      {"allocate:1", "bytes of GPU memory"},      {"allocate:20", "bytes of GPU memory"},
+      {"allocate:1", "bytes of GPU memory"},      {"allocate:26", "bytes of GPU memory"},
   };
   for (const auto& [fault, part] : cases) {
     SCOPED_TRACE(fault);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <stdexcept>
+#include <utility>
 
 #include "host/data/random.h"
 #include "host/models/checkpoint.h"
@@ -28,7 +29,7 @@ struct Crash : std::runtime_error {
   Crash() : std::runtime_error("crash") {}
 };
 
-class ResumeTest : public testing::Test {
+class ResumeTest : public testing::TestWithParam<Feedback> {
  protected:
   ResumeTest() {
     WriteData("data", 1);
@@ -36,20 +37,24 @@ class ResumeTest : public testing::Test {
     options_.store = (folder_.path() / "models").string();
     options_.model = kModel;
     options_.als = {5, {0.1f, 0.02f, 1.0f}, 3, 7};
+    if (of_ratings()) options_.als.objective = {0, 0.5f, 0.5f, Feedback::kExplicit, 5};
     options_.backend = "cpu";
     options_.k = 5;
     events_.warning = [this](const std::string& message) { warnings_.push_back(message); };
     events_.stage = [this](const std::string& message) { stages_.push_back(message); };
   }
 
-  void WriteData(const std::string& name, uint64_t seed, int first_user = 0) const {
+  static bool of_ratings() { return GetParam() == Feedback::kExplicit; }
+
+  void WriteData(const std::string& name, uint64_t seed, int first_user = 0, uint64_t n_values = 5) const {
     DatasetWriter writer;
     for (int user = first_user; user < first_user + 40; ++user)
       for (int e = 0; e < 9; ++e) {
         const auto bits = RandomBits(seed, static_cast<uint64_t>(user * 100 + e));
         const std::string user_id = "u" + std::to_string(user);
         const std::string item_id = "i" + std::to_string(user % 2 * 15 + static_cast<int>(bits % 15));
-        writer.Add({user_id, item_id, {}, 1, 1000 + e * 10 + user});
+        const auto value = static_cast<float>(1 + (bits >> 32) % n_values);
+        writer.Add({user_id, item_id, {}, value, 1000 + e * 10 + user});
       }
     writer.Write(folder_.path() / name, true, false, json::object(), false);
   }
@@ -129,7 +134,7 @@ class ResumeTest : public testing::Test {
       options_.n_threads = n % 3;
       const json report = Resume();
       EXPECT_EQ(Arrays(), arrays);
-      for (const char* part : {"epochs", "loss", "metrics", "evaluation", "trained_on", "n_entries"})
+      for (const char* part : {"epochs", "loss", "metrics", "rating_errors", "evaluation", "trained_on", "n_entries"})
         EXPECT_EQ(report.value(part, json()), expected.value(part, json())) << part;
       EXPECT_FALSE(fs::exists(Place()));
     }
@@ -142,22 +147,23 @@ class ResumeTest : public testing::Test {
   std::string stopped_;
 };
 
-TEST_F(ResumeTest, StoppedAnywhereWithoutASplit) {
+TEST_P(ResumeTest, StoppedAnywhereWithoutASplit) {
   StopEverywhere();
 }
 
-TEST_F(ResumeTest, StoppedAnywhereInFitEvaluationAndRefit) {
+TEST_P(ResumeTest, StoppedAnywhereInFitEvaluationAndRefit) {
   options_.split.kind = SplitKind::kRandom;
   StopEverywhere();
 }
 
-TEST_F(ResumeTest, StoppedAnywhereWithATestFile) {
-  options_.test_paths = {folder_.Write("test.txt", "u0 i1 i2\nu1 i16 i17\n")};
-  options_.test_reader.read.format = InputFormat::kAdjacency;
+TEST_P(ResumeTest, StoppedAnywhereWithATestFile) {
+  options_.test_paths = {folder_.Write("test.csv", "user,item,value\nu0,i1,3\nu0,i2,5\nu1,i16,4\nu1,i17,1\n")};
   StopEverywhere();
 }
 
-TEST_F(ResumeTest, StoppedAnywhereWithMetricsByEpoch) {
+class MetricsByEpochTest : public ResumeTest {};  // which explicit feedback has not
+
+TEST_P(MetricsByEpochTest, StoppedAnywhereWithMetricsByEpoch) {
   options_.split.kind = SplitKind::kRandom;
   options_.evaluate_every = 1;
   for (const AlsSolver& solver : {AlsSolver{}, AlsSolver{AlsMethod::kConjugateGradient, 2}}) {
@@ -167,7 +173,7 @@ TEST_F(ResumeTest, StoppedAnywhereWithMetricsByEpoch) {
   EXPECT_THAT(warnings_, testing::IsEmpty()) << "a stop is no failure";
 }
 
-TEST_F(ResumeTest, MetricsByEpochAreThoseOfACheckpointAndThoseThatFollow) {
+TEST_P(MetricsByEpochTest, MetricsByEpochAreThoseOfACheckpointAndThoseThatFollow) {
   options_.split.kind = SplitKind::kRandom;
   options_.evaluate_every = 1;
   const json expected = TrainAll()["evaluation"]["epochs"];
@@ -192,7 +198,7 @@ TEST_F(ResumeTest, MetricsByEpochAreThoseOfACheckpointAndThoseThatFollow) {
   EXPECT_EQ(found[2], expected[2]);
 }
 
-TEST_F(ResumeTest, StoppedAgainAndAgain) {
+TEST_P(ResumeTest, StoppedAgainAndAgain) {
   TrainAll();
   const auto arrays = Arrays();
   ASSERT_TRUE(StopAt(2));
@@ -204,7 +210,7 @@ TEST_F(ResumeTest, StoppedAgainAndAgain) {
   EXPECT_EQ(Arrays(), arrays);
 }
 
-TEST_F(ResumeTest, ACrashLosesWhatCameAfterTheCheckpoint) {
+TEST_P(ResumeTest, ACrashLosesWhatCameAfterTheCheckpoint) {
   TrainAll();
   const auto arrays = Arrays();
   CrashAfter(2);
@@ -218,19 +224,19 @@ TEST_F(ResumeTest, ACrashLosesWhatCameAfterTheCheckpoint) {
   EXPECT_THAT(stages_, testing::Contains(HasSubstr("going on after 2 of 3 epochs")));
 }
 
-TEST_F(ResumeTest, WithoutACheckpointThereIsNothingToResume) {
+TEST_P(ResumeTest, WithoutACheckpointThereIsNothingToResume) {
   ExpectRefused(ErrorCode::kNotFound, "nothing to resume: there is no checkpoint at '" + Place().string(), options_);
   EXPECT_FALSE(fs::exists(Place()));
 }
 
-TEST_F(ResumeTest, OffWritesNone) {
+TEST_P(ResumeTest, OffWritesNone) {
   options_.checkpoints.every = kNoCheckpoints;
   ASSERT_TRUE(StopAt(3));
   EXPECT_THAT(stopped_, HasSubstr("after 1 of 3 epochs; no checkpoint was written: --checkpoint-every is off"));
   EXPECT_FALSE(fs::exists(Place()));
 }
 
-TEST_F(ResumeTest, StoppedBeforeTheFitLeavesTheCheckpointAsItWas) {
+TEST_P(ResumeTest, StoppedBeforeTheFitLeavesTheCheckpointAsItWas) {
   ASSERT_TRUE(StopAt(1));
   EXPECT_FALSE(fs::exists(Place()));
   CrashAfter(1);
@@ -240,7 +246,7 @@ TEST_F(ResumeTest, StoppedBeforeTheFitLeavesTheCheckpointAsItWas) {
   EXPECT_EQ(Content(Place() / "manifest.json"), before);
 }
 
-TEST_F(ResumeTest, AnotherTrainingIsRefusedByWhatDiffers) {
+TEST_P(ResumeTest, AnotherTrainingIsRefusedByWhatDiffers) {
   CrashAfter(1);
   WriteData("other", 2);
   const auto refused = [&](const std::string& part, const auto& change) {
@@ -251,28 +257,34 @@ TEST_F(ResumeTest, AnotherTrainingIsRefusedByWhatDiffers) {
   refused("n_epochs is 3 in the checkpoint and 4 here", [](TrainOptions& o) { o.als.epochs = 4; });
   refused("seed is 7 in the checkpoint and 8 here", [](TrainOptions& o) { o.als.seed = 8; });
   refused("objective.regularization is", [](TrainOptions& o) { o.als.objective.regularization = 0.03f; });
-  refused("objective.unobserved_weight is", [](TrainOptions& o) { o.als.objective.unobserved_weight = 0.2f; });
-  refused("weighting.value_cap is null in the checkpoint and 2.0 here",
-          [](TrainOptions& o) { o.weighting.value_cap = 2; });
+  if (of_ratings()) {
+    refused("objective.bias_regularization is", [](TrainOptions& o) { o.als.objective.bias_regularization = 6; });
+    refused("relevant_rating is null in the checkpoint and 4.0 here", [](TrainOptions& o) { o.relevant_rating = 4; });
+    refused("objective.feedback is \"explicit\" in the checkpoint and nothing here",
+            [](TrainOptions& o) { o.als.objective.feedback = Feedback::kImplicit; });
+  } else {
+    refused("objective.unobserved_weight is", [](TrainOptions& o) { o.als.objective.unobserved_weight = 0.2f; });
+    refused("weighting.value_cap is null in the checkpoint and 2.0 here",
+            [](TrainOptions& o) { o.weighting.value_cap = 2; });
+  }
   refused("holdout.kind is \"none\" in the checkpoint and \"random\" here",
           [](TrainOptions& o) { o.split.kind = SplitKind::kRandom; });
   refused("k is 5 in the checkpoint and 9 here", [](TrainOptions& o) { o.k = 9; });
   refused("refit is true in the checkpoint and false here", [](TrainOptions& o) { o.refit = false; });
-  ExpectRefused(ErrorCode::kUsage, "--algorithm als of implicit feedback only",
-                [](TrainOptions& o) { o.algorithm = "popularity"; });
+  ExpectRefused(ErrorCode::kUsage, "--resume is for --algorithm als; svd leaves no checkpoint: without --resume it",
+                [](TrainOptions& o) { o.algorithm = "svd"; });
 }
 
-TEST_F(ResumeTest, OtherHeldOutFilesAreRefused) {
-  options_.test_paths = {folder_.Write("test.txt", "u0 i1 i2\n")};
-  options_.test_reader.read.format = InputFormat::kAdjacency;
+TEST_P(ResumeTest, OtherHeldOutFilesAreRefused) {
+  options_.test_paths = {folder_.Write("test.csv", "user,item,value\nu0,i1,3\nu0,i2,5\n")};
   const auto dataset = Dataset::Open(options_.dataset);
   CrashAfter(1);
   const std::string item(dataset->items().Id(dataset->events().items[0]));
-  folder_.Write("test.txt", std::string(dataset->users().Id(0)) + " " + item + "\n");
+  folder_.Write("test.csv", "user,item,value\n" + std::string(dataset->users().Id(0)) + "," + item + ",3\n");
   ExpectRefused(ErrorCode::kInvalidArgument, "is of other interactions", options_);
 }
 
-TEST_F(ResumeTest, AnotherDeviceIsRefused) {
+TEST_P(ResumeTest, AnotherDeviceIsRefused) {
   CrashAfter(1);
   Checkpoint checkpoint = ReadCheckpoint(Store(), kModel);
   checkpoint.settings["device"]["instruction_set"] = "avx9";
@@ -280,7 +292,7 @@ TEST_F(ResumeTest, AnotherDeviceIsRefused) {
   ExpectRefused(ErrorCode::kInvalidArgument, "instruction_set is \"avx9\" in the checkpoint", options_);
 }
 
-TEST_F(ResumeTest, DamageIsFound) {
+TEST_P(ResumeTest, DamageIsFound) {
   CrashAfter(1);
   const std::string manifest = Content(Place() / "manifest.json"), factors = Content(Place() / "item_factors.npy");
   const auto write = [&](const std::string& name, const std::string& content) {
@@ -314,7 +326,7 @@ TEST_F(ResumeTest, DamageIsFound) {
   Resume();
 }
 
-TEST_F(ResumeTest, OneWhoseVersionIsPublishedIsRefused) {
+TEST_P(ResumeTest, OneWhoseVersionIsPublishedIsRefused) {
   CrashAfter(1);
   fs::copy(Place(), folder_.path() / "kept");
   Resume();
@@ -324,7 +336,7 @@ TEST_F(ResumeTest, OneWhoseVersionIsPublishedIsRefused) {
   EXPECT_FALSE(fs::exists(Place()));
 }
 
-TEST_F(ResumeTest, AFreshStartReplacesTheOldOneOnlyWithItsOwn) {
+TEST_P(ResumeTest, AFreshStartReplacesTheOldOneOnlyWithItsOwn) {
   CrashAfter(2);
   const std::string before = Content(Place() / "manifest.json");
   events_.epoch = [](const AlsEpoch& epoch) {
@@ -341,7 +353,7 @@ TEST_F(ResumeTest, AFreshStartReplacesTheOldOneOnlyWithItsOwn) {
   EXPECT_FALSE(fs::exists(Place()));
 }
 
-TEST_F(ResumeTest, WhatIsNoCheckpointIsLeftAlone) {
+TEST_P(ResumeTest, WhatIsNoCheckpointIsLeftAlone) {
   fs::create_directories(Place());
   std::ofstream(Place() / "notes.txt") << "mine";
   options_.checkpoints.every = 0;
@@ -350,17 +362,26 @@ TEST_F(ResumeTest, WhatIsNoCheckpointIsLeftAlone) {
   EXPECT_THAT(warnings_, testing::Contains(HasSubstr("the training goes on without a checkpoint")));
 }
 
-TEST_F(ResumeTest, ASingularSystemNamesTheIdAndTheCheckpointStays) {
+TEST_P(ResumeTest, ASingularSystemNamesTheIdAndTheCheckpointStays) {
   CrashAfter(2);
   const std::string before = Content(Place() / "manifest.json");
-  options_.als = {64, {0, 0, 1}, 3, 1};
   options_.checkpoints.every = 0;
-  ExpectError(ErrorCode::kNumeric, "(solving the user side): user 'u", [&] { TrainAll(); });
+  options_.als.objective.regularization = options_.als.objective.unobserved_weight = 0;
+  if (of_ratings()) {  // biases explain all, which leaves users of no length
+    WriteData("equal", 1, 0, 1);
+    options_.dataset = (folder_.path() / "equal").string();
+    options_.als.n_factors = 1;
+  } else {
+    options_.als.n_factors = 64;
+  }
+  ExpectError(ErrorCode::kNumeric,
+              of_ratings() ? "(solving the item side): item 'i" : "(solving the user side): user 'u",
+              [&] { TrainAll(); });
   EXPECT_EQ(Content(Place() / "manifest.json"), before);
   EXPECT_TRUE(Store().Versions(kModel).empty());
 }
 
-TEST_F(ResumeTest, IntervalsAreRead) {
+TEST_P(ResumeTest, IntervalsAreRead) {
   EXPECT_EQ(ParseCheckpointEvery("epoch"), 0);
   EXPECT_EQ(ParseCheckpointEvery("off"), kNoCheckpoints);
   EXPECT_EQ(ParseCheckpointEvery("90s"), 90);
@@ -369,7 +390,7 @@ TEST_F(ResumeTest, IntervalsAreRead) {
     ExpectError(ErrorCode::kUsage, "", [&] { ParseCheckpointEvery(bad); });
 }
 
-TEST_F(ResumeTest, CheckpointsAreCounted) {
+TEST_P(ResumeTest, CheckpointsAreCounted) {
   options_.checkpoints.every = 0;
   const json report = TrainAll();
   EXPECT_EQ(report["checkpoints"]["n_written"], 3);
@@ -380,7 +401,7 @@ TEST_F(ResumeTest, CheckpointsAreCounted) {
 
 class WarmStartTest : public ResumeTest {};
 
-TEST_F(WarmStartTest, ReachesTheLossOfAColdStartInFewerEpochs) {
+TEST_P(WarmStartTest, ReachesTheLossOfAColdStartInFewerEpochs) {
   options_.als.epochs = 12;
   const json cold = TrainAll();
   WriteData("grown", 1, 4);  // four users have gone, four have come; ids come in another order
@@ -396,7 +417,7 @@ TEST_F(WarmStartTest, ReachesTheLossOfAColdStartInFewerEpochs) {
   EXPECT_EQ(model->manifest()["warm_start"], warm["warm_start"]);
 }
 
-TEST_F(WarmStartTest, MatchesById) {
+TEST_P(WarmStartTest, MatchesById) {
   options_.als.epochs = 12;
   TrainAll();
   WriteData("grown", 1, 4);
@@ -411,7 +432,7 @@ TEST_F(WarmStartTest, MatchesById) {
   EXPECT_LT(warm["loss"].get<double>(), 0.9 * cold["loss"].get<double>());
 }
 
-TEST_F(WarmStartTest, ResumesWithTheBitsOfTheUninterrupted) {
+TEST_P(WarmStartTest, ResumesWithTheBitsOfTheUninterrupted) {
   TrainAll();
   options_.warm_start = true;
   TrainAll();
@@ -425,33 +446,51 @@ TEST_F(WarmStartTest, ResumesWithTheBitsOfTheUninterrupted) {
   ExpectError(ErrorCode::kInvalidArgument, "warm_start.version is 3 in the checkpoint and 2 here", [&] { Resume(); });
 }
 
-TEST_F(WarmStartTest, SaysWhenTheStartHasSeenTheHoldout) {
+TEST_P(WarmStartTest, SaysWhenTheStartHasSeenTheHoldout) {
   TrainAll();
   options_.warm_start = true;
   options_.split.kind = SplitKind::kRandom;
   const json report = TrainAll();
-  EXPECT_EQ(report["warm_start"]["n_held_out_pairs"], report["holdout"]["n_pairs"]);
+  EXPECT_EQ(report["warm_start"]["n_held_out_pairs"],
+            of_ratings() ? report["rating_errors"]["n_ratings"] : report["holdout"]["n_pairs"]);
   EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("the metrics will flatter")));
 }
 
-TEST_F(WarmStartTest, NeedsAVersionWithTheSameFactors) {
+TEST_P(WarmStartTest, NeedsAVersionWithTheSameFactors) {
   options_.warm_start = true;
   ExpectError(ErrorCode::kNotFound, "has no current version of model 'shop'", [&] { TrainAll(); });
   options_.warm_start = false;
+  const AlsObjective objective = std::exchange(options_.als.objective, {});
   options_.algorithm = "popularity";
   TrainAll();
   options_.warm_start = true;
-  ExpectError(ErrorCode::kUsage, "--algorithm als of implicit feedback only", [&] { TrainAll(); });
+  ExpectError(ErrorCode::kUsage, "--warm-start is for --algorithm als, and this is popularity", [&] { TrainAll(); });
+  const auto refused = [&](const std::string& part) {
+    ExpectError(ErrorCode::kInvalidArgument, part, [&] { TrainAll(); });
+  };
   options_.algorithm = "als";
-  ExpectError(ErrorCode::kInvalidArgument, "version 1 of model 'shop' is 'popularity'; expected 5 factors",
-              [&] { TrainAll(); });
+  options_.als.objective = objective;
+  refused("version 1 of model 'shop' is 'popularity'; expected 5 factors of algorithm 'als' of ");
   options_.warm_start = false;
   TrainAll();
   options_.warm_start = true;
   options_.als.n_factors = 6;
-  ExpectError(ErrorCode::kInvalidArgument, "version 2 of model 'shop' has 5 factors; expected 6", [&] { TrainAll(); });
+  refused("version 2 of model 'shop' has 5 factors; expected 6");
+  options_.als.n_factors = 5;
+  options_.als.objective = {};
+  if (!of_ratings()) options_.als.objective = {0, 1, 1, Feedback::kExplicit};
+  refused(of_ratings() ? "is of explicit feedback; expected 5 factors of algorithm 'als' of implicit feedback"
+                       : "is of implicit feedback; expected 5 factors of algorithm 'als' of explicit feedback");
   EXPECT_EQ(Store().Versions(kModel).size(), 2u);
 }
+
+const auto kBoth = testing::Values(Feedback::kImplicit, Feedback::kExplicit);
+std::string FeedbackName(const testing::TestParamInfo<Feedback>& info) {
+  return info.param == Feedback::kExplicit ? "explicit" : "implicit";
+}
+INSTANTIATE_TEST_SUITE_P(, ResumeTest, kBoth, FeedbackName);
+INSTANTIATE_TEST_SUITE_P(, MetricsByEpochTest, testing::Values(Feedback::kImplicit), FeedbackName);
+INSTANTIATE_TEST_SUITE_P(, WarmStartTest, kBoth, FeedbackName);
 
 }  // namespace
 }  // namespace kindred

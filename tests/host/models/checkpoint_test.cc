@@ -16,8 +16,8 @@ using nlohmann::json;
 
 constexpr const char* kModel = "m";
 
-/// Of 3 users, 4 items and n_factors; nothing in it is a round number.
-Checkpoint SmallCheckpoint(int64_t n_half_steps = 5, size_t n_factors = 2) {
+/// Of 3 users, 4 items and n_factors; nothing in it is a round number. With biases where it is of ratings.
+Checkpoint SmallCheckpoint(int64_t n_half_steps = 5, size_t n_factors = 2, bool of_ratings = false) {
   Checkpoint checkpoint;
   checkpoint.settings = {{"seed", 18446744073709551615u}, {"objective", {{"regularization", 0.1f}}}};
   checkpoint.phase = "refit";
@@ -34,6 +34,7 @@ Checkpoint SmallCheckpoint(int64_t n_half_steps = 5, size_t n_factors = 2) {
   };
   checkpoint.state = {
       n_half_steps, 2.0 / 3, {some(3 * n_factors, 1), some(4 * n_factors, 1e-38f), some(n_factors, 1e38f), 1.0 / 7}};
+  if (of_ratings) checkpoint.state.biases = {-3.3f, some(3, 0.7f), some(4, -1e-3f)};
   return checkpoint;
 }
 
@@ -49,6 +50,9 @@ void ExpectSame(const Checkpoint& found, const Checkpoint& expected) {
   EXPECT_EQ(found.state.factors.user_factors, expected.state.factors.user_factors);
   EXPECT_EQ(found.state.factors.item_factors, expected.state.factors.item_factors);
   EXPECT_EQ(found.state.factors.eigenvalues, expected.state.factors.eigenvalues);
+  EXPECT_EQ(found.state.biases.mean, expected.state.biases.mean);
+  EXPECT_EQ(found.state.biases.users, expected.state.biases.users);
+  EXPECT_EQ(found.state.biases.items, expected.state.biases.items);
   ASSERT_EQ(found.epochs.size(), expected.epochs.size());
   for (size_t e = 0; e < found.epochs.size(); ++e) {
     EXPECT_EQ(found.epochs[e].epoch, expected.epochs[e].epoch);
@@ -75,12 +79,13 @@ class CheckpointTest : public testing::Test {
 };
 
 TEST_F(CheckpointTest, ComesBackAsItWas) {
-  for (const size_t n_factors : {1, 2, 33})
-    for (const int64_t n_half_steps : {0, 1, 2, 7}) {
-      const Checkpoint checkpoint = SmallCheckpoint(n_half_steps, n_factors);
-      WriteCheckpoint(store_, kModel, checkpoint);
-      ExpectSame(Read(), checkpoint);
-    }
+  for (const bool of_ratings : {false, true})
+    for (const size_t n_factors : {1, 2, 33})
+      for (const int64_t n_half_steps : {0, 1, 2, 7}) {
+        const Checkpoint checkpoint = SmallCheckpoint(n_half_steps, n_factors, of_ratings);
+        WriteCheckpoint(store_, kModel, checkpoint);
+        ExpectSame(Read(), checkpoint);
+      }
   EXPECT_EQ(Names(), (std::vector<std::string>{"checkpoint"}));
   EXPECT_TRUE(store_.Versions(kModel).empty());
 }
@@ -93,6 +98,14 @@ TEST_F(CheckpointTest, WhatIsNotFiniteReplacesNothing) {
     (bad.state.factors.*factors)[1] = NAN;
     ExpectError(ErrorCode::kNumeric, "holds nan at 1", [&] { WriteCheckpoint(store_, kModel, bad); });
   }
+  for (auto biases : {&RatingBiases::users, &RatingBiases::items}) {
+    Checkpoint bad = SmallCheckpoint(7, 2, true);
+    (bad.state.biases.*biases)[1] = INFINITY;
+    ExpectError(ErrorCode::kNumeric, "biases holds inf at 1", [&] { WriteCheckpoint(store_, kModel, bad); });
+  }
+  Checkpoint bad = SmallCheckpoint(7, 2, true);
+  bad.state.biases.mean = NAN;
+  ExpectError(ErrorCode::kNumeric, "rating_mean holds nan", [&] { WriteCheckpoint(store_, kModel, bad); });
   ExpectSame(Read(), good);
 }
 
@@ -165,6 +178,39 @@ TEST_F(CheckpointTest, ArraysMustFitEachOther) {
     Put(changed);
     ExpectError(ErrorCode::kCorrupt, "factors of users", [&] { Read(); });
   }
+}
+
+TEST_F(CheckpointTest, OnlyOneOfRatingsHasBiases) {
+  WriteCheckpoint(store_, kModel, SmallCheckpoint());
+  const json without = json::parse(Content(Place() / "manifest.json"));
+  EXPECT_FALSE(without.contains("rating_mean"));
+  EXPECT_EQ(without["files"].size(), 3u);
+  WriteCheckpoint(store_, "rated", SmallCheckpoint(5, 2, true));
+  const fs::path rated = CheckpointPath(store_, "rated");
+  const json manifest = json::parse(Content(rated / "manifest.json"));
+  EXPECT_EQ(manifest["checkpoint_format"], without["checkpoint_format"]);
+  EXPECT_EQ(manifest["files"].size(), 5u);
+
+  fs::remove_all(Place());
+  fs::copy(rated, Place());
+  const auto refused = [&](const std::string& part, const auto& change) {
+    json changed = manifest;
+    change(changed);
+    Put(changed);
+    ExpectError(ErrorCode::kCorrupt, part, [&] { Read(); });
+  };
+  for (const json& wrong : {json(), json(true), json("3"), json(1e39), json(-1e300), json::array({1})})
+    refused("the manifest's 'rating_mean'", [&](json& m) { m["rating_mean"] = wrong; });
+  for (const char* name : {"user_biases.npy", "item_biases.npy"}) {
+    refused(name, [&](json& m) { m["files"].erase(name); });
+    // 2 eigenvalues are no biases of 3 users or 4 items.
+    fs::copy_file(rated / "eigenvalues.npy", Place() / name, fs::copy_options::overwrite_existing);
+    refused(name == std::string("user_biases.npy") ? "2 user_biases for 3 rows" : "2 item_biases for 4 rows",
+            [&](json& m) { m["files"][name] = m["files"]["eigenvalues.npy"]; });
+    fs::copy_file(rated / name, Place() / name, fs::copy_options::overwrite_existing);
+  }
+  Put(manifest);
+  ExpectSame(Read(), SmallCheckpoint(5, 2, true));
 }
 
 }  // namespace
