@@ -152,27 +152,30 @@ class WorkloadRun {
             peer.program->role == Role::kPeer && ours.shown.answer != peer.shown.answer)
           ours.Fail(fmt::format("its answer is {}, and that of {} is {}", ours.shown.answer.dump(), peer.program->name,
                                 peer.shown.answer.dump()));
-    for (const Metric& metric : workload_.metrics) {
-      if (!metric.across_programs) continue;
-      const Contender* best = nullptr;
-      for (const Contender& contender : contenders) {
-        if (!contender.live() || contender.program->role != Role::kPeer ||
-            !contender.shown.quality.contains(metric.name))
-          continue;
-        const double value = contender.shown.quality.at(metric.name);
-        const double so_far = best == nullptr ? 0 : best->shown.quality.at(metric.name);
-        if (best == nullptr || (metric.higher_is_better ? value > so_far : value < so_far)) best = &contender;
-      }
-      if (best == nullptr) continue;
-      const double than = best->shown.quality.at(metric.name);
-      for (Contender& contender : contenders) {
-        const auto value = contender.shown.quality.find(metric.name);
-        if (!contender.live() || contender.program->role != Role::kOurs || value == contender.shown.quality.end())
-          continue;
-        if (metric.Worse(value->second, than))
-          contender.Fail(fmt::format("{} is {}, and {} has {}", metric.name, value->second, best->program->name, than));
-      }
+    for (const Metric& metric : workload_.metrics)
+      for (Contender& ours : contenders) CheckBesideBest(metric, contenders, ours);
+  }
+
+  static bool IsBeside(const Contender& ours, const Contender& peer) {
+    const std::string& only = ours.program->only_peer;
+    return ours.live() && ours.program->role == Role::kOurs && peer.live() && peer.program->role == Role::kPeer &&
+           (only.empty() || only == peer.program->name);
+  }
+
+  static void CheckBesideBest(const Metric& metric, const std::vector<Contender>& contenders, Contender& ours) {
+    const auto value = ours.shown.quality.find(metric.name);
+    if (!metric.across_programs || value == ours.shown.quality.end()) return;
+    const Contender* best = nullptr;
+    double than = 0;
+    for (const Contender& peer : contenders) {
+      const auto theirs = peer.shown.quality.find(metric.name);
+      if (!IsBeside(ours, peer) || theirs == peer.shown.quality.end()) continue;
+      if (best != nullptr && (metric.higher_is_better ? theirs->second <= than : theirs->second >= than)) continue;
+      best = &peer;
+      than = theirs->second;
     }
+    if (best != nullptr && metric.Worse(value->second, than))
+      ours.Fail(fmt::format("{} is {}, and {} has {}", metric.name, value->second, best->program->name, than));
   }
 
   static void Settle(const Case& one, std::vector<Contender>& contenders) {
@@ -267,7 +270,7 @@ class WorkloadRun {
     row.ratios.clear();
     if (row.role != Role::kOurs) return;
     for (const Contender& peer : contenders) {
-      if (!peer.live() || peer.program->role != Role::kPeer) continue;
+      if (!IsBeside(contender, peer)) continue;
       const std::vector<double> theirs = Seconds(peer, name);
       if (!theirs.empty()) row.ratios[peer.program->name] = RatioOf(row.seconds->all, theirs);
     }

@@ -77,16 +77,20 @@ std::vector<Case> Cases(const Setup& setup) {
         one.programs.push_back(
             {.name = name, .role = Role::kPeer, .command = setup.Peer("svd.py", words), .python_module = module});
       };
-      const auto add_ours = [&](const char* name, const char* tolerance) {
+      const auto add_ours = [&](const char* name, const char* tolerance, const char* only_peer) {
         std::vector<std::string> words = common;
         words.insert(words.end(), {"--tolerance", tolerance});
-        one.programs.push_back(
-            {.name = name, .command = setup.Own("svd", words), .settings = {{"tolerance", tolerance}}});
+        one.programs.push_back({.name = name,
+                                .command = setup.Own("svd", words),
+                                .settings = {{"tolerance", tolerance}},
+                                .only_peer = only_peer});
       };
       add_peer("scipy svds, double", "exact", "scipy");  // first: the others are measured against its values
-      add_ours("kindred", "1e-4");
+      constexpr const char* kRandomized = "scikit-learn randomized_svd";
+      add_ours("kindred", "1e-4", "");
+      add_ours("kindred, as loose as scikit-learn", "0.03", kRandomized);
       add_peer("scipy svds", "arpack", "scipy");
-      add_peer("scikit-learn randomized_svd", "randomized", "sklearn");
+      add_peer(kRandomized, "randomized", "sklearn");
       cases.push_back(std::move(one));
     }
   return cases;
@@ -101,7 +105,8 @@ Workload SvdWorkload() {
   workload.description =
       R"(The largest singular values and their vectors of the ALS benches' interactions. The largest error is the largest
 relative one of a singular value, against those of ARPACK in double to machine precision; energy is the share of the
-squared entries that the approximation holds. scikit-learn runs with its default of 4 iterations.)";
+squared entries that the approximation holds. scikit-learn runs with its default of 4 iterations, which leave the last
+values off by 3 % and more: beside the usual tolerance there is one of that size.)";
   workload.metrics = {{.name = "largest error", .higher_is_better = false, .tolerance = 2e-4},
                       {.name = "energy", .tolerance = 1e-4}};
   workload.cases = Cases;

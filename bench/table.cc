@@ -28,6 +28,13 @@ std::string TimeText(const Spread& spread) {
   return SpreadText(scaled) + " " + unit.name;
 }
 
+std::string LoadText(const nlohmann::json& load, const char* when) {
+  std::string text;
+  for (const nlohmann::json& average : load.value(when, nlohmann::json::array()))
+    text += (text.empty() ? "" : ", ") + (average.is_number() ? NumberText(average.get<double>()) : average.dump());
+  return text.empty() ? "unknown" : text;
+}
+
 std::string SettingsText(const nlohmann::json& settings) {
   std::string text;
   for (const auto& [name, value] : settings.items())
@@ -75,8 +82,7 @@ std::string Heading(const Result& result, const WorkloadHead& workload) {
   text += fmt::format(
       "- other work: load averages (1, 5, 15 minutes) {} before and {} after; while a program ran, "
       "others used up to {} of the machine\n\n",
-      result.load.value("before", nlohmann::json()).dump(), result.load.value("after", nlohmann::json()).dump(),
-      PercentText(others));
+      LoadText(result.load, "before"), LoadText(result.load, "after"), PercentText(others));
   if (result.quick) text += "**Made with `--quick`: tiny data, which says nothing about speed.**\n\n";
   return text + workload.description + "\n\n";
 }

@@ -59,6 +59,7 @@ struct Program {
   nlohmann::json settings = nlohmann::json::object();
   std::vector<std::string> quality_arguments = {};   // added in the first, untimed run, which shows the quality
   std::string python_module = {};                    // what a peer's Python must be able to import
+  std::string only_peer = {};                        // of ours: the one that it is held against; empty: all of them
   std::function<Answer(const Finished&)> read = {};  // of programs that print something else
 };
 

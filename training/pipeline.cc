@@ -99,6 +99,7 @@ class Training {
     if (refit) {
       Stage("fitting again on everything");
       fitted = {};
+      TrimMemory();
       fitted = Fit(kRefitPhase, {}, nullptr, report);
     }
     report.erase(kCalibration);
@@ -211,6 +212,7 @@ class Training {
         LeastBytes() + static_cast<int64_t>(interactions.indices.size_bytes() + interactions.values.size_bytes());
     plan["seconds"] = PlanSeconds(backend_, interactions, held_out, size, options_, n_half_steps, version_bytes, pool_,
                                   stopwatch_.seconds());
+    TrimMemory();  // of what was measured with
     stopwatch_.Done("plan");
     Stage("plan: " + PlanText(plan));
     return plan;

@@ -47,7 +47,7 @@ nlohmann::json PlanMemory(WorkingBackend& backend, const TrainingSize& size, con
 nlohmann::json PlanSeconds(WorkingBackend& backend, const CsrView& interactions, const CsrView& held_out,
                            const TrainingSize& size, const TrainOptions& options, int64_t n_half_steps,
                            int64_t version_bytes, ThreadPool& pool, nlohmann::json seconds);
-inline constexpr double kPublishRate = 400e6;  // bytes a second: checksummed twice, written and synced
+inline constexpr double kPublishRate = 350e6;  // bytes a second: checksummed twice, written and synced
 
 /// The plan for people, one line.
 std::string PlanText(const nlohmann::json& plan);

@@ -174,16 +174,21 @@ CsrView Beginning(const CsrView& interactions) {
 }
 
 double MeasureBeginning(const CsrView& interactions, const AlsOptions& options) {
+  const auto scaled = [](const Timer& timer, int64_t all, int64_t some) {
+    return some > 0 ? timer.Seconds() * static_cast<double>(all) / static_cast<double>(some) : 0.0;
+  };
   const CsrView part = Beginning(interactions);
-  Timer timer;
+  const Timer transposing;
   Transpose(part);
-  const double transposing = timer.Seconds();
+  double seconds = scaled(transposing, interactions.nnz(), part.nnz());
   const int64_t n_rows = std::min(interactions.n_cols, kTileRows);
-  timer = Timer();
+  const Timer drawing;
   RandomFactors(options, n_rows);
-  const double drawing = timer.Seconds();
-  const auto ratio = [](int64_t all, int64_t some) { return some > 0 ? static_cast<double>(all) / some : 0.0; };
-  return transposing * ratio(interactions.nnz(), part.nnz()) + drawing * ratio(interactions.n_cols, n_rows);
+  seconds += scaled(drawing, interactions.n_cols, n_rows);
+  const int64_t n_all = interactions.n_rows + interactions.n_cols, n_some = std::min(n_all, 16 * kTileRows);
+  const Timer filling;
+  std::vector<float>(static_cast<size_t>(n_some * options.n_factors));
+  return seconds + 2 * scaled(filling, n_all, n_some);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace kindred {
 
 /// Seconds of a fit's parts on one backend.
 struct AlsSeconds {
-  double begin = 0;             // to transpose the interactions and to draw the first factors
+  double begin = 0;             // to transpose the interactions, to draw the first factors, to make room and to copy
   double users = 0, items = 0;  // a half-step that solves these
 
   double fit(int64_t n_user_steps, int64_t n_item_steps) const {

@@ -1,5 +1,6 @@
 #include "kernels/cpu/host_memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -76,6 +77,10 @@ int64_t PeakMemory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return int64_t{usage.ru_maxrss} * 1024;
+}
+
+void TrimMemory() {
+  malloc_trim(0);
 }
 
 }  // namespace kindred

@@ -11,5 +11,7 @@ int64_t AvailableMemory();
 int64_t ResidentMemory();
 /// The most that it ever had.
 int64_t PeakMemory();
+/// Gives freed memory that the allocator keeps back to the system. Cost: milliseconds.
+void TrimMemory();
 
 }  // namespace kindred

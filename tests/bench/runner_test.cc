@@ -116,6 +116,22 @@ TEST_F(RunnerTest, QualityIsCheckedBeforeTime) {
   EXPECT_EQ(Content(log), "x") << "it ran again";
 }
 
+TEST_F(RunnerTest, OneMayBeHeldAgainstOnePeerOnly) {
+  Program loose = Ours(Says(1, "1", 0.3));
+  Program better = Peer(Says(8, "1", 0.9)), same = Peer(Says(4, "1", 0.3));
+  same.name = "loose peer";
+  const Case one{.name = "c", .programs = {loose, better, same}};
+  EXPECT_EQ(Run(one).rows[0].status, RowStatus::kFailed);
+  Case beside = one;
+  beside.programs[0].only_peer = "loose peer";
+  const Row row = Run(beside).rows[0];
+  EXPECT_EQ(row.status, RowStatus::kOk);
+  EXPECT_EQ(row.ratios.size(), 1u);
+  EXPECT_EQ(row.ratios.at("loose peer").median, 0.25);
+  beside.programs[2].command = Says(4, "1", 0.9);
+  EXPECT_EQ(Run(beside).rows[0].status, RowStatus::kFailed);
+}
+
 TEST_F(RunnerTest, AnswersThatDiffer) {
   Case one{.name = "c", .programs = {Ours(Says(1, "1")), Peer(Says(1, "2"))}};
   EXPECT_EQ(Run(one).rows[0].status, RowStatus::kOk);
