@@ -153,12 +153,13 @@ run device 30 "$out/machine.json" "$bin/bench_kernels" --backend cuda --describe
 [[ $state == 'NOT RUN' ]] && finish "gpu_check: nothing was checked: no time was left to look for a GPU"
 [[ $state == ok ]] || finish "gpu_check: no GPU: nothing was checked (why none is used: $(tail -1 "$out/device.log"))"
 
-# Every kernel over the sweep of shapes, on both precisions; under the sanitizers without the long ones.
+# Every kernel over the sweep of shapes, on both precisions; under the sanitizers without those that are long, or run the
+# kernels of others again.
 tests parity 90 '*/cuda:*/cuda_float32'
-small='*/cuda:*AlsTest*/cuda_float32:-*ManyFactors*:*AThousandFactors*:*HugeRows*:*ManyQueries*:*LittleMemory*'
+small='*/cuda:*AlsTest*/cuda_float32:-*ManyFactors*:*AThousandFactors*:*HugeRows*:*ManyQueries*:*LittleMemory*:*BitsDoNotDependOn*:*BesidePanels*'
 for tool in memcheck racecheck; do
   if sanitizer=$(command -v compute-sanitizer || ls "$(dirname "${nvcc:-/}")/compute-sanitizer" 2> /dev/null); then
-    tests "$tool" 250 "$small" bash -c 'in_shards 6 "$@"' shards "$sanitizer" --tool "$tool" --kernel-name kns=kindred --report-api-errors no --error-exitcode 9
+    tests "$tool" 290 "$small" bash -c 'in_shards 6 "$@"' shards "$sanitizer" --tool "$tool" --kernel-name kns=kindred --report-api-errors no --error-exitcode 9
   else
     note 'NOT RUN' "$tool" 0 'compute-sanitizer is not installed'
   fi
