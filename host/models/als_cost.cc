@@ -108,7 +108,8 @@ class HalfStepMeasurement {
         solved(backend_, rows.n_rows, options_.n_factors);
     const Resident<double> loss(backend_, rows.n_rows), squared_norm(backend_, rows.n_rows);
     resident_regularization.Upload(backend_, *context_, regularization);
-    solved.Upload(backend_, *context_, std::vector<float>(static_cast<size_t>(rows.n_rows * options_.n_factors), 0));
+    const std::vector<float> zeros(static_cast<size_t>(rows.n_rows * options_.n_factors), 0.0f);
+    solved.Upload(backend_, *context_, zeros);
     context_->Wait();
     const Timer timer;
     backend_.SolveAls(*context_, {observed.get(), fixed_.matrix(), eigenvalues_.view(),

@@ -18,7 +18,7 @@ import publish_faults_test
 
 MODEL = "m"
 MOST_CALLS = 600
-N_RANDOM_KILLS = 25
+N_RANDOM_KILLS = int(os.environ.get("KINDRED_TEST_KILLS", "10"))
 SEED = int(os.environ.get("KINDRED_TEST_SEED", "1"))
 
 

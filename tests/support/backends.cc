@@ -39,7 +39,9 @@ std::unique_ptr<Backend> NewCudaBackend(GramPrecision precision) {
 
 std::vector<std::string> AllBackends() {
   std::vector<std::string> names = {"strict", "cpu_baseline"};
+#ifndef KINDRED_SANITIZED  // of one source: a sanitizer, which is slow, sees the narrowest and the widest
   if (DetectSimdLevel() >= SimdLevel::kAvx2) names.push_back("cpu_avx2");
+#endif
   if (DetectSimdLevel() >= SimdLevel::kAvx512) names.push_back("cpu_avx512");
   names.push_back("emulated");
   names.push_back("emulated_float32");
