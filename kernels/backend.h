@@ -185,7 +185,7 @@ struct AlsShape {
 /// Memory of a fit, before any of it is taken.
 struct AlsPlan {
   int64_t peak_bytes = 0;       // on the device: both sides' factors, rows and figures, and the workspace
-  int64_t available_bytes = 0;  // there now
+  int64_t available_bytes = 0;  // there now; 0: not known
   int64_t max_entry_bytes = 0;  // of each side's entries: what to give NewSparseRows
   bool streamed = false;        // the entries stay on the host, and every half-step copies them in tiles
 };

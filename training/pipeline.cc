@@ -185,8 +185,10 @@ class Training {
 
   /// Before the events are summed up: with the pairs that the dataset has as it was prepared.
   TrainingSize ExpectedSize() const {
+    const int64_t n_events = dataset_->events().size();
+    const json counted = dataset_->manifest().value("n_entries", json());
     const int64_t n_entries =
-        std::min(dataset_->manifest().value("n_entries", dataset_->events().size()), dataset_->events().size());
+        counted.is_number_integer() ? std::clamp<int64_t>(counted.get<int64_t>(), 0, n_events) : n_events;
     const bool refits = HasHoldout(options_) && Refits(options_);
     return {.n_users = dataset_->users().size(),
             .n_items = dataset_->items().size(),

@@ -316,7 +316,7 @@ AlsPlan CpuBackend::PlanAls(const AlsShape& shape) const {
                     DiagonalizeWorkspaceBytes(std::max(shape.n_users, shape.n_items), shape.n_factors);
   plan.available_bytes = AvailableMemory();
   plan.max_entry_bytes = INT64_MAX;
-  if (plan.peak_bytes > plan.available_bytes)
+  if (plan.available_bytes > 0 && plan.peak_bytes > plan.available_bytes)
     throw Error(ErrorCode::kOutOfMemory,
                 "ALS of " + std::to_string(shape.n_users) + " users x " + std::to_string(shape.n_items) +
                     " items with n_factors " + std::to_string(shape.n_factors) + " needs " + GiB(plan.peak_bytes) +

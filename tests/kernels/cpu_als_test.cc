@@ -5,6 +5,7 @@
 #include "kernels/cpu/backend.h"
 #include "tests/kernels/als_fixture.h"
 #include "tests/reference/reference.h"
+#include "tests/support/errors.h"
 #include "tests/support/random.h"
 
 namespace kindred {
@@ -200,6 +201,18 @@ TEST_P(CpuAlsTest, AHugeSingularRowIsNamed) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("row 1 (20000 entries"), std::string::npos) << error.what();
   }
+}
+
+TEST_P(CpuAlsTest, APlanKnowsWhatThereIs) {
+  const CpuBackend backend(2, GetParam());
+  const AlsPlan plan = backend.PlanAls({1000, 100, 5000, 32});
+  EXPECT_GT(plan.peak_bytes, 1100 * 32 * 4);
+  EXPECT_LT(plan.peak_bytes, plan.available_bytes);
+  AlsShape with_huge_rows = {1000, 100, 500'000, 32};
+  EXPECT_GT(backend.PlanAls(with_huge_rows).peak_bytes, plan.peak_bytes) << "parts of rows of any length";
+  with_huge_rows.longest_row = 5000;
+  EXPECT_EQ(backend.PlanAls(with_huge_rows).peak_bytes, plan.peak_bytes);
+  ExpectError(ErrorCode::kOutOfMemory, "n_factors 64 needs", [&] { backend.PlanAls({int64_t{1} << 40, 10, 10, 64}); });
 }
 
 std::vector<SimdLevel> Levels() {

@@ -4,28 +4,11 @@
 
 #include <cmath>
 
-#include "host/data/interactions.h"
-#include "host/data/random.h"
 #include "tests/support/backends.h"
+#include "tests/support/interactions.h"
 
 namespace kindred {
 namespace {
-
-Csr Interactions(int64_t n_users, int64_t n_items, uint64_t one_in) {
-  Csr matrix;
-  matrix.n_rows = n_users;
-  matrix.n_cols = n_items;
-  for (int64_t u = 0; u < n_users; ++u) {
-    for (int64_t i = 0; i < n_items; ++i) {
-      const auto at = static_cast<uint64_t>(u * n_items + i);
-      if (u == 1 || i == 1 || (u != 0 && RandomBits(5, at) % one_in != 0)) continue;
-      matrix.indices.push_back(static_cast<int32_t>(i));
-      matrix.values.push_back(static_cast<float>(1 + at % 5));
-    }
-    matrix.indptr.push_back(static_cast<int64_t>(matrix.indices.size()));
-  }
-  return matrix;
-}
 
 class AlsCostTest : public BackendTest {};
 
@@ -36,7 +19,7 @@ TEST_P(AlsCostTest, ShapesOfEveryKind) {
       SCOPED_TRACE(testing::Message() << n_users << " x " << n_items << ", f " << f);
       AlsOptions options;
       options.n_factors = f;
-      const Csr interactions = Interactions(n_users, n_items, 3);
+      const Csr interactions = RandomInteractions(n_users, n_items, 3, 5);
       const AlsSeconds seconds = MeasureAls(backend(), interactions.view(), options);
       for (const double part : {seconds.begin, seconds.users, seconds.items}) {
         EXPECT_TRUE(std::isfinite(part));
@@ -47,7 +30,7 @@ TEST_P(AlsCostTest, ShapesOfEveryKind) {
 }
 
 TEST_P(AlsCostTest, EveryWayToSolveIsMeasured) {
-  const Csr interactions = Interactions(40, 50, 2);
+  const Csr interactions = RandomInteractions(40, 50, 2, 5);
   for (const AlsMethod method : {AlsMethod::kExact, AlsMethod::kConjugateGradient, AlsMethod::kBlocks})
     for (const Feedback feedback : {Feedback::kImplicit, Feedback::kExplicit}) {
       AlsOptions options;
@@ -62,7 +45,7 @@ TEST_P(AlsCostTest, SingularSystemsAreNoError) {
   AlsOptions options;
   options.n_factors = 20;
   options.objective.regularization = options.objective.unobserved_weight = 0;
-  EXPECT_GT(MeasureAls(backend(), Interactions(30, 40, 4).view(), options).users, 0);
+  EXPECT_GT(MeasureAls(backend(), RandomInteractions(30, 40, 4, 5).view(), options).users, 0);
 }
 
 KINDRED_ON_ALL_BACKENDS(AlsCostTest);

@@ -3,34 +3,16 @@
 #include <cmath>
 #include <limits>
 
-#include "host/data/interactions.h"
-#include "host/data/random.h"
 #include "host/models/als.h"
 #include "host/models/explicit_als.h"
 #include "tests/support/backends.h"
 #include "tests/support/errors.h"
+#include "tests/support/interactions.h"
 
 namespace kindred {
 namespace {
 
 struct Stop {};
-
-/// Confidences of n_users x n_items; user 0 has every item, user 1 and item 1 nothing.
-Csr SomeInteractions(int64_t n_users, int64_t n_items) {
-  Csr matrix;
-  matrix.n_rows = n_users;
-  matrix.n_cols = n_items;
-  for (int64_t u = 0; u < n_users; ++u) {
-    for (int64_t i = 0; i < n_items; ++i) {
-      const auto at = static_cast<uint64_t>(u * n_items + i);
-      if (u == 1 || i == 1 || (u != 0 && RandomBits(5, at) % 5 != 0)) continue;
-      matrix.indices.push_back(static_cast<int32_t>(i));
-      matrix.values.push_back(static_cast<float>(1 + RandomBits(6, at) % 4));
-    }
-    matrix.indptr.push_back(static_cast<int64_t>(matrix.indices.size()));
-  }
-  return matrix;
-}
 
 void ExpectSame(const AlsState& found, const AlsState& expected) {
   EXPECT_EQ(found.factors.user_factors, expected.factors.user_factors);
@@ -87,7 +69,7 @@ class AlsStateTest : public BackendTest {
     return stopped;
   }
 
-  const Csr interactions_ = SomeInteractions(45, 37);
+  const Csr interactions_ = RandomInteractions(45, 37, 5, 5);
   AlsOptions options_;
 };
 
@@ -165,7 +147,7 @@ TEST_P(AlsStateTest, WhatIsNotFiniteNamesItsRowAndNoStateIsGiven) {
     start.factors.item_factors[3 * 9 + 2] = std::numeric_limits<float>::infinity();
     EXPECT_THROW(Fit(backend(), {}, start, never), Error);
   });
-  const Csr few = SomeInteractions(20, 20);
+  const Csr few = RandomInteractions(20, 20, 5, 5);
   const auto singular = [&](const auto& fit) {
     try {
       fit();

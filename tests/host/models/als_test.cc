@@ -3,29 +3,12 @@
 #include <cmath>
 
 #include "host/data/interactions.h"
-#include "host/data/random.h"
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
+#include "tests/support/interactions.h"
 
 namespace kindred {
 namespace {
-
-// Confidences of n_users x n_items, about one in `sparsity`; user 0 has every item, user 1 and item 1 nothing.
-Csr RandomInteractions(int64_t n_users, int64_t n_items, uint64_t sparsity, uint64_t seed) {
-  Csr matrix;
-  matrix.n_rows = n_users;
-  matrix.n_cols = n_items;
-  for (int64_t u = 0; u < n_users; ++u) {
-    for (int64_t i = 0; i < n_items; ++i) {
-      const auto at = static_cast<uint64_t>(u * n_items + i);
-      if (u == 1 || i == 1 || (u != 0 && RandomBits(seed, at) % sparsity != 0)) continue;
-      matrix.indices.push_back(static_cast<int32_t>(i));
-      matrix.values.push_back(static_cast<float>(1 + RandomBits(seed + 1, at) % 5));
-    }
-    matrix.indptr.push_back(static_cast<int64_t>(matrix.indices.size()));
-  }
-  return matrix;
-}
 
 // The objective of host/models/als.h, term by term.
 double Objective(const CsrView& interactions, const AlsFactors& factors, const AlsOptions& options) {
