@@ -37,14 +37,14 @@ std::string EndOf(const fs::path& path) {
 }  // namespace
 
 BenchProcess::BenchProcess(const StopSignals& signals, const std::vector<std::string>& command, const fs::path& errors)
-    : signals_(signals), command_(ShellWords(command)), errors_(errors) {
+    : signals_(signals), command_(ShellWords(command)), errors_(errors), output_(signals, command_) {
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   const Descriptor error_file = OpenFile(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw SystemError("start", command_);
-  output_ = Descriptor(ends[0]);
+  output_.Open(Descriptor(ends[0]));
   const Descriptor to_child(ends[1]);
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
 
@@ -67,29 +67,13 @@ BenchProcess::~BenchProcess() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-bool BenchProcess::ReadMore() {
-  char piece[1 << 14];
-  while (true) {
-    const ssize_t got = ::read(output_.get(), piece, sizeof piece);
-    if (got > 0) unread_.append(piece, static_cast<size_t>(got));
-    if (got >= 0) return got > 0;
-    if (errno != EAGAIN && errno != EINTR) throw SystemError("read the output of", command_);
-    signals_.Pause();
-  }
-}
-
 std::string BenchProcess::ReadLine() {
-  while (unread_.find('\n') == std::string::npos)
-    if (!ReadMore())
-      throw Error(ErrorCode::kIo, fmt::format("'{}' ended before it said a line\n{}", command_, EndOf(errors_)));
-  const std::string line = unread_.substr(0, unread_.find('\n'));
-  unread_.erase(0, line.size() + 1);
-  return line;
+  if (std::optional<std::string> line = output_.ReadLine()) return *std::move(line);
+  throw Error(ErrorCode::kIo, fmt::format("'{}' ended before it said a line\n{}", command_, EndOf(errors_)));
 }
 
 Finished BenchProcess::Finish() {
-  while (ReadMore()) {
-  }
+  std::string output = output_.ReadAll();
   int status = 0;
   rusage used{};
   while (true) {
@@ -107,7 +91,7 @@ Finished BenchProcess::Finish() {
   const double all = usage.wall_seconds * static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   usage.others_share = std::clamp((MachineCpuSeconds() - busy_before_ - usage.cpu_seconds) / all, 0.0, 1.0);
   finished.exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  finished.output = std::exchange(unread_, {});
+  finished.output = std::move(output);
   finished.errors = EndOf(errors_);
   return finished;
 }

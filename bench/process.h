@@ -52,14 +52,11 @@ class BenchProcess {
   Finished Stop();
 
  private:
-  bool ReadMore();
-
   const StopSignals& signals_;
   std::string command_;
   std::filesystem::path errors_;
   pid_t pid_ = -1;
-  Descriptor output_;
-  std::string unread_;
+  PipeReader output_;
   std::chrono::steady_clock::time_point start_;
   double busy_before_ = 0;
 };

@@ -35,9 +35,34 @@ void StopSignals::Pause() const {
   if (signal == SIGINT || signal == SIGTERM) throw Error(ErrorCode::kIo, "stopped by a signal");
 }
 
+bool PipeReader::ReadMore() {
+  char piece[1 << 14];
+  while (true) {
+    const ssize_t got = ::read(end_.get(), piece, sizeof piece);
+    if (got > 0) unread_.append(piece, static_cast<size_t>(got));
+    if (got >= 0) return got > 0;
+    if (errno != EAGAIN && errno != EINTR) throw SystemError("read the output of", command_);
+    signals_.Pause();
+  }
+}
+
+std::optional<std::string> PipeReader::ReadLine() {
+  while (unread_.find('\n') == std::string::npos)
+    if (!ReadMore()) return std::nullopt;
+  std::string line = unread_.substr(0, unread_.find('\n'));
+  unread_.erase(0, line.size() + 1);
+  return line;
+}
+
+std::string PipeReader::ReadAll() {
+  while (ReadMore()) {
+  }
+  return std::exchange(unread_, {});
+}
+
 ChildProcess::ChildProcess(const StopSignals& signals, const std::vector<std::string>& arguments, Mode mode,
                            const std::filesystem::path& log)
-    : signals_(signals), command_("kindred " + (arguments.empty() ? "" : arguments[0])) {
+    : signals_(signals), command_("kindred " + (arguments.empty() ? "" : arguments[0])), output_(signals, command_) {
   std::vector<char*> words = {const_cast<char*>("kindred")};
   for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
@@ -46,7 +71,7 @@ ChildProcess::ChildProcess(const StopSignals& signals, const std::vector<std::st
   if (mode != Mode::kShow) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw SystemError("start", command_);
-    output_ = Descriptor(ends[0]);
+    output_.Open(Descriptor(ends[0]));
     to_child = Descriptor(ends[1]);
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
   }
@@ -96,32 +121,14 @@ void ChildProcess::Stop() {
   Wait();
 }
 
-bool ChildProcess::ReadMore() {
-  char piece[4096];
-  while (true) {
-    const ssize_t got = ::read(output_.get(), piece, sizeof piece);
-    if (got > 0) unread_.append(piece, static_cast<size_t>(got));
-    if (got >= 0) return got > 0;
-    if (errno != EAGAIN && errno != EINTR) throw SystemError("read the output of", command_);
-    signals_.Pause();
-  }
-}
-
 std::string ChildProcess::ReadLine() {
-  while (unread_.find('\n') == std::string::npos) {
-    if (ReadMore()) continue;
-    Wait();
-    throw Error(ErrorCode::kIo, fmt::format("'{}' said nothing", command_));
-  }
-  const std::string line = unread_.substr(0, unread_.find('\n'));
-  unread_.erase(0, line.size() + 1);
-  return line;
+  if (std::optional<std::string> line = output_.ReadLine()) return *std::move(line);
+  Wait();
+  throw Error(ErrorCode::kIo, fmt::format("'{}' said nothing", command_));
 }
 
 std::string ChildProcess::ReadAll() {
-  while (ReadMore()) {
-  }
-  return std::exchange(unread_, {});
+  return output_.ReadAll();
 }
 
 std::string ShellWords(const std::vector<std::string>& arguments) {

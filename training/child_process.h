@@ -3,7 +3,9 @@
 
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/store/files.h"
@@ -25,6 +27,27 @@ class StopSignals {
  private:
   sigset_t taken_;
   sigset_t before_;
+};
+
+/// What another process writes into a pipe, read by one that StopSignals may interrupt. Errors are kIo.
+class PipeReader {
+ public:
+  /// `command` is for messages.
+  PipeReader(const StopSignals& signals, std::string command) : signals_(signals), command_(std::move(command)) {}
+
+  void Open(Descriptor end) { end_ = std::move(end); }
+  /// The next line without its end; none where the output ends before.
+  std::optional<std::string> ReadLine();
+  /// The rest, up to the end of the output.
+  std::string ReadAll();
+
+ private:
+  bool ReadMore();
+
+  const StopSignals& signals_;
+  std::string command_;
+  Descriptor end_;
+  std::string unread_;
 };
 
 /// Another run of this program. It gets SIGTERM when this process dies, however that happens.
@@ -57,15 +80,13 @@ class ChildProcess {
   void Release() { pid_ = -1; }
 
  private:
-  bool ReadMore();
   bool Ended();
 
   const StopSignals& signals_;
   std::string command_;
   pid_t pid_ = -1;
   int status_ = 0;
-  Descriptor output_;
-  std::string unread_;
+  PipeReader output_;
 };
 
 /// The arguments as one would type them after the program's name.

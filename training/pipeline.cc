@@ -201,9 +201,7 @@ class Training {
     TrainingSize size = ExpectedSize();
     size.n_entries = interactions.nnz();
     size.longest_row = LongestRow(interactions);
-    const CsrView held_out = holdout == nullptr ? CsrView()
-                             : ratings()        ? rated_.ratings.view()
-                                                : holdout->relevant.view();
+    const CsrView held_out = holdout == nullptr ? CsrView() : HeldOut(*holdout);
     for (int64_t user = 0; user < held_out.n_rows; ++user) size.n_held_out_users += held_out.row(user).empty() ? 0 : 1;
     size.n_kept_events = HasHoldout(options_) && !Refits(options_) ? dataset_->events().size() : 0;
     size.is_summed = true;
