@@ -201,6 +201,24 @@ struct TopNRequest {
   MatrixView<float> scores;             // out, n_queries x n
 };
 
+/// The k largest entries of each row of a product of two sparse matrices, l (n_rows x n_inner) and r (n_inner x
+/// n_cols):
+///
+///   value(i, c) = column_scale[c] * sum over u of l_iu r_uc
+///
+/// Defined: products of float32 weights taken in double, summed in increasing u, times the scale in double, rounded
+/// once to float32. The largest values are kept, of equal ones the lower columns; only values above 0 count. A row's
+/// entries come out in increasing columns, as those of a sparse matrix. Cost: the entries of all rows of r that l
+/// names, each added to a dense row of sums (Gustavson 1978).
+struct SparseTopK {
+  const SparseRows* left = nullptr;
+  const SparseRows* right = nullptr;  // resident: NewSparseRows without a limit; may be the same as left
+  View<const float> column_scale;     // n_cols, or empty: 1
+  bool skip_diagonal = false;         // leaves out the entries (i, i)
+  MatrixView<int32_t> items;          // out, n_rows x k: columns; unfilled places, the last: -1
+  MatrixView<float> values;           // out, n_rows x k; unfilled places: 0
+};
+
 /// A tall matrix as panels of columns, [A_0 A_1 ...]: each n_rows x width, one below the other in memory.
 struct Panels {
   MatrixView<const float> stacked;  // n_panels * n_rows x width
@@ -212,6 +230,8 @@ struct Panels {
 
 /// Widths of panels, and of what is multiplied with them or made orthonormal to them, are multiples of this.
 inline constexpr int64_t kPanelColumns = 16;
+/// The largest matrix that InvertPositiveDefinite takes: 8 GiB, and a size that cuSOLVER's 32-bit indices can have.
+inline constexpr int64_t kMaxInverseRows = 46340;
 /// The widest block that Orthonormalize takes.
 inline constexpr int64_t kMaxBlockColumns = 64;
 
@@ -281,6 +301,16 @@ class Backend {
   /// and Smoktunowicz 2013). Cost: 8 n_rows n_cols width flops, n_cols with the block's own.
   virtual void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
                               MatrixView<double> coefficients) = 0;
+
+  /// Throws kInvalidArgument where columns of a row do not increase strictly, as those of CsrView must.
+  virtual void MultiplySparseTopK(Context& context, const SparseTopK& request) = 0;
+
+  /// Replaces a symmetric positive definite a [n x n, n up to kMaxInverseRows] by its inverse, of which both triangles are written and are equal
+  /// bit for bit; only the lower triangle of a is read. In float32: off by about 2^-24 times the condition number of a
+  /// scaled to a unit diagonal. Wait throws kNumeric naming the first row, which is the error's row(), whose pivot is
+  /// not above 2^-20 of its diagonal entry: lost to rounding, or never positive. Cost: n^3 flops, and n x 256 floats
+  /// beside a, on a GPU what cuSOLVER asks for.
+  virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
   /// Makes a catalogue ready for TopN: n_items x n_factors, resident, and kept alive by the caller.
   virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) = 0;

@@ -49,6 +49,29 @@ void RequireSparseProductShapes(const SparseRows& a, MatrixView<const float> b, 
           "sparse product: the matrices do not fit");
 }
 
+void RequireSparseTopKShapes(const SparseTopK& request) {
+  Require(request.left->n_cols() == request.right->n_rows(), "sparse top-k: the factors do not fit each other");
+  Require(request.right->n_cols() <= INT32_MAX, "sparse top-k: more than 2^31 - 1 columns");
+  Require(request.column_scale.empty() || request.column_scale.size == request.right->n_cols(),
+          "sparse top-k: not one scale a column");
+  Require(request.items.n_rows == request.left->n_rows() && request.values.n_rows == request.items.n_rows &&
+              request.values.n_cols == request.items.n_cols,
+          "sparse top-k: the outputs do not fit the rows");
+}
+
+void RequireIncreasingColumns(const CsrView& rows) {
+  for (int64_t r = 0; r < rows.n_rows; ++r) {
+    const auto columns = rows.row(r);
+    for (size_t e = 1; e < columns.size(); ++e)
+      Require(columns[e - 1] < columns[e], "sparse rows: the columns of a row do not increase");
+  }
+}
+
+void RequireInverseShape(MatrixView<const float> a) {
+  Require(a.n_rows == a.n_cols, "inverse: the matrix is not square");
+  Require(a.n_rows <= kMaxInverseRows, "inverse: the matrix has more than 46,340 rows");
+}
+
 void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product) {
   Require(a.n_panels > 0 && a.stacked.n_rows % a.n_panels == 0, "panel product: the panels do not have equal rows");
   Require(a.n_cols() == s.n_rows && a.n_rows() == product.n_rows && s.n_cols == product.n_cols,

@@ -13,6 +13,10 @@ void RequireSparseRows(const CsrView& weights, std::span<const float> targets);
 /// That the shapes of a step or a request fit each other.
 void RequireAlsShapes(const AlsHalfStep& step);
 void RequireSparseProductShapes(const SparseRows& a, MatrixView<const float> b, MatrixView<float> product);
+void RequireSparseTopKShapes(const SparseTopK& request);
+/// That the columns of every row increase strictly.
+void RequireIncreasingColumns(const CsrView& rows);
+void RequireInverseShape(MatrixView<const float> a);
 void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product);
 void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, MatrixView<double> coefficients);
 void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,

@@ -7,6 +7,6 @@ namespace kindred::KINDRED_SIMD_NAMESPACE {
 extern const SimdKernels kKernels;
 const SimdKernels kKernels = {KINDRED_SIMD_NAME, kLanes,       SolveLanesOfRows, SolveDual,
                               SolvePrimal,       GatherPrimal, SolveGathered,    StepGradients,
-                              SweepBlocks,       RankUpdate,   MultiplyPanels};
+                              SweepBlocks,       RankUpdate,   MultiplyPanels,   SubtractPanels};
 
 }  // namespace kindred::KINDRED_SIMD_NAMESPACE

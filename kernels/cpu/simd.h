@@ -95,6 +95,9 @@ struct SimdKernels {
   /// rows [n_rows x n] with a stride, out [n_rows x n_panels * kPanelWidth] with a stride.
   void (*multiply_panels)(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels,
                           int64_t n_panels, float* out, int64_t out_stride);
+  /// out -= the same, of which only n_columns are there.
+  void (*subtract_panels)(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels,
+                          int64_t n_columns, float* out, int64_t out_stride);
 };
 
 enum class SimdLevel { kBaseline, kAvx2, kAvx512 };

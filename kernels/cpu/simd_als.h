@@ -12,6 +12,8 @@ double GatherPrimal(const FixedSide& fixed, const AlsRow& part, float* system, f
 void SolveGathered(const FixedSide& fixed, AlsRow& row, float* system, double constant, float* workspace);
 void MultiplyPanels(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels, int64_t n_panels,
                     float* out, int64_t out_stride);
+void SubtractPanels(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels,
+                    int64_t n_columns, float* out, int64_t out_stride);
 
 namespace {
 

@@ -87,12 +87,18 @@ inline void UpdateRows(const float* a, int64_t n, int64_t stride, int64_t i, int
   }
 }
 
-// kRows rows times one panel.
-template <int kRows>
+// kRows rows times one panel; or subtracted from what is there, which is fetched while they are multiplied.
+template <int kRows, bool kSubtract = false>
 inline void MultiplyPanel(const float* rows, int64_t stride, int64_t n, const float* panel, float* out,
                           int64_t out_stride) {
   for (int64_t lane = 0; lane < kPanelWidth; lane += kPanelVectors * kLanes) {
     Vec sums[kRows][kPanelVectors] = {};
+    if (kSubtract) {
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < kPanelVectors; ++v) __builtin_prefetch(out + r * out_stride + lane + v * kLanes, 1);
+    }
     for (int64_t k = 0; k < n; ++k) {
       Vec right[kPanelVectors];
 #pragma GCC unroll 4
@@ -107,7 +113,20 @@ inline void MultiplyPanel(const float* rows, int64_t stride, int64_t n, const fl
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-      for (int v = 0; v < kPanelVectors; ++v) Store(out + r * out_stride + lane + v * kLanes, sums[r][v]);
+      for (int v = 0; v < kPanelVectors; ++v) {
+        float* to = out + r * out_stride + lane + v * kLanes;
+        Store(to, kSubtract ? Load(to) - sums[r][v] : sums[r][v]);
+      }
+  }
+}
+
+// The first n_columns of a panel.
+void SubtractNarrow(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panel, int64_t n_columns,
+                    float* out, int64_t out_stride) {
+  for (int64_t r = 0; r < n_rows; ++r) {
+    float product[kPanelWidth];
+    MultiplyPanel<1>(rows + r * stride, stride, n, panel, product, kPanelWidth);
+    for (int64_t c = 0; c < n_columns; ++c) out[r * out_stride + c] -= product[c];
   }
 }
 
@@ -140,6 +159,20 @@ void MultiplyPanels(const float* rows, int64_t n_rows, int64_t stride, int64_t n
     for (; r + 4 <= n_rows; r += 4)
       MultiplyPanel<4>(rows + r * stride, stride, n, panel, to + r * out_stride, out_stride);
     for (; r < n_rows; ++r) MultiplyPanel<1>(rows + r * stride, stride, n, panel, to + r * out_stride, out_stride);
+  }
+}
+
+void SubtractPanels(const float* rows, int64_t n_rows, int64_t stride, int64_t n, const float* panels,
+                    int64_t n_columns, float* out, int64_t out_stride) {
+  for (int64_t c = 0; c < n_columns; c += kPanelWidth, panels += n * kPanelWidth) {
+    float* to = out + c;
+    if (n_columns - c < kPanelWidth)
+      return SubtractNarrow(rows, n_rows, stride, n, panels, n_columns - c, to, out_stride);
+    int64_t r = 0;
+    for (; r + 4 <= n_rows; r += 4)
+      MultiplyPanel<4, true>(rows + r * stride, stride, n, panels, to + r * out_stride, out_stride);
+    for (; r < n_rows; ++r)
+      MultiplyPanel<1, true>(rows + r * stride, stride, n, panels, to + r * out_stride, out_stride);
   }
 }
 

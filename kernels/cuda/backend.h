@@ -85,6 +85,8 @@ class CudaBackend : public Backend {
   void MultiplyPanels(Context& context, const Panels& a, MatrixView<const float> s, MatrixView<float> product) override;
   void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
                       MatrixView<double> coefficients) override;
+  void MultiplySparseTopK(Context& context, const SparseTopK& request) override;
+  void InvertPositiveDefinite(Context& context, MatrixView<float> a) override;
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
 

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 #include <cusolverDn.h>
 
+#include <algorithm>
 #include <exception>
 #include <vector>
 
@@ -182,6 +183,17 @@ struct Stream::Handles {
     }
     return solver;
   }
+  /// At least so many bytes, in the stream's order; waits for the stream if they have to grow.
+  void* SolverMemory(size_t bytes) {
+    if (bytes > solver_bytes) {
+      Check(cudaStreamSynchronize(stream), "CUDA");  // the last call's memory may still be in use
+      solver_bytes = 0;
+      solver_memory = DeviceMemory();
+      solver_memory = DeviceMemory(static_cast<int64_t>(bytes));
+      solver_bytes = bytes;
+    }
+    return solver_memory.data();
+  }
 
   cudaStream_t stream = nullptr;
   cublasHandle_t blas = nullptr;
@@ -189,7 +201,7 @@ struct Stream::Handles {
   cusolverDnParams_t parameters = nullptr;
   bool blas_is_set = false, solver_is_set = false;
   DeviceMemory blas_workspace;
-  DeviceMemory solver_memory;  // of the last Eigen
+  DeviceMemory solver_memory;
   size_t solver_bytes = 0;
   std::vector<char> host_memory;
 };
@@ -271,18 +283,43 @@ void Stream::Eigen(int64_t n, double* a, double* eigenvalues, int32_t* info) {
   Check(cusolverDnXsyevd_bufferSize(solver, handles_->parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n,
                                     CUDA_R_64F, a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, &device_bytes, &host_bytes),
         "cuSOLVER eigendecomposition");
-  Synchronize();  // the last call's memory may still be in use
-  if (device_bytes > handles_->solver_bytes) {
-    handles_->solver_bytes = 0;
-    handles_->solver_memory = DeviceMemory();
-    handles_->solver_memory = DeviceMemory(static_cast<int64_t>(device_bytes));
-    handles_->solver_bytes = device_bytes;
-  }
+  Synchronize();  // the last call's host memory may still be in use
+  void* memory = handles_->SolverMemory(device_bytes);
   handles_->host_memory.resize(host_bytes + 1);
   Check(cusolverDnXsyevd(solver, handles_->parameters, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_LOWER, n, CUDA_R_64F,
-                         a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, handles_->solver_memory.data(), device_bytes,
-                         handles_->host_memory.data(), host_bytes, info),
+                         a, n, CUDA_R_64F, eigenvalues, CUDA_R_64F, memory, device_bytes, handles_->host_memory.data(),
+                         host_bytes, info),
         "cuSOLVER eigendecomposition");
+}
+
+namespace {
+
+// Row-major and lower is column-major and upper, and L is then its transpose.
+constexpr cublasFillMode_t kRowMajorLower = CUBLAS_FILL_MODE_UPPER;
+
+int InverseFloats(cusolverDnHandle_t solver, int n, float* a) {
+  int floats = 0;
+  Check(cusolverDnSpotri_bufferSize(solver, kRowMajorLower, n, a, n, &floats), "cuSOLVER inverse");
+  return floats;
+}
+
+}  // namespace
+
+void Stream::Cholesky(int64_t n_rows, float* a, int32_t* info) {
+  cusolverDnHandle_t solver = handles_->Solver();
+  const int n = static_cast<int>(n_rows);
+  int floats = 0;
+  Check(cusolverDnSpotrf_bufferSize(solver, kRowMajorLower, n, a, n, &floats), "cuSOLVER Cholesky");
+  const int most = std::max(floats, InverseFloats(solver, n, a));
+  auto* memory = static_cast<float*>(handles_->SolverMemory(static_cast<size_t>(most) * sizeof(float)));
+  Check(cusolverDnSpotrf(solver, kRowMajorLower, n, a, n, memory, floats, info), "cuSOLVER Cholesky");
+}
+
+void Stream::InverseOfCholesky(int64_t n_rows, float* a, int32_t* info) {
+  cusolverDnHandle_t solver = handles_->Solver();
+  const int n = static_cast<int>(n_rows), floats = InverseFloats(solver, n, a);
+  auto* memory = static_cast<float*>(handles_->SolverMemory(static_cast<size_t>(floats) * sizeof(float)));
+  Check(cusolverDnSpotri(solver, kRowMajorLower, n, a, n, memory, floats, info), "cuSOLVER inverse");
 }
 
 }  // namespace kindred::cuda

@@ -115,6 +115,11 @@ class Stream {
   /// Eigendecomposition of the symmetric a [n x n]: eigenvalues ascending; a's row r becomes the r-th eigenvector.
   /// *info becomes 0, or something else where it did not converge.
   void Eigen(int64_t n, double* a, double* eigenvalues, int32_t* info);
+  /// a's lower triangle [n x n, n up to kMaxInverseRows] becomes L, where a = L Lt. *info becomes 0, or i + 1 where row
+  /// i's pivot is not positive and what follows is of no use. Takes memory for the inverse, too.
+  void Cholesky(int64_t n, float* a, int32_t* info);
+  /// Then from L, as Cholesky left it, the lower triangle of (L Lt)^-1; *info becomes 0, or something else.
+  void InverseOfCholesky(int64_t n, float* a, int32_t* info);
 
  private:
   struct Handles;

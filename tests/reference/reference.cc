@@ -26,6 +26,55 @@ std::vector<double> SparseProduct(const CsrView& a, HostMatrix<const float> b) {
   return product;
 }
 
+std::vector<std::vector<Ranked>> SparseTopK(const CsrView& left, const CsrView& right,
+                                            std::span<const float> column_scale, bool skip_diagonal, int64_t k) {
+  std::vector<std::vector<Ranked>> rows(static_cast<size_t>(left.n_rows));
+  for (int64_t r = 0; r < left.n_rows; ++r) {
+    std::vector<double> sums(static_cast<size_t>(right.n_cols), 0);
+    for (size_t e = 0; e < left.row(r).size(); ++e)
+      for (size_t o = 0; o < right.row(left.row(r)[e]).size(); ++o)
+        sums[static_cast<size_t>(right.row(left.row(r)[e])[o])] +=
+            double{left.row_values(r)[e]} * double{right.row_values(left.row(r)[e])[o]};
+    std::vector<Ranked>& row = rows[static_cast<size_t>(r)];
+    for (int32_t c = 0; c < right.n_cols; ++c) {
+      const double scale = column_scale.empty() ? 1 : column_scale[static_cast<size_t>(c)];
+      const auto value = static_cast<float>(scale * sums[static_cast<size_t>(c)]);
+      if (value > 0 && !(skip_diagonal && c == r)) row.push_back({c, value});
+    }
+    std::stable_sort(row.begin(), row.end(), [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
+    row.resize(std::min(row.size(), static_cast<size_t>(k)));
+    std::sort(row.begin(), row.end(), [](const Ranked& a, const Ranked& b) { return a.item < b.item; });
+  }
+  return rows;
+}
+
+std::vector<double> Inverse(std::span<const double> a, int64_t n_rows) {
+  const auto n = static_cast<size_t>(n_rows);
+  std::vector<double> rest(a.begin(), a.end()), inverse(n * n, 0);
+  for (size_t i = 0; i < n; ++i) inverse[i * n + i] = 1;
+  for (size_t k = 0; k < n; ++k) {
+    size_t pivot = k;
+    for (size_t i = k + 1; i < n; ++i)
+      if (std::abs(rest[i * n + k]) > std::abs(rest[pivot * n + k])) pivot = i;
+    const double by = rest[pivot * n + k];
+    for (size_t j = 0; j < n; ++j) {
+      std::swap(rest[k * n + j], rest[pivot * n + j]);
+      std::swap(inverse[k * n + j], inverse[pivot * n + j]);
+      rest[k * n + j] /= by;
+      inverse[k * n + j] /= by;
+    }
+    for (size_t i = 0; i < n; ++i) {
+      const double factor = rest[i * n + k];
+      if (i == k || factor == 0) continue;
+      for (size_t j = 0; j < n; ++j) {
+        rest[i * n + j] -= factor * rest[k * n + j];
+        inverse[i * n + j] -= factor * inverse[k * n + j];
+      }
+    }
+  }
+  return inverse;
+}
+
 namespace {
 
 // a0 YtY + sum w y yt + l I, and sum b y.

@@ -15,6 +15,19 @@ std::vector<double> Gram(HostMatrix<const float> a);
 /// a b, for a sparse a. [a.n_rows x b.n_cols]
 std::vector<double> SparseProduct(const CsrView& a, HostMatrix<const float> b);
 
+struct Ranked {
+  int32_t item;
+  float score;
+};
+
+/// For each row of left times right: the defined values above 0, the k best of them, in increasing columns.
+/// column_scale: n_cols, or empty.
+std::vector<std::vector<Ranked>> SparseTopK(const CsrView& left, const CsrView& right,
+                                            std::span<const float> column_scale, bool skip_diagonal, int64_t k);
+
+/// a^-1, n x n, by elimination with pivoting.
+std::vector<double> Inverse(std::span<const double> a, int64_t n);
+
 /// One row of an ALS half-step: (a0 YtY + sum w y yt + l I) x = sum b y, by Gaussian elimination with pivoting.
 std::vector<double> AlsRow(HostMatrix<const float> fixed, std::span<const int32_t> indices,
                            std::span<const float> weights, std::span<const float> targets, double unobserved_weight,
@@ -35,11 +48,6 @@ std::vector<double> AlsRowByBlocks(HostMatrix<const float> fixed, std::span<cons
 double AlsRowLoss(HostMatrix<const float> fixed, std::span<const int32_t> indices, std::span<const float> weights,
                   std::span<const float> targets, double unobserved_weight, double regularization,
                   std::span<const double> x);
-
-struct Ranked {
-  int32_t item;
-  float score;
-};
 
 /// The defined score and a full sort. At most n, best first.
 std::vector<Ranked> TopN(std::span<const float> query, HostMatrix<const float> items, std::span<const int32_t> excluded,

@@ -54,7 +54,7 @@ class DeviceState {
 };
 
 /// Its operations by name: allocate, import, new_context, new_item_index, new_sparse_rows; and those whose loss of the
-/// device only Wait reports: upload, download, solve_als, top_n.
+/// device only Wait reports: upload, download, solve_als, multiply_sparse_top_k, invert_positive_definite, top_n.
 class FailingDevice : public CpuBackend {
  public:
   explicit FailingDevice(std::shared_ptr<DeviceState> state, std::string name = "cuda")
@@ -98,6 +98,12 @@ class FailingDevice : public CpuBackend {
   }
   void SolveAls(Context& context, const AlsHalfStep& step) override {
     if (!Fails(context, "solve_als")) CpuBackend::SolveAls(context, step);
+  }
+  void MultiplySparseTopK(Context& context, const SparseTopK& request) override {
+    if (!Fails(context, "multiply_sparse_top_k")) CpuBackend::MultiplySparseTopK(context, request);
+  }
+  void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
+    if (!Fails(context, "invert_positive_definite")) CpuBackend::InvertPositiveDefinite(context, a);
   }
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
     if (!Fails(context, "top_n")) CpuBackend::TopN(context, index, request);

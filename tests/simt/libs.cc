@@ -3,6 +3,7 @@
 #include "kernels/cuda/libs.h"
 
 #include <Eigen/Dense>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -95,6 +96,31 @@ void Stream::Eigen(int64_t n, double* a, double* eigenvalues, int32_t* info) {
   *info = solver.info() == Eigen::Success ? 0 : 1;
   matrix = solver.eigenvectors();  // column r in column-major: row r of a
   Eigen::Map<Eigen::VectorXd>(eigenvalues, n) = solver.eigenvalues();
+}
+
+void Stream::Cholesky(int64_t n, float* a, int32_t* info) {
+  *info = 0;
+  for (int64_t r = 0; r < n; ++r) {
+    float* row = a + r * n;
+    for (int64_t c = 0; c <= r; ++c) {
+      double rest = row[c];
+      for (int64_t k = 0; k < c; ++k) rest -= static_cast<double>(row[k]) * a[c * n + k];
+      if (c == r && !(rest > 0)) {
+        *info = static_cast<int32_t>(r) + 1;
+        return;
+      }
+      row[c] = static_cast<float>(c == r ? std::sqrt(rest) : rest / a[c * n + c]);
+    }
+  }
+}
+
+void Stream::InverseOfCholesky(int64_t n, float* a, int32_t* info) {
+  MatrixMap matrix(a, n, n);
+  const Eigen::MatrixXd factor = matrix.cast<double>();
+  const Eigen::MatrixXd inverse = factor.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(n, n));
+  const Eigen::MatrixXd product = inverse.transpose() * inverse;
+  matrix.triangularView<Eigen::Lower>() = product.cast<float>();
+  *info = 0;
 }
 
 int64_t LibraryBytes(int64_t) {

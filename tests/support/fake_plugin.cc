@@ -72,6 +72,14 @@ class FakeBackend : public CpuBackend {
     if (!Lost(context, false)) CpuBackend::Diagonalize(context, a, eigenvalues, companion);
   }
 
+  void MultiplySparseTopK(Context& context, const SparseTopK& request) override {
+    if (!Lost(context, false)) CpuBackend::MultiplySparseTopK(context, request);
+  }
+
+  void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
+    if (!Lost(context, false)) CpuBackend::InvertPositiveDefinite(context, a);
+  }
+
   void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override {
     if (!Lost(context, false)) CpuBackend::Upload(context, from, to);
   }

@@ -177,6 +177,21 @@ class StrictBackend : public Backend {
     Later(context, [=, this](Context& inner) { cpu_.Orthonormalize(inner, basis, block, coefficients); });
   }
 
+  void MultiplySparseTopK(Context& context, const SparseTopK& request) override {
+    Check(request.column_scale, "sparse top-k: column_scale");
+    Check(request.items, "sparse top-k: items");
+    Check(request.values, "sparse top-k: values");
+    SparseTopK inner_request = request;
+    inner_request.left = static_cast<const StrictRows&>(*request.left).inner.get();
+    inner_request.right = static_cast<const StrictRows&>(*request.right).inner.get();
+    Later(context, [=, this](Context& inner) { cpu_.MultiplySparseTopK(inner, inner_request); });
+  }
+
+  void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
+    Check(a, "inverse: the matrix");
+    Later(context, [=, this](Context& inner) { cpu_.InvertPositiveDefinite(inner, a); });
+  }
+
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override {
     Check(item_factors, "an index's item factors");
     auto index = std::make_unique<StrictIndex>(item_factors.n_rows, item_factors.n_cols);

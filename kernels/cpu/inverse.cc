@@ -1,0 +1,150 @@
+// The inverse of a positive definite matrix, in place: Gauss-Jordan by blocks, without pivoting.
+//
+// One step for each block k of columns, with A_kk = L Lt, U_i = A_ik L^-t and V_i = U_i L^-1:
+//
+//   A_ij -= U_i U_jt,   A_ik = V_i,   A_kk = -L^-t L^-1       for all i, j other than k,
+//
+// on the lower triangle. What a step leaves in its columns is minus the inverse so far, and the inverse when all are
+// through; a block that is still to come is a Schur complement, whose pivots are those of Cholesky. So each of its sums
+// only grows, and the error is Cholesky's. Every step updates the whole triangle: one kind of work, cut into equal
+// tasks, n^3 flops in all like factoring, inverting and multiplying triangles one after the other.
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/backend.h"
+#include "kernels/require.h"
+
+namespace kindred {
+namespace {
+
+constexpr int64_t kBlock = 2 * kPanelWidth;   // a panel of so many rows fits the first cache
+constexpr int64_t kTaskColumns = 4 * kBlock;  // of an update, by one block of rows
+constexpr double kLost = 0x1p-20;             // of a diagonal entry: no pivot (backend.h)
+
+class Inverse {
+ public:
+  Inverse(CpuContext& cpu, const SimdKernels& simd, MatrixView<float> a)
+      : cpu_(cpu), simd_(simd), a_(a.data), n_(a.n_rows), n_blocks_((n_ + kBlock - 1) / kBlock) {
+    for (int64_t i = 0; i < n_; ++i) diagonal_.push_back(a_[i * n_ + i]);
+    for (int64_t i = n_blocks_ - 1; i >= 0; --i)
+      for (int64_t c = 0; c < std::min(n_, (i + 1) * kBlock); c += kTaskColumns) updates_.push_back({i, c});
+    rows_ = rows_memory_.Get(n_ * kBlock);
+    panels_ = panels_memory_.Get(n_blocks_ * kBlock * kBlock);
+  }
+
+  void Run() {
+    for (int64_t k = 0; k < n_blocks_; ++k) {
+      const int64_t lost = Factor(k);
+      if (lost >= 0)
+        return cpu_.Fail(Error(ErrorCode::kNumeric,
+                               "inverse: the matrix is not positive definite in float32: the pivot of row " +
+                                   std::to_string(lost) + " is lost to rounding",
+                               lost));
+      cpu_.Run(n_blocks_, [&](int64_t i, int worker) {
+        if (i != k) Eliminate(k, i, cpu_.ScratchOf(worker, 2 * kBlock * kBlock));
+      });
+      cpu_.Run(static_cast<int64_t>(updates_.size()), [&](int64_t task, int) {
+        const Update& update = updates_[static_cast<size_t>(task)];
+        const int64_t end = std::min(End(update.block), update.column + kTaskColumns);
+        if (update.block == k) return;
+        Subtract(k, update.block, update.column, std::min(end, Begin(k)));
+        Subtract(k, update.block, std::max(update.column, End(k)), end);
+      });
+    }
+    cpu_.Run(n_blocks_, [&](int64_t task, int) { Finish(n_blocks_ - 1 - task); });
+  }
+
+ private:
+  /// Columns [column, column + kTaskColumns) of a block of rows, as far as the triangle goes.
+  struct Update {
+    int64_t block, column;
+  };
+
+  int64_t Begin(int64_t block) const { return block * kBlock; }
+  int64_t End(int64_t block) const { return std::min(n_, (block + 1) * kBlock); }
+  int64_t Size(int64_t block) const { return End(block) - Begin(block); }
+
+  /// Sets L^-1, in double and then as what rows are multiplied with, and A_kk. Returns the first row whose pivot is
+  /// lost, or -1.
+  int64_t Factor(int64_t k) {
+    const int64_t n = Size(k), first = Begin(k);
+    Eigen::MatrixXd l(n, n);
+    for (int64_t r = 0; r < n; ++r)
+      for (int64_t c = 0; c < n; ++c) l(r, c) = c > r ? 0 : a_[(first + r) * n_ + first + c];
+    for (int64_t c = 0; c < n; ++c) {
+      const double pivot = l(c, c);
+      if (!(pivot > 0 && pivot > kLost * diagonal_[static_cast<size_t>(first + c)] && std::isfinite(pivot)))
+        return first + c;
+      l.col(c).tail(n - c) /= std::sqrt(pivot);
+      for (int64_t j = c + 1; j < n; ++j) l.col(j).tail(n - j) -= l(j, c) * l.col(c).tail(n - j);
+    }
+    const Eigen::MatrixXd inverse = l.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(n, n));
+    const Eigen::MatrixXd product = inverse.transpose() * inverse;
+    const auto at = [n](int64_t row, int64_t column) {
+      return static_cast<size_t>((column / kPanelWidth * n + row) * kPanelWidth + column % kPanelWidth);
+    };
+    to_u_.assign(kBlock * kBlock, 0);
+    to_v_.assign(kBlock * kBlock, 0);
+    for (int64_t r = 0; r < n; ++r)
+      for (int64_t c = 0; c <= r; ++c) {
+        to_u_[at(c, r)] = to_v_[at(r, c)] = static_cast<float>(inverse(r, c));
+        a_[(first + r) * n_ + first + c] = -static_cast<float>(product(r, c));
+      }
+    return -1;
+  }
+
+  /// U_i, by rows and by panels of columns of its transpose, and V_i in A_ik's place.
+  void Eliminate(int64_t k, int64_t i, float* memory) {
+    const int64_t n_rows = Size(i), n = Size(k);
+    float *w = memory, *v = memory + kBlock * kBlock, *u = rows_ + Begin(i) * kBlock;
+    // A_ik, or, above the diagonal, A_ki transposed.
+    const int64_t row_stride = i > k ? n_ : 1, column_stride = i > k ? 1 : n_;
+    float* block = a_ + (i > k ? Begin(i) * n_ + Begin(k) : Begin(k) * n_ + Begin(i));
+    for (int64_t r = 0; r < n_rows; ++r)
+      for (int64_t c = 0; c < n; ++c) w[r * kBlock + c] = block[r * row_stride + c * column_stride];
+    simd_.multiply_panels(w, n_rows, kBlock, n, to_u_.data(), CountPanels(n), u, kBlock);
+    simd_.multiply_panels(u, n_rows, kBlock, n, to_v_.data(), CountPanels(n), v, kBlock);
+    for (int64_t r = 0; r < n_rows; ++r)
+      for (int64_t c = 0; c < n; ++c) block[r * row_stride + c * column_stride] = v[r * kBlock + c];
+    float* panels = panels_ + Begin(i) * n;
+    for (int64_t r = 0; r < CountPanels(n_rows) * kPanelWidth; ++r)
+      for (int64_t c = 0; c < n; ++c)
+        panels[(r / kPanelWidth * n + c) * kPanelWidth + r % kPanelWidth] = r < n_rows ? u[r * kBlock + c] : 0;
+  }
+
+  void Subtract(int64_t k, int64_t i, int64_t begin, int64_t end) {
+    if (begin >= end) return;
+    simd_.subtract_panels(rows_ + Begin(i) * kBlock, Size(i), kBlock, Size(k), panels_ + begin * Size(k), end - begin,
+                          a_ + Begin(i) * n_ + begin, n_);
+  }
+
+  /// Rows of a block of the triangle: the sign, and the triangle above.
+  void Finish(int64_t i) {
+    for (int64_t tile = 0; tile < End(i); tile += kPanelWidth)
+      for (int64_t r = Begin(i); r < End(i); ++r)
+        for (int64_t c = tile; c < std::min(r + 1, tile + kPanelWidth); ++c)
+          a_[c * n_ + r] = a_[r * n_ + c] = -a_[r * n_ + c];
+  }
+
+  CpuContext& cpu_;
+  const SimdKernels& simd_;
+  float* a_;
+  int64_t n_, n_blocks_;
+  std::vector<float> diagonal_;  // of a as it came
+  std::vector<Update> updates_;
+  std::vector<float> to_u_, to_v_;       // L^-t and L^-1 in panels
+  Scratch rows_memory_, panels_memory_;  // U as [n x kBlock], and its transpose in panels
+  float *rows_ = nullptr, *panels_ = nullptr;
+};
+
+}  // namespace
+
+void CpuBackend::InvertPositiveDefinite(Context& context, MatrixView<float> a) {
+  RequireInverseShape(a);
+  if (a.n_rows > 0) Inverse(static_cast<CpuContext&>(context), simd_, a).Run();
+}
+
+}  // namespace kindred

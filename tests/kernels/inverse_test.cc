@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <random>
+
+#include "tests/reference/reference.h"
+#include "tests/support/backends.h"
+#include "tests/support/random.h"
+
+namespace kindred {
+namespace {
+
+class InverseTest : public BackendTest {
+ protected:
+  // xt x + l I for a random x of n_samples rows whose columns are scaled, as items are that few and that many have.
+  static std::vector<float> NewMatrix(int64_t n, int64_t n_samples, float l, uint64_t seed, double spread = 0) {
+    std::vector<float> x = RandomNormal(n_samples * n, seed);
+    std::vector<float> a(static_cast<size_t>(n * n));
+    for (int64_t r = 0; r < n_samples; ++r)
+      for (int64_t c = 0; c < n; ++c)
+        x[static_cast<size_t>(r * n + c)] *=
+            static_cast<float>(std::exp(spread * static_cast<double>(c * 7 % n) / static_cast<double>(n)));
+    const std::vector<double> gram = reference::Gram({x.data(), n_samples, n});
+    for (int64_t i = 0; i < n * n; ++i)
+      a[static_cast<size_t>(i)] = static_cast<float>(gram[static_cast<size_t>(i)] + (i % (n + 1) == 0 ? l : 0));
+    return a;
+  }
+
+  std::vector<float> Invert(const std::vector<float>& a, int64_t n) {
+    const Resident<float> matrix = ToBackend(a, n, n);
+    backend().InvertPositiveDefinite(context(), matrix.matrix());
+    context().Wait();
+    return ToHost(matrix);
+  }
+
+  // The largest error of an entry (i, j), relative to the root of the product of the diagonal's (i, i) and (j, j).
+  static double Error(const std::vector<float>& a, const std::vector<float>& found, int64_t n) {
+    const std::vector<double> expected = reference::Inverse(std::vector<double>(a.begin(), a.end()), n);
+    const auto at = [n](int64_t i, int64_t j) { return static_cast<size_t>(i * n + j); };
+    double most = 0;
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        EXPECT_EQ(found[at(i, j)], found[at(j, i)]) << i << ", " << j;
+        const double error =
+            std::abs(found[at(i, j)] - expected[at(i, j)]) / std::sqrt(expected[at(i, i)] * expected[at(j, j)]);
+        most = std::max(most, std::isfinite(error) ? error : INFINITY);
+      }
+    return most;
+  }
+
+  std::optional<int64_t> LostRow(const std::vector<float>& a, int64_t n) {
+    try {
+      Invert(a, n);
+    } catch (const kindred::Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kNumeric);
+      EXPECT_NE(std::string(error.what()).find("row " + std::to_string(error.row())), std::string::npos);
+      return error.row();
+    }
+    return {};
+  }
+};
+
+TEST_P(InverseTest, EqualsTheReferenceOverShapes) {
+  for (int64_t n : {0, 1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 300, 391}) {
+    SCOPED_TRACE(testing::Message() << "n = " << n);
+    const std::vector<float> a = NewMatrix(n, n + 20, 10, static_cast<uint64_t>(n));
+    EXPECT_LT(Error(a, Invert(a, n), n), 2e-5);
+  }
+}
+
+// What EASE inverts: users' counts from few to many, and a regularization of 50 to 1000. Condition numbers to 3e5.
+TEST_P(InverseTest, IsAsPreciseAsFloat32Allows) {
+  const int64_t n = 260;
+  for (float l : {50.0f, 250.0f, 1000.0f}) {
+    SCOPED_TRACE(testing::Message() << "regularization " << l);
+    const std::vector<float> a = NewMatrix(n, 2 * n, l, /*seed=*/1, /*spread=*/5);
+    EXPECT_LT(Error(a, Invert(a, n), n), 2e-5);
+  }
+}
+
+TEST_P(InverseTest, TheIdentityStaysAndADiagonalIsInverted) {
+  const int64_t n = 150;
+  std::vector<float> a(n * n, 0), expected(n * n, 0);
+  for (int64_t i = 0; i < n; ++i) a[static_cast<size_t>(i * n + i)] = 1;
+  EXPECT_EQ(Invert(a, n), a);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto at = static_cast<size_t>(i * n + i);
+    a[at] = std::ldexp(1.0f, static_cast<int>(i % 41) - 20);
+    expected[at] = 1 / a[at];
+  }
+  const std::vector<float> found = Invert(a, n);
+  for (size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-6 * expected[i]) << i;
+}
+
+TEST_P(InverseTest, OnlyTheLowerTriangleIsRead) {
+  for (int64_t n : {33, 200}) {
+    std::vector<float> a = NewMatrix(n, 2 * n, 10, /*seed=*/3);
+    const std::vector<float> whole = Invert(a, n);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = i + 1; j < n; ++j) a[static_cast<size_t>(i * n + j)] = NAN;
+    EXPECT_EQ(Invert(a, n), whole);
+  }
+}
+
+TEST_P(InverseTest, ALostPivotIsNamed) {
+  const int64_t n = 300;
+  const std::vector<float> good = NewMatrix(n, 2 * n, 10, /*seed=*/4);
+  const auto at = [](int64_t i, int64_t j) { return static_cast<size_t>(i * n + j); };
+  for (int64_t row : {0, 31, 32, 140, 299}) {
+    SCOPED_TRACE(testing::Message() << "row " << row);
+    std::vector<float> a = good;
+    a[at(row, row)] = -1;
+    EXPECT_EQ(LostRow(a, n), row);
+    a = good;
+    if (row > 0) {  // the same as the row before
+      for (int64_t j = 0; j < n; ++j) a[at(row, j)] = a[at(j, row)] = a[at(row - 1, j)];
+      a[at(row, row)] = a[at(row, row - 1)] = a[at(row - 1, row)] = a[at(row - 1, row - 1)];
+      EXPECT_EQ(LostRow(a, n), row);
+    }
+    a = good;
+    a[at(row, row)] = NAN;
+    EXPECT_EQ(LostRow(a, n), row);
+    a[at(row, row)] = INFINITY;
+    EXPECT_EQ(LostRow(a, n), row);
+  }
+  EXPECT_EQ(LostRow(std::vector<float>(9, 0), 3), 0);
+  EXPECT_EQ(LostRow(std::vector<float>(9, 1), 3), 1);
+  EXPECT_EQ(LostRow(good, n), std::nullopt);
+}
+
+TEST_P(InverseTest, BitsDoNotDependOnTheThreads) {
+  const int64_t n = 700;
+  const std::vector<float> a = NewMatrix(n, 3, 10, /*seed=*/5);
+  const auto invert = [&](int n_threads) {
+    const auto backend = NewTestBackend(GetParam(), n_threads);
+    const auto context = backend->NewContext();
+    const Resident<float> matrix(*backend, n, n);
+    std::vector<float> found(a.size());
+    matrix.Upload(*backend, *context, a);
+    backend->InvertPositiveDefinite(*context, matrix.matrix());
+    matrix.Download(*backend, *context, std::span<float>(found));
+    context->Wait();
+    return found;
+  };
+  EXPECT_EQ(invert(1), invert(4));
+}
+
+TEST_P(InverseTest, AMatrixThatIsNotSquareIsRefused) {
+  const Resident<float> a(backend(), 3, 2);
+  EXPECT_THROW(
+      {
+        backend().InvertPositiveDefinite(context(), a.matrix());
+        context().Wait();
+      },
+      kindred::Error);
+}
+
+KINDRED_ON_ALL_BACKENDS(InverseTest);
+
+}  // namespace
+}  // namespace kindred
