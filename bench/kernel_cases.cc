@@ -364,6 +364,7 @@ std::vector<KernelCaseName> KernelCases() {
   for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "gram", name(f), f, false);
   for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "diagonalize", name(f), f, true);
   AddSvdCases(cases);
+  AddItemCases(cases);
   return cases;
 }
 

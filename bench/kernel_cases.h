@@ -102,6 +102,9 @@ struct KernelCaseName {
 /// Those of svd_cases.cc.
 void AddSvdCases(std::vector<KernelCaseName>& cases);
 
+/// Those of item_cases.cc.
+void AddItemCases(std::vector<KernelCaseName>& cases);
+
 /// All of them, in the order in which they are run.
 std::vector<KernelCaseName> KernelCases();
 

@@ -98,6 +98,28 @@ void Orthonormalize(Backend& backend, Context& context) {
   }
 }
 
+void MultiplySparseTopK(Backend& backend, Context& context) {
+  constexpr int64_t kCols = 300;
+  const std::vector<int64_t> indptr = {0, 2, 2 + kCols};
+  std::vector<int32_t> indices(2 + kCols), both = {0, 1};
+  std::iota(indices.begin(), indices.begin() + 2, 0);
+  std::iota(indices.begin() + 2, indices.end(), 0);
+  const std::vector<float> weights(indices.size(), 1.0f);
+  const auto right = backend.NewSparseRows({2, kCols, indptr, indices, weights}, {}, nullptr);
+  const std::vector<int64_t> one = {0, 2};
+  const auto left = backend.NewSparseRows({1, 2, one, both, std::span(weights).first(2)}, {}, nullptr);
+  const Resident<int32_t> items(backend, 1, 9);
+  const Resident<float> values(backend, 1, 9);
+  backend.MultiplySparseTopK(context, {left.get(), right.get(), {}, false, items.matrix(), values.matrix()});
+  context.Wait();
+}
+
+void InvertPositiveDefinite(Backend& backend, Context& context) {
+  const Resident<float> a = ToBackend(backend, context, std::vector<float>{2, 1, 1, 2}, 2, 2);
+  backend.InvertPositiveDefinite(context, a.matrix());
+  context.Wait();
+}
+
 // Rows whose factors are kept from step to step, and one that is too long for it.
 void SolveApproximately(Backend& backend, Context& context, int64_t f) {
   constexpr int64_t kCols = 1600;
@@ -153,6 +175,8 @@ void RunAll() {
       if (float32 || f != 128) continue;
       MultiplySparse(*backend, *context);
       Orthonormalize(*backend, *context);
+      MultiplySparseTopK(*backend, *context);
+      InvertPositiveDefinite(*backend, *context);
       TopN(*backend, *context, 3000, f, 100, int64_t{227} * 1024);
       TopN(*backend, *context, 3000, f, 100, int64_t{32} * 1024);
       TopN(*backend, *context, 5000, f, cuda::kMaxScanN + 1, int64_t{227} * 1024);
