@@ -20,7 +20,7 @@ struct Plan {
   std::vector<int32_t> excluded;    // increasing
   std::vector<int32_t> fold_items;  // increasing
   std::vector<float> fold_values;   // their confidences or ratings
-  std::vector<float> fold_query;    // what they fold into
+  Queries fold_query;               // the one they fold into
   std::vector<std::string_view> unknown;
 };
 
@@ -140,7 +140,7 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
     values.insert(values.end(), plans[row].fold_values.begin(), plans[row].fold_values.end());
     indptr.push_back(static_cast<int64_t>(items.size()));
   }
-  std::vector<float> queries;
+  Queries queries;
   try {
     queries =
         ranker.FoldIn(context, {static_cast<int64_t>(rows.size()), ranker.model().n_items(), indptr, items, values});
@@ -153,10 +153,9 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
       for (size_t i = 0; i < rows.size(); ++i) FoldIn(context, ranker, plans, rows.subspan(i, 1), outcomes);
     return;
   }
-  const auto length = static_cast<size_t>(ranker.query_length());
   for (size_t i = 0; i < rows.size(); ++i) {
-    const std::span<const float> row = std::span(queries).subspan(i * length, length);
-    plans[rows[i]].fold_query.assign(row.begin(), row.end());
+    const std::span<const float> row = queries.Factors(static_cast<int64_t>(i));
+    plans[rows[i]].fold_query.Add(queries, static_cast<int64_t>(i));
     if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); }))
       outcomes[rows[i]] =
           Error(ErrorCode::kInvalidArgument, "history: cannot be folded in: its values are too far apart");
@@ -168,10 +167,10 @@ void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, 
   const std::span<const float> scores = lists.Scores(query);
   const size_t count = std::min(items.size(), static_cast<size_t>(n));
   result.items.reserve(count);
-  const bool by_factors = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
+  const bool by_model = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
   for (size_t i = 0; i < count; ++i) {
     result.items.push_back({model.items.Id(items[i]), scores[i], {}});
-    if (by_factors && !model.calibration.empty())
+    if (by_model && !model.calibration.empty())
       result.items.back().probability = model.calibration.Probability(scores[i]);
   }
 }
@@ -192,26 +191,25 @@ Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t 
 
 /// Ranks the plans of `rows` by one call, for the most that any of them asks for; each list is then cut to its
 /// own n: the n best are the first of the m best.
-void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_factors,
+void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
           std::span<RecommendOutcome> outcomes) {
   if (rows.empty()) return;
   const auto n_rows = static_cast<int64_t>(rows.size());
   Exclusions excluded;
-  std::vector<float> queries;
+  Queries queries;
   int32_t n = 0;
   for (size_t row : rows) {
     const Plan& plan = plans[row];
     excluded.Add(plan.excluded);
     n = std::max(n, plan.n);
-    if (!by_factors) continue;
+    if (!by_model) continue;
     if (plan.served_by == ServedBy::kFoldedIn)
-      queries.insert(queries.end(), plan.fold_query.begin(), plan.fold_query.end());
+      queries.Add(plan.fold_query, 0);
     else
-      ranker.AppendQuery(plan.user, &queries);
+      ranker.AddUser(plan.user, &queries);
   }
-  const RankedLists lists =
-      by_factors ? ranker.ByFactors(context, {queries.data(), n_rows, ranker.query_length()}, excluded, n)
-                 : ranker.ByPopularity(context, n_rows, excluded, n);
+  const RankedLists lists = by_model ? ranker.ByModel(context, queries, excluded, n)
+                                     : ranker.ByPopularity(context, n_rows, excluded, n);
   for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]]);
 }
 
@@ -221,19 +219,19 @@ std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranke
                                            std::span<const RecommendQuery> queries) {
   std::vector<RecommendOutcome> outcomes(queries.size());
   std::vector<Plan> plans(queries.size());
-  std::vector<size_t> folded, by_factors, popular;
+  std::vector<size_t> folded, by_model, popular;
   for (size_t i = 0; i < queries.size(); ++i) {
     try {
       plans[i] = MakePlan(ranker.model(), queries[i]);
       if (plans[i].served_by == ServedBy::kFoldedIn) folded.push_back(i);
-      (plans[i].served_by == ServedBy::kPopular ? popular : by_factors).push_back(i);
+      (plans[i].served_by == ServedBy::kPopular ? popular : by_model).push_back(i);
     } catch (const Error& error) {
       outcomes[i] = error;
     }
   }
   FoldIn(context, ranker, plans, folded, outcomes);
-  std::erase_if(by_factors, [&](size_t i) { return std::holds_alternative<Error>(outcomes[i]); });
-  Rank(context, ranker, plans, by_factors, true, outcomes);
+  std::erase_if(by_model, [&](size_t i) { return std::holds_alternative<Error>(outcomes[i]); });
+  Rank(context, ranker, plans, by_model, true, outcomes);
   Rank(context, ranker, plans, popular, false, outcomes);
   return outcomes;
 }

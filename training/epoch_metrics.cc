@@ -38,7 +38,7 @@ void FoldIn(const Ranker& ranker, std::span<const int32_t> users, const HostMatr
   for (size_t at = 0; at < users.size(); at += kUsersPerBlock) {
     const auto block = users.subspan(at, std::min(kUsersPerBlock, users.size() - at));
     const Csr histories = SelectRows(ranker.model().history, block);
-    std::vector<float> solved;
+    Queries solved;
     try {
       solved = ranker.FoldIn(*context, histories.view());
     } catch (const Error& error) {
@@ -46,9 +46,8 @@ void FoldIn(const Ranker& ranker, std::span<const int32_t> users, const HostMatr
       throw AlsRowError(std::string(error.what()) + " (solving the user side)", block[static_cast<size_t>(error.row())],
                         true);
     }
-    const HostMatrix<const float> rows = {solved.data(), histories.n_rows, user_factors.n_cols};
     for (size_t i = 0; i < block.size(); ++i)
-      std::ranges::copy(rows.row(static_cast<int64_t>(i)), user_factors.row(block[i]).begin());
+      std::ranges::copy(solved.Factors(static_cast<int64_t>(i)), user_factors.row(block[i]).begin());
   }
 }
 

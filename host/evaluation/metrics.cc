@@ -129,17 +129,15 @@ class Evaluating {
   void Block(std::span<const int32_t> users) {
     if (before_block_) before_block_();
     Exclusions excluded;
-    std::vector<float> queries;
+    Queries queries;
     for (const int32_t user : users) {
       excluded.Add(model_.history.row(user));
-      if (model_.has_factors()) ranker_.AppendQuery(user, &queries);
+      if (model_.has_factors()) ranker_.AddUser(user, &queries);
     }
     const auto n_queries = static_cast<int64_t>(users.size());
     const RankedLists popular = ranker_.ByPopularity(*context_, n_queries, excluded, n_);
     const RankedLists lists =
-        model_.has_factors()
-            ? ranker_.ByFactors(*context_, {queries.data(), n_queries, ranker_.query_length()}, excluded, n_)
-            : popular;
+        model_.has_factors() ? ranker_.ByModel(*context_, queries, excluded, n_) : popular;
     const auto list_of = [&](int64_t q) {
       return model_.history.row(users[static_cast<size_t>(q)]).empty() ? popular.Items(q) : lists.Items(q);
     };

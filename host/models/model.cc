@@ -23,14 +23,14 @@ class ShapeCheck {
       : model_(model), code_(code), where_(std::move(where)) {}
 
   void Run() const {
-    Expect(model_.algorithm == kAls || model_.algorithm == kSvd || model_.algorithm == kPopularity,
-           "algorithm '{}' is not one that is known", model_.algorithm);
+    Expect(IsAlgorithm(model_.algorithm), "algorithm '{}' is not one that is known", model_.algorithm);
     Expect(model_.users.size() == model_.n_users(), "{} user ids for {} users", model_.users.size(), model_.n_users());
     Expect(model_.items.size() == model_.n_items(), "{} item ids for {} items", model_.items.size(), model_.n_items());
     ExpectEqual("item_popularity", static_cast<int64_t>(model_.popularity.size()), model_.n_items());
-    History();
+    Matrix("history", model_.history);
     Events();
     Factors();
+    ItemItem();
     Biases();
     Calibration();
   }
@@ -45,32 +45,41 @@ class ShapeCheck {
     Expect(found == expected, "{} has size {}; expected {}", name, found, expected);
   }
 
-  void Rows(const std::string& name, std::span<const int64_t> indptr, std::span<const int32_t> items) const {
-    ExpectEqual(name + "_indptr", static_cast<int64_t>(indptr.size()), model_.n_users() + 1);
+  void Rows(const std::string& name, int64_t n_rows, std::span<const int64_t> indptr,
+            std::span<const int32_t> items) const {
+    ExpectEqual(name + "_indptr", static_cast<int64_t>(indptr.size()), n_rows + 1);
     Expect(indptr[0] == 0, "{}_indptr starts at {}; expected 0", name, indptr[0]);
     for (size_t r = 1; r < indptr.size(); ++r)
       Expect(indptr[r] >= indptr[r - 1], "{}_indptr falls at row {}", name, r - 1);
     ExpectEqual(name + "_items", static_cast<int64_t>(items.size()), indptr.back());
   }
 
-  void History() const {
-    const auto& [n_rows, n_cols, indptr, indices, values] = model_.history;
-    Rows("history", indptr, indices);
-    ExpectEqual("history_values", static_cast<int64_t>(values.size()), static_cast<int64_t>(indices.size()));
-    for (int64_t r = 0; r < n_rows; ++r) {
+  void Matrix(const std::string& name, const CsrView& matrix) const {
+    Rows(name, matrix.n_rows, matrix.indptr, matrix.indices);
+    ExpectEqual(name + "_values", static_cast<int64_t>(matrix.values.size()),
+                static_cast<int64_t>(matrix.indices.size()));
+    for (int64_t r = 0; r < matrix.n_rows; ++r) {
       int32_t last = -1;
-      for (const int32_t item : model_.history.row(r)) {
-        Expect(item > last && item < n_cols, "history_items holds {} after {} in row {} of {} columns", item, last, r,
-               n_cols);
+      for (const int32_t item : matrix.row(r)) {
+        Expect(item > last && item < matrix.n_cols, "{}_items holds {} after {} in row {} of {} columns", name, item,
+               last, r, matrix.n_cols);
         last = item;
       }
     }
   }
 
+  void ItemItem() const {
+    if (!model_.has_item_item()) return;
+    Expect(model_.is_linear(), "an item-item matrix does not go with algorithm '{}'", model_.algorithm);
+    ExpectEqual("item_item (rows)", model_.item_item.n_rows, model_.n_items());
+    ExpectEqual("item_item (columns)", model_.item_item.n_cols, model_.n_items());
+    Matrix("item_item", model_.item_item);
+  }
+
   void Events() const {
     const EventsView& events = model_.events;
     const int64_t n_events = events.size();
-    if (!events.indptr.empty()) Rows("event", events.indptr, events.items);
+    if (!events.indptr.empty()) Rows("event", model_.n_users(), events.indptr, events.items);
     Expect(!events.indptr.empty() || n_events == 0, "there are event_items and no event_indptr");
     for (const int32_t item : events.items)
       Expect(item >= 0 && item < model_.n_items(), "event_items holds {} of {} items", item, model_.n_items());
@@ -92,6 +101,14 @@ class ShapeCheck {
     if (!model_.has_factors()) return;
     ExpectEqual("user_factors (rows)", model_.user_factors.n_rows, model_.n_users());
     ExpectEqual("item_factors (rows)", model_.item_factors.n_rows, model_.n_items());
+    const auto of_query = [&](const char* name, int64_t found, int64_t expected) {
+      if (found == 0) return;
+      Expect(model_.is_linear(), "{} do not go with algorithm '{}'", name, model_.algorithm);
+      ExpectEqual(name, found, expected);
+    };
+    of_query("base_query", std::ssize(model_.base_query), n_factors);
+    of_query("history_factors (rows)", model_.history_factors.n_rows, model_.n_items());
+    of_query("history_factors (columns)", model_.history_factors.n_cols, n_factors);
     if (model_.algorithm != kAls) return;
     const AlsObjective& objective = model_.objective;
     for (const float weight : {objective.unobserved_weight, objective.regularization, objective.bias_regularization})
@@ -170,7 +187,7 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
     model->algorithm = manifest.at("algorithm").get<std::string>();
     model->history.n_rows = size("n_users");
     model->history.n_cols = size("n_items");
-    if (model->algorithm != kAls && model->algorithm != kSvd) return;
+    if (model->algorithm == kPopularity) return;
     model->item_factors.n_cols = size("n_factors");
     if (model->algorithm != kAls) return;
     model->objective = ParseObjective(manifest.at("objective"), where);
@@ -200,6 +217,45 @@ EventsView MapEvents(const Artifact& artifact, std::vector<std::string>* names) 
   return events;
 }
 
+CsrView MapMatrix(const Artifact& artifact, const std::string& name, int64_t n_rows, int64_t n_cols) {
+  return {n_rows, n_cols, artifact.Array<int64_t>(name + "_indptr"), artifact.Array<int32_t>(name + "_items"),
+          artifact.Array<float>(name + "_values")};
+}
+
+void WriteMatrix(const CsrView& matrix, const std::string& name, ArtifactWriter& writer) {
+  writer.AddArray<int64_t>(name + "_indptr", matrix.indptr);
+  writer.AddArray<int32_t>(name + "_items", matrix.indices);
+  writer.AddArray<float>(name + "_values", matrix.values);
+}
+
+void MapFactors(const Artifact& artifact, ModelView* view) {
+  const int64_t n_factors = view->n_factors();
+  view->user_factors = artifact.Matrix<float>("user_factors");
+  view->item_factors = artifact.Matrix<float>("item_factors");
+  if (view->n_factors() != n_factors)
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: item_factors has {} columns; the manifest says {}",
+                                                 artifact.path().string(), view->n_factors(), n_factors));
+  if (artifact.Has("history_factors")) view->history_factors = artifact.Matrix<float>("history_factors");
+  if (artifact.Has("base_query")) view->base_query = artifact.Array<float>("base_query");
+  if (artifact.Has("item_item_indptr"))
+    view->item_item = MapMatrix(artifact, "item_item", view->n_items(), view->n_items());
+  if (view->algorithm == kAls) view->eigenvalues = artifact.Array<float>("eigenvalues");
+  if (view->algorithm != kSvd) return;
+  view->singular_values = artifact.Array<float>("singular_values");
+  view->history_factors = view->item_factors;
+}
+
+void WriteFactors(const ModelView& model, ArtifactWriter& writer) {
+  writer.AddMatrix("user_factors", model.user_factors);
+  writer.AddMatrix("item_factors", model.item_factors);
+  if (model.history_factors.n_rows > 0 && model.algorithm != kSvd)
+    writer.AddMatrix("history_factors", model.history_factors);
+  if (!model.base_query.empty()) writer.AddArray<float>("base_query", model.base_query);
+  if (model.has_item_item()) WriteMatrix(model.item_item, "item_item", writer);
+  if (model.algorithm == kSvd) writer.AddArray<float>("singular_values", model.singular_values);
+  if (model.algorithm == kAls) writer.AddArray<float>("eigenvalues", model.eigenvalues);
+}
+
 void WriteEvents(const EventsView& events, ArtifactWriter& writer, nlohmann::json& manifest) {
   if (events.indptr.empty()) return;
   writer.AddArray("event_indptr", events.indptr);
@@ -211,6 +267,15 @@ void WriteEvents(const EventsView& events, ArtifactWriter& writer, nlohmann::jso
 }
 
 }  // namespace
+
+bool IsAlgorithm(std::string_view name) {
+  return std::ranges::find(kAlgorithms, name) != std::end(kAlgorithms);
+}
+
+std::string AlgorithmNames() {
+  return fmt::format("{} or {}", fmt::join(std::begin(kAlgorithms), std::end(kAlgorithms) - 1, ", "),
+                     *(std::end(kAlgorithms) - 1));
+}
 
 float AlsObjective::RowRegularization(int64_t n_entries, int64_t n_other_side) const {
   const double size = static_cast<double>(n_entries) + double{unobserved_weight} * static_cast<double>(n_other_side);
@@ -239,21 +304,10 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
   ReadManifest(artifact->manifest(), path.string(), &view);
   view.users = IdMap::FromArtifact(*artifact, "user_ids");
   view.items = IdMap::FromArtifact(*artifact, "item_ids");
-  view.history.indptr = artifact->Array<int64_t>("history_indptr");
-  view.history.indices = artifact->Array<int32_t>("history_items");
-  view.history.values = artifact->Array<float>("history_values");
+  view.history = MapMatrix(*artifact, "history", view.n_users(), view.n_items());
   view.events = MapEvents(*artifact, &model->event_types_);
   view.popularity = artifact->Array<float>("item_popularity");
-  if (view.algorithm == kAls || view.algorithm == kSvd) {
-    const int64_t n_factors = view.n_factors();
-    view.user_factors = artifact->Matrix<float>("user_factors");
-    view.item_factors = artifact->Matrix<float>("item_factors");
-    if (view.algorithm == kAls) view.eigenvalues = artifact->Array<float>("eigenvalues");
-    if (view.algorithm == kSvd) view.singular_values = artifact->Array<float>("singular_values");
-    if (view.n_factors() != n_factors)
-      throw Error(ErrorCode::kCorrupt, fmt::format("{}: item_factors has {} columns; the manifest says {}",
-                                                   path.string(), view.n_factors(), n_factors));
-  }
+  if (view.algorithm != kPopularity) MapFactors(*artifact, &view);
   if (view.has_ratings()) {
     view.user_biases = artifact->Array<float>("user_biases");
     view.item_biases = artifact->Array<float>("item_biases");
@@ -271,6 +325,9 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   ShapeCheck(model, ErrorCode::kInvalidArgument, fmt::format("model '{}'", name)).Run();
   CheckFinite("user_factors", model.user_factors);
   CheckFinite("item_factors", model.item_factors);
+  CheckFinite("history_factors", model.history_factors);
+  CheckFinite("base_query", model.base_query);
+  CheckFinite("item_item_values", model.item_item.values);
   CheckFinite("eigenvalues", model.eigenvalues);
   CheckFinite("singular_values", model.singular_values);
   CheckFinite("item_popularity", model.popularity);
@@ -282,9 +339,7 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   ArtifactWriter writer(store.VersionPath(name, version), kModelKind);
   model.users.AddTo(writer, "user_ids");
   model.items.AddTo(writer, "item_ids");
-  writer.AddArray<int64_t>("history_indptr", model.history.indptr);
-  writer.AddArray<int32_t>("history_items", model.history.indices);
-  writer.AddArray<float>("history_values", model.history.values);
+  WriteMatrix(model.history, "history", writer);
   writer.AddArray<float>("item_popularity", model.popularity);
   manifest["schema_version"] = kModelSchema;
   manifest["algorithm"] = model.algorithm;
@@ -292,15 +347,10 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   manifest["n_items"] = model.n_items();
   WriteEvents(model.events, writer, manifest);
   if (model.has_factors()) {
-    writer.AddMatrix("user_factors", model.user_factors);
-    writer.AddMatrix("item_factors", model.item_factors);
+    WriteFactors(model, writer);
     manifest["n_factors"] = model.n_factors();
   }
-  if (model.algorithm == kSvd) writer.AddArray<float>("singular_values", model.singular_values);
-  if (model.algorithm == kAls) {
-    writer.AddArray<float>("eigenvalues", model.eigenvalues);
-    manifest["objective"] = ObjectiveJson(model.objective);
-  }
+  if (model.algorithm == kAls) manifest["objective"] = ObjectiveJson(model.objective);
   if (model.has_ratings()) {
     writer.AddArray<float>("user_biases", model.user_biases);
     writer.AddArray<float>("item_biases", model.item_biases);

@@ -7,7 +7,11 @@
 //       and types only where the dataset has them, and none of these in the versions of older programs
 //   item_popularity.npy   float32 [n_items]            number of users with the item in their history
 //   user_factors.npy      float32 [n_users, n_factors]    not "popularity"
-//   item_factors.npy      float32 [n_items, n_factors]    not "popularity"; its gramian is diagonal
+//   item_factors.npy      float32 [n_items, n_factors]    not "popularity"; of "als" its gramian is diagonal
+//   history_factors.npy   float32 [n_items, n_factors]    where they are not the item factors, or none: what an item in a
+//                                                         history adds to the query
+//   base_query.npy        float32 [n_factors]             where there is one: what every query starts with
+//   item_item_indptr/items/values.npy                     where there is one: the matrix S of a scorer (below)
 //   eigenvalues.npy       float32 [n_factors]             "als" only; that diagonal, descending
 //   singular_values.npy   float32 [n_factors]             "svd" only; of the history's matrix, descending
 //   user_biases.npy       float32 [n_users]               of explicit feedback only, as
@@ -21,6 +25,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/data/events.h"
@@ -33,8 +38,16 @@ namespace kindred {
 
 /// The manifest's schema_version, of the arrays above and of the algorithms; versions of older programs have none,
 /// which is 1. A reader refuses a newer one with a message.
-inline constexpr int kModelSchema = 2;
+inline constexpr int kModelSchema = 3;
 inline constexpr const char* kModelKind = "model";
+
+/// What a model can be, by how it is fitted: als (host/models/als.h, explicit_als.h), svd (pure_svd.h), svd-filter
+/// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h).
+inline constexpr std::string_view kAlgorithms[] = {"als",  "svd",  "svd-filter", "item-cosine",
+                                                   "rp3beta", "ease", "popularity"};
+bool IsAlgorithm(std::string_view name);
+/// "als, svd, ... or popularity"
+std::string AlgorithmNames();
 
 enum class Feedback {
   kImplicit,  // values are confidences (host/models/als.h)
@@ -57,8 +70,14 @@ struct AlsObjective {
 /// As a manifest has it.
 nlohmann::json ObjectiveJson(const AlsObjective& objective);
 
+/// Every model but "popularity" scores alike. With a history of items j and weights w_j, a query x has
+///
+///   score of item i  =  x . item_factors_i  +  sum over j of w_j S_ji
+///
+/// where S, the item-item matrix, may be absent. "als" solves for x (host/models/als.h); all others are linear in the
+/// history: x = base_query + sum over j of w_j history_factors_j.
 struct ModelView {
-  std::string algorithm;  // "als", "svd" or "popularity"
+  std::string algorithm;  // one of kAlgorithms
   IdMap users;
   IdMap items;
   CsrView history;                         // n_users x n_items
@@ -66,6 +85,9 @@ struct ModelView {
   std::span<const float> popularity;       // n_items
   HostMatrix<const float> user_factors;    // n_users x n_factors; no columns for "popularity"
   HostMatrix<const float> item_factors;    // n_items x n_factors; likewise
+  HostMatrix<const float> history_factors; // n_items x n_factors; no rows: zeros. Of "svd" the item factors
+  std::span<const float> base_query;       // n_factors; empty: zeros
+  CsrView item_item;                       // S, n_items x n_items; no offsets: absent
   std::span<const float> eigenvalues;      // n_factors; "als" only
   std::span<const float> singular_values;  // n_factors; "svd" only
   AlsObjective objective;                  // "als" only
@@ -78,6 +100,8 @@ struct ModelView {
   int64_t n_items() const { return history.n_cols; }
   int64_t n_factors() const { return item_factors.n_cols; }
   bool has_factors() const { return n_factors() > 0; }
+  bool has_item_item() const { return !item_item.indptr.empty(); }
+  bool is_linear() const { return has_factors() && algorithm != "als"; }
   bool has_ratings() const { return has_factors() && objective.has_ratings(); }
 };
 

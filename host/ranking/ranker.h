@@ -31,6 +31,26 @@ struct Exclusions {
   void Add(std::span<const int32_t> list);
 };
 
+/// For whom to rank, one query after the other.
+class Queries {
+ public:
+  /// Adds a query of these factors, with the history that a model's item-item part reads: increasing items.
+  void Add(std::span<const float> factors, std::span<const int32_t> items = {}, std::span<const float> weights = {});
+  /// Adds a query of others.
+  void Add(const Queries& from, int64_t query);
+
+  int64_t size() const { return std::ssize(history_indptr_) - 1; }
+  std::span<const float> Factors(int64_t query) const;
+  HostMatrix<const float> factors() const;
+  CsrView histories(int64_t n_items) const;
+
+ private:
+  std::vector<float> factors_;  // alike many a query
+  std::vector<int64_t> history_indptr_ = {0};
+  std::vector<int32_t> history_items_;
+  std::vector<float> history_weights_;
+};
+
 class Ranker {
  public:
   /// Makes the model resident. `keep` holds the memory behind the view.
@@ -40,26 +60,28 @@ class Ranker {
   const ModelView& model() const { return model_; }
   Backend& backend() const { return backend_; }
 
-  /// What a query is made of: a user's factors x, with score x.y_i; or for a model of ratings [x, 1, mean + b_u], with
-  /// score x.y_i + b_i + mean + b_u, the rating that is expected.
-  int64_t query_length() const;
-  /// Adds the query of a user of the model. Needs factors.
-  void AppendQuery(int64_t user, std::vector<float>* queries) const;
+  /// Adds the query of a user of the model: the stored factors x, with score x.y_i, and where there is an item-item
+  /// part the stored history; for a model of ratings [x, 1, mean + b_u], with score x.y_i + b_i + mean + b_u, the
+  /// rating that is expected. Needs factors.
+  void AddUser(int64_t user, Queries* queries) const;
 
-  /// By the score above, one query a row. Needs factors.
-  RankedLists ByFactors(Context& context, HostMatrix<const float> queries, const Exclusions& excluded, int64_t n) const;
+  /// By the model's score. Needs factors.
+  RankedLists ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n) const;
   /// By popularity, the same score for every query.
   RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const;
-  /// By cosine of item factors with the query items, which are themselves left out; for a model without
-  /// factors, by popularity.
+  /// Items like each of the query items, which are themselves left out: where the model has an item-item part what it
+  /// scores a history of nothing else, else by cosine of item factors; for a model without factors, by popularity.
   RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n) const;
 
   /// Queries of histories the model has not seen, one row each, by the solve that training ends with (als) or the
-  /// product with the item factors (svd), so a stored history gives the stored user. Needs factors.
-  std::vector<float> FoldIn(Context& context, const CsrView& histories) const;
+  /// sum that makes a linear model's queries, so a stored history gives the stored user. Needs factors.
+  Queries FoldIn(Context& context, const CsrView& histories) const;
 
  private:
   struct Resident;
+
+  std::vector<float> SumHistories(Context& context, const CsrView& histories) const;
+  std::vector<float> Solve(Context& context, const CsrView& histories) const;
 
   Backend& backend_;
   ModelView model_;

@@ -16,6 +16,16 @@ namespace {
 constexpr int64_t kUsers = 40, kItems = 120, kFactors = 10;
 
 // A model fitted on the backend under test, with its memory.
+Queries QueriesOf(HostMatrix<const float> factors) {
+  Queries queries;
+  for (int64_t row = 0; row < factors.n_rows; ++row) queries.Add(factors.row(row));
+  return queries;
+}
+
+std::vector<float> Factors(const Queries& queries) {
+  return {queries.factors().all().begin(), queries.factors().all().end()};
+}
+
 class RankerTest : public BackendTest {
  protected:
   RankerTest() {
@@ -54,14 +64,14 @@ class RankerTest : public BackendTest {
   ModelView view_;
 };
 
-TEST_P(RankerTest, ByFactorsLeavesOutWhatIsExcluded) {
+TEST_P(RankerTest, ByModelLeavesOutWhatIsExcluded) {
   const Ranker ranker(backend(), view_, nullptr);
   Exclusions excluded;
   for (int64_t u = 0; u < kUsers; ++u) excluded.Add(view_.history.row(u));
-  const RankedLists lists = ranker.ByFactors(context(), view_.user_factors, excluded, 15);
+  const RankedLists lists = ranker.ByModel(context(), QueriesOf(view_.user_factors), excluded, 15);
   for (int64_t u = 0; u < kUsers; ++u)
     ExpectEqual(lists, u, reference::TopN(view_.user_factors.row(u), view_.item_factors, view_.history.row(u), 15));
-  const RankedLists all = ranker.ByFactors(context(), {factors_.user_factors.data(), 1, kFactors}, {}, kItems + 5);
+  const RankedLists all = ranker.ByModel(context(), QueriesOf({factors_.user_factors.data(), 1, kFactors}), {}, kItems + 5);
   EXPECT_EQ(all.Items(0).size(), static_cast<size_t>(kItems));
 }
 
@@ -78,7 +88,7 @@ TEST_P(RankerTest, ByPopularity) {
 
 TEST_P(RankerTest, FoldingAStoredHistoryInGivesTheStoredFactors) {
   const Ranker ranker(backend(), view_, nullptr);
-  const std::vector<float> folded = ranker.FoldIn(context(), view_.history);
+  const std::vector<float> folded = Factors(ranker.FoldIn(context(), view_.history));
   ASSERT_EQ(folded.size(), factors_.user_factors.size());
   for (size_t i = 0; i < folded.size(); ++i) EXPECT_NEAR(folded[i], factors_.user_factors[i], 1e-6);
 }
@@ -95,9 +105,9 @@ TEST_P(RankerTest, AmidAFitUsersAnswerToTheItemsAndItsBitsStay) {
     view.eigenvalues = factors.eigenvalues;
     const Ranker ranker(backend(), view, nullptr);
     const auto own = backend().NewContext();
-    const std::vector<float> folded = ranker.FoldIn(*own, view.history);
+    const std::vector<float> folded = Factors(ranker.FoldIn(*own, view.history));
     for (size_t i = 0; i < folded.size(); ++i) ASSERT_NEAR(folded[i], factors.user_factors[i], 1e-6) << n_half_steps;
-    const RankedLists lists = ranker.ByFactors(*own, view.user_factors, {}, 15);
+    const RankedLists lists = ranker.ByModel(*own, QueriesOf(view.user_factors), {}, 15);
     ExpectEqual(lists, 3, reference::TopN(view.user_factors.row(3), view.item_factors, {}, 15));
     ++n_rankers;
   };
@@ -114,12 +124,13 @@ TEST_P(RankerTest, FoldingIntoAnSvdGivesTheStoredFactorsBitForBit) {
   view.algorithm = "svd";
   view.user_factors = {factors.user_factors.data(), kUsers, kFactors};
   view.item_factors = {factors.item_factors.data(), kItems, kFactors};
+  view.history_factors = view.item_factors;
   view.singular_values = factors.singular_values;
   view.eigenvalues = {};
   const Ranker ranker(backend(), view, nullptr);
-  EXPECT_EQ(ranker.FoldIn(context(), view_.history), factors.user_factors);
+  EXPECT_EQ(Factors(ranker.FoldIn(context(), view_.history)), factors.user_factors);
   const Csr one = {1, kItems, {0, 2}, {3, 7}, {1, 2}};
-  const std::vector<float> folded = ranker.FoldIn(context(), one.view());
+  const std::vector<float> folded = Factors(ranker.FoldIn(context(), one.view()));
   for (size_t k = 0; k < kFactors; ++k)
     EXPECT_NEAR(folded[k], view.item_factors.row(3)[k] + 2 * view.item_factors.row(7)[k], 1e-6);
 }
@@ -186,15 +197,14 @@ class RatingRankerTest : public RankerTest {
 
 TEST_P(RatingRankerTest, TheScoreIsTheExpectedRating) {
   const Ranker ranker(backend(), view_, nullptr);
-  ASSERT_EQ(ranker.query_length(), kFactors + 2);
-  std::vector<float> queries;
+  Queries queries;
   Exclusions excluded;
   for (int64_t u = 0; u < kUsers; ++u) {
-    ranker.AppendQuery(u, &queries);
+    ranker.AddUser(u, &queries);
     excluded.Add(view_.history.row(u));
   }
-  const RankedLists lists =
-      ranker.ByFactors(context(), {queries.data(), kUsers, ranker.query_length()}, excluded, kItems);
+  ASSERT_EQ(queries.factors().n_cols, kFactors + 2);
+  const RankedLists lists = ranker.ByModel(context(), queries, excluded, kItems);
   for (int64_t u = 0; u < kUsers; ++u) {
     const auto items = lists.Items(u);
     ASSERT_EQ(items.size(), kItems - view_.history.row(u).size());
@@ -210,9 +220,10 @@ TEST_P(RatingRankerTest, TheScoreIsTheExpectedRating) {
 
 TEST_P(RatingRankerTest, FoldingAStoredHistoryInGivesTheStoredQuery) {
   const Ranker ranker(backend(), view_, nullptr);
-  const std::vector<float> folded = ranker.FoldIn(context(), view_.history);
-  std::vector<float> stored;
-  for (int64_t u = 0; u < kUsers; ++u) ranker.AppendQuery(u, &stored);
+  const std::vector<float> folded = Factors(ranker.FoldIn(context(), view_.history));
+  Queries users;
+  for (int64_t u = 0; u < kUsers; ++u) ranker.AddUser(u, &users);
+  const std::vector<float> stored = Factors(users);
   ASSERT_EQ(folded.size(), stored.size());
   for (size_t i = 0; i < folded.size(); ++i) EXPECT_NEAR(folded[i], stored[i], 1e-5) << i;
 }

@@ -1,0 +1,55 @@
+// Item-item models from what items have in common: cosine neighbours and RP3beta.
+//
+// With c_ui the confidence of user u in item i, the entry of S by which item j in a history speaks for item i is
+//
+//   S_ji  =  sum over u of c_uj c_ui / (d_u^a d_j^b d_i^e)
+//
+//   item-cosine   a = 0, b = e = 1/2, d_i = sum over u of c_ui^2: the cosine of the items' columns (Sarwar, Karypis,
+//                 Konstan and Riedl 2001)
+//   RP3beta       a = b = 1, d the sums of a row and a column: the chance of getting from j to i by way of a random user
+//                 of j and a random item of that user, which favours popular items, divided by d_i^beta (Paudel,
+//                 Christoffel, Newell and Bernstein 2017; their P3alpha is beta = 0 and powers of the two chances)
+//   GF-CF         a = 1, b = e = 1/2, d the sums: the product of the degree-normalized matrix with itself, the linear
+//                 filter of Shen, Wu, Zhang, Shan, Zhang, Letaief and Li 2021
+//
+// so that one formula serves all. Each source j keeps its n_neighbours largest entries; to keep those of each target
+// instead loses more of the lists' quality on the data sets of bench/results/quality.md.
+//
+// When: catalogues and users of any number, data where what goes with what says most, and events that must be able to
+// speak for themselves: every score is a sum over a few of them. No iteration, nothing random. Cost: one multiply-add
+// for every pair of items of every user.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "host/data/interactions.h"
+#include "kernels/backend.h"
+
+namespace kindred {
+
+enum class Degree {
+  kSum,         // of confidences
+  kSquaredSum,  // of their squares
+};
+
+struct ItemNeighbourOptions {
+  int64_t n_neighbours = 400;
+  Degree degree = Degree::kSum;
+  double user_exponent = 1;    // a
+  double source_exponent = 1;  // b
+  double target_exponent = 0;  // e
+};
+
+ItemNeighbourOptions CosineOptions(int64_t n_neighbours);
+ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double beta);
+
+/// S [n_items x n_items] without its diagonal. Throws kInvalidArgument for n_neighbours < 1 and exponents that are not
+/// finite or beyond +-kMaxDegreeExponent. The same bits on every backend.
+inline constexpr double kMaxDegreeExponent = 4;
+Csr FitItemNeighbours(Backend& backend, const CsrView& interactions, const ItemNeighbourOptions& options);
+
+/// Powers d^-exponent of the degrees of a matrix's rows; 0 for a row without entries.
+std::vector<double> DegreePowers(const CsrView& matrix, Degree degree, double exponent);
+
+}  // namespace kindred
