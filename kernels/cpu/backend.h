@@ -81,7 +81,8 @@ class CpuBackend : public Backend {
   void MultiplyPanels(Context& context, const Panels& a, MatrixView<const float> s, MatrixView<float> product) override;
   void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
                       MatrixView<double> coefficients) override;
-  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                          const ItemItemView& item_item) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
 
  private:
