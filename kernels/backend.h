@@ -104,18 +104,31 @@ class SparseRows {
   int64_t n_rows_, n_cols_, nnz_;
 };
 
-/// A catalogue made ready for TopN: factors, norms and whatever else a backend's scan needs.
+/// S, the item-item part of a score: a sparse n_items x n_items matrix in compressed rows, resident. Row j says what
+/// item j in a history adds to the score of others.
+struct ItemItemView {
+  View<const int64_t> indptr;  // n_items + 1, from 0; empty where there is no such part
+  View<const int32_t> items;   // strictly increasing within a row
+  View<const float> values;    // finite
+
+  bool empty() const { return indptr.empty(); }
+};
+
+/// A catalogue made ready for TopN: factors, norms, the item-item part and whatever else a backend's scan needs.
 class ItemIndex {
  public:
   virtual ~ItemIndex() = default;
   int64_t n_items() const { return n_items_; }
   int64_t n_factors() const { return n_factors_; }
+  bool has_item_item() const { return has_item_item_; }
 
  protected:
-  ItemIndex(int64_t n_items, int64_t n_factors) : n_items_(n_items), n_factors_(n_factors) {}
+  ItemIndex(int64_t n_items, int64_t n_factors, bool has_item_item)
+      : n_items_(n_items), n_factors_(n_factors), has_item_item_(has_item_item) {}
 
  private:
   int64_t n_items_, n_factors_;
+  bool has_item_item_;
 };
 
 /// How a half-step solves its rows.
@@ -190,15 +203,24 @@ struct AlsPlan {
   bool streamed = false;        // the entries stay on the host, and every half-step copies them in tiles
 };
 
-/// The n best items of each query by the defined score: products of float32 entries taken in double,
-/// summed in increasing factor index, rounded once to float32. Score descending, then item index
-/// ascending; a score that is NaN is never selected. Unfilled places: item -1, score 0.
+/// The n best items of each query by the defined score of an item i,
+///
+///   query . y_i  +  sum over the items j of the query's history whose row of S has i:  w_j S_ji
+///
+/// Products of float32 entries are taken in double; each of the two sums is made in double, the first in increasing
+/// factor index, the second in increasing place in the history; the two are added in double and rounded once to
+/// float32. What has no entry adds nothing: without histories the score is the first sum, rounded.
+/// Score descending, then item index ascending; a score that is NaN is never selected. Unfilled places: item -1,
+/// score 0.
 struct TopNRequest {
-  MatrixView<const float> queries;      // n_queries x n_factors
-  View<const int64_t> excluded_indptr;  // n_queries + 1, or empty; offsets into excluded_items
-  View<const int32_t> excluded_items;   // strictly increasing within a query
-  MatrixView<int32_t> items;            // out, n_queries x n
-  MatrixView<float> scores;             // out, n_queries x n
+  MatrixView<const float> queries;          // n_queries x n_factors
+  View<const int64_t> excluded_indptr;      // n_queries + 1, or empty; offsets into excluded_items
+  View<const int32_t> excluded_items;       // strictly increasing within a query
+  MatrixView<int32_t> items;                // out, n_queries x n
+  MatrixView<float> scores;                 // out, n_queries x n
+  View<const int64_t> history_indptr = {};  // n_queries + 1, or empty; offsets into history_items; needs an S
+  View<const int32_t> history_items = {};   // strictly increasing within a query
+  View<const float> history_weights = {};   // w, one for each of them
 };
 
 /// The k largest entries of each row of a product of two sparse matrices, l (n_rows x n_inner) and r (n_inner x
@@ -312,8 +334,10 @@ class Backend {
   /// beside a, on a GPU what cuSOLVER asks for.
   virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
-  /// Makes a catalogue ready for TopN: n_items x n_factors, resident, and kept alive by the caller.
-  virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) = 0;
+  /// Makes a catalogue ready for TopN: n_items x n_factors with at least one column, and S or nothing. Both are
+  /// resident, used in place, and kept alive by the caller.
+  virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                                  const ItemItemView& item_item = {}) = 0;
 
   virtual void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) = 0;
 };

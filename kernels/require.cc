@@ -91,6 +91,14 @@ void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, M
           "orthonormalize: the coefficients do not fit basis and block");
 }
 
+void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item) {
+  Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  Require(item_item.empty() || item_item.indptr.size == item_factors.n_rows + 1,
+          "item index: not one row of the item-item matrix an item");
+  Require(item_item.items.size == item_item.values.size && (!item_item.empty() || item_item.items.empty()),
+          "item index: not one item and value an entry of the item-item matrix");
+}
+
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request) {
   const int64_t n_queries = request.queries.n_rows;
   Require(request.queries.n_cols == index.n_factors(), "top-N: the queries do not have the items' n_factors");
@@ -99,6 +107,13 @@ void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request) {
           "top-N: the outputs do not fit the queries");
   Require(request.excluded_indptr.empty() || request.excluded_indptr.size == n_queries + 1,
           "top-N: the exclusions do not fit the queries");
+  Require(request.history_indptr.empty() || index.has_item_item(),
+          "top-N: histories for an index without an item-item matrix");
+  Require(request.history_indptr.empty() || request.history_indptr.size == n_queries + 1,
+          "top-N: the histories do not fit the queries");
+  Require(request.history_items.size == request.history_weights.size &&
+              (!request.history_indptr.empty() || request.history_items.empty()),
+          "top-N: not one item and weight an entry of the histories");
 }
 
 }  // namespace kindred

@@ -21,6 +21,7 @@ void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, Matri
 void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, MatrixView<double> coefficients);
 void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,
                               MatrixView<const float> companion);
+void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item);
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
 
 }  // namespace kindred

@@ -1,21 +1,24 @@
 // Top-N: a float32 scan whose error is bounded, and the defined score for what the bound cannot rule out.
 //
 // For float32 dot products in any order of summation |fl(q.y) - q.y| <= gamma |q||y|, gamma = f u / (1 - f u)
-// with u = 2^-24 (Higham 2002, section 3.1, with Cauchy-Schwarz), and the defined score is within u |q||y| of
-// q.y. So an item whose scanned score is below the n-th best by more than (f + 2) u |q||y| is not in the answer.
+// with u = 2^-24 (Higham 2002, section 3.1, with Cauchy-Schwarz), where nothing overflows: d, the scan's, is within
+// e = (f + 4) u |q||y|, and a little where numbers are denormal, of D, the definition's in double. The item-item part s
+// is the definition's in the scan as well. So the scan has R(d + s) and the definition R(D + s), where R rounds to
+// double and then to float32, and never falls. Items come in increasing order, so one that enters a list whose worst
+// score is v must score more, D + s > v; it is then scanned at R(v - e) or more, however large s is.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
+#include "kernels/cpu/top_n_sparse.h"
 #include "kernels/require.h"
 
 namespace kindred {
 namespace {
 
 constexpr int64_t kQueryTile = 32;
-constexpr int64_t kItemTile = 1024;
 constexpr int64_t kItemsPerSplit = 8 * kItemTile;  // few queries are cut into splits of no fewer items
 constexpr int64_t kEnoughTasks = 32;               // query tiles that need no splits
 
@@ -25,10 +28,13 @@ int64_t CountTiles(int64_t n_items) {
 
 class CpuItemIndex : public ItemIndex {
  public:
-  explicit CpuItemIndex(MatrixView<const float> factors_in)
-      : ItemIndex(factors_in.n_rows, factors_in.n_cols), factors(factors_in) {}
+  CpuItemIndex(MatrixView<const float> factors_in, const ItemItemView& item_item_in)
+      : ItemIndex(factors_in.n_rows, factors_in.n_cols, !item_item_in.empty()),
+        factors(factors_in),
+        item_item(item_item_in) {}
 
   MatrixView<const float> factors;
+  ItemItemView item_item;
   std::unique_ptr<float[]> panels;  // the factors again, packed for multiply_panels
   std::vector<double> tile_norm;    // the largest |y| of each tile of items; infinite where one is not finite
 };
@@ -49,35 +55,32 @@ double Norm(const float* x, int64_t n) {
 }
 
 // The definition (kernels/backend.h); -0 becomes 0, so that equal scores have equal bits.
-float DefinedScore(const float* query, const float* item, int64_t n_factors) {
+float DefinedScore(const float* query, const float* item, int64_t n_factors, double from_history) {
   double sum = 0;
   for (int64_t k = 0; k < n_factors; ++k) sum += static_cast<double>(query[k]) * static_cast<double>(item[k]);
-  return static_cast<float>(sum) + 0.0f;
+  return static_cast<float>(sum + from_history) + 0.0f;
 }
 
 // The best candidates of one query so far: a heap with the worst on top.
 class Best {
  public:
   Best(int64_t n, double query_norm, int64_t n_factors, std::span<const int32_t> excluded)
-      : n_(static_cast<size_t>(n)),
-        slack_((static_cast<double>(n_factors) + 4) * 0x1p-24 * query_norm),
-        tiny_((static_cast<double>(n_factors) + 2) * 0x1p-148),
-        excluded_(excluded) {
+      : n_(static_cast<size_t>(n)), query_norm_(query_norm), n_factors_(n_factors), excluded_(excluded) {
     heap_.reserve(n_);
   }
 
   /// The scanned score below which an item of a tile with this norm cannot be in the answer.
   float Threshold(double tile_norm) const {
-    if (heap_.size() < n_) return -std::numeric_limits<float>::infinity();
-    const double bound = heap_.front().score - (slack_ * tile_norm + tiny_);
-    const auto rounded = static_cast<float>(bound);
-    return std::nextafter(std::isfinite(rounded) ? rounded : -std::numeric_limits<float>::infinity(),
-                          -std::numeric_limits<float>::infinity());
+    constexpr float kNone = -std::numeric_limits<float>::infinity();
+    const double size = query_norm_ * tile_norm, terms = static_cast<double>(n_factors_);
+    if (heap_.size() < n_ || !(size < 0x1p126)) return kNone;  // or sums might overflow
+    const double error = (terms + 4) * 0x1p-24 * size + (terms + 2) * 0x1p-148;
+    return static_cast<float>(heap_.front().score - error);
   }
 
   /// Takes the item in if it is among the best; true where the threshold has moved.
-  bool Offer(const float* query, const float* item_factors, int64_t n_factors, int32_t item) {
-    const Candidate candidate = {DefinedScore(query, item_factors, n_factors), item};
+  bool Offer(const float* query, const float* item_factors, double from_history, int32_t item) {
+    const Candidate candidate = {DefinedScore(query, item_factors, n_factors_, from_history), item};
     if (std::isnan(candidate.score)) return false;
     if (heap_.size() == n_ && !Better(candidate, heap_.front())) return false;
     if (std::binary_search(excluded_.begin(), excluded_.end(), item)) return false;
@@ -95,8 +98,8 @@ class Best {
 
  private:
   size_t n_;
-  double slack_;
-  double tiny_;
+  double query_norm_;
+  int64_t n_factors_;
   std::span<const int32_t> excluded_;
   std::vector<Candidate> heap_;
 };
@@ -115,34 +118,54 @@ struct Scan {
     return {request.excluded_items.data + begin, static_cast<size_t>(end - begin)};
   }
 
+  // A query's history, ready for items from first_item on.
+  HistoryWalk WalkHistory(int64_t q, int64_t first_item) const {
+    if (request.history_indptr.empty()) return {};
+    const int64_t begin = request.history_indptr.data[q], end = request.history_indptr.data[q + 1];
+    const auto n = static_cast<size_t>(end - begin);
+    return {index.item_item,
+            {request.history_items.data + begin, n},
+            {request.history_weights.data + begin, n},
+            first_item};
+  }
+
   // Scans items [first_item, last_item) for the queries that `best` stands for.
   void Run(int64_t first_query, std::span<Best> best, int64_t first_item, int64_t last_item, float* scores) const {
     const auto n_queries = static_cast<int64_t>(best.size());
+    std::vector<HistoryWalk> histories;
+    for (int64_t q = 0; q < n_queries; ++q) histories.push_back(WalkHistory(first_query + q, first_item));
+    HistorySums sums;
     for (int64_t tile = first_item; tile < last_item; tile += kItemTile) {
       const int64_t n_items = std::min(kItemTile, last_item - tile);
       simd.multiply_panels(Query(first_query), n_queries, n_factors(), n_factors(),
                            index.panels.get() + tile * n_factors(), CountPanels(n_items), scores, kItemTile);
       const double tile_norm = index.tile_norm[static_cast<size_t>(tile / kItemTile)];
-      for (int64_t q = 0; q < n_queries; ++q)
-        Select(Query(first_query + q), best[static_cast<size_t>(q)], tile, n_items, tile_norm, scores + q * kItemTile);
+      for (int64_t q = 0; q < n_queries; ++q) {
+        histories[static_cast<size_t>(q)].Add(tile, n_items, sums);
+        Select(Query(first_query + q), best[static_cast<size_t>(q)], tile, n_items, tile_norm, scores + q * kItemTile,
+               sums);
+      }
     }
   }
 
-  void Select(const float* query, Best& best, int64_t tile, int64_t n_items, double tile_norm,
-              const float* scores) const {
+  void Select(const float* query, Best& best, int64_t tile, int64_t n_items, double tile_norm, float* scores,
+              HistorySums& sums) const {
     float threshold = best.Threshold(tile_norm);
-    constexpr int64_t kGroup = 32;
-    for (int64_t group = 0; group < n_items; group += kGroup) {
-      const int64_t end = std::min(n_items, group + kGroup);
+    for (int64_t group = 0; group < n_items; group += kItemGroup) {
+      const int64_t end = std::min(n_items, group + kItemGroup);
+      const bool touched = sums.touched[group / kItemGroup];
+      if (touched)
+        for (int64_t i = group; i < end; ++i)
+          scores[i] = static_cast<float>(static_cast<double>(scores[i]) + sums.of_item[i]);
       int n_survivors = 0;
       for (int64_t i = group; i < end; ++i) n_survivors += !(scores[i] < threshold);
-      if (n_survivors == 0) continue;
-      for (int64_t i = group; i < end; ++i) {
+      for (int64_t i = group; n_survivors > 0 && i < end; ++i) {
         if (scores[i] < threshold) continue;
         const int64_t item = tile + i;
-        if (best.Offer(query, index.factors.data + item * n_factors(), n_factors(), static_cast<int32_t>(item)))
+        if (best.Offer(query, index.factors.data + item * n_factors(), sums.of_item[i], static_cast<int32_t>(item)))
           threshold = best.Threshold(tile_norm);
       }
+      if (touched) sums.Clear(group);
     }
   }
 };
@@ -159,9 +182,10 @@ void Write(std::vector<Candidate>& candidates, const TopNRequest& request, int64
 
 }  // namespace
 
-std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors) {
-  Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
-  auto index = std::make_unique<CpuItemIndex>(item_factors);
+std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                                    const ItemItemView& item_item) {
+  RequireItemIndexShapes(item_factors, item_item);
+  auto index = std::make_unique<CpuItemIndex>(item_factors, item_item);
   const int64_t n_tiles = CountTiles(item_factors.n_rows);
   index->tile_norm.resize(static_cast<size_t>(n_tiles));
   index->panels.reset(

@@ -87,7 +87,8 @@ class CudaBackend : public Backend {
                       MatrixView<double> coefficients) override;
   void MultiplySparseTopK(Context& context, const SparseTopK& request) override;
   void InvertPositiveDefinite(Context& context, MatrixView<float> a) override;
-  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override;
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                          const ItemItemView& item_item) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
 
  private:

@@ -4,6 +4,8 @@
 // that fills up is cut down to what the bounds leave (top_n_scan.cu); what is left in the end is scored by the
 // definition and sorted (top_n_merge.cu). Only items that are provably out are dropped, so that neither the order of
 // appending nor the cuts into splits, waves and ranges have any part in the answer. The score matrix is never written.
+// With histories, the items that they touch come first: they are scored by the definition (top_n_sparse.cu), and the
+// scan leaves them out, so that its bound is that of the factors alone.
 // Bytes to move: the items' bf16 copy once for every 128 queries; of lists, 8 for each candidate, of which a query has
 // about n ln(n_items / n), and a few times that at a time in each split; flops: 2 f a score.
 // Measured: bench/results/gpu_h200.md.
@@ -21,6 +23,7 @@ namespace {
 
 constexpr int64_t kAlignment = 256;
 constexpr int kPackThreads = 256;
+constexpr int64_t kTouchedBytes = kTile / 8;  // a query's of a tile
 
 int64_t RoundUp(int64_t n, int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
@@ -69,15 +72,18 @@ void LaunchPack(StreamHandle stream, const float* rows, int64_t first_row, int64
 
 class CudaItemIndex : public ItemIndex {
  public:
-  CudaItemIndex(MatrixView<const float> factors_in, const ItemIndexPlan& plan_in, int64_t first_item_in)
-      : ItemIndex(factors_in.n_rows, factors_in.n_cols),
+  CudaItemIndex(MatrixView<const float> factors_in, const ItemItemView& item_item_in, const ItemIndexPlan& plan_in,
+                int64_t first_item_in)
+      : ItemIndex(factors_in.n_rows, factors_in.n_cols, !item_item_in.empty()),
         plan(plan_in),
         factors(factors_in.data),
+        item_item(item_item_in),
         first_item(first_item_in),
         norms(plan_in.norm_bytes) {}
 
   ItemIndexPlan plan;
   const float* factors;
+  ItemItemView item_item;
   int64_t first_item;  // a multiple of kTile
   DeviceMemory norms;  // [n_tiles] at least the largest |y| of each tile
   DeviceMemory copy;   // [n_tiles * kTile x words], or nothing
@@ -85,10 +91,10 @@ class CudaItemIndex : public ItemIndex {
 
 /// The parts of the workspace.
 struct Workspace {
-  int64_t packed_queries, query_norms, packed_items, thresholds, counts, lists, sort_keys, bytes;
+  int64_t packed_queries, query_norms, packed_items, touched, thresholds, counts, lists, sort_keys, bytes;
 };
 
-Workspace LayOut(const TopNPlan& plan, int64_t words, bool index_keeps_copy) {
+Workspace LayOut(const TopNPlan& plan, int64_t words, bool index_keeps_copy, bool has_histories) {
   Workspace at{};
   const auto take = [&at](int64_t bytes) {
     const int64_t offset = at.bytes;
@@ -103,6 +109,7 @@ Workspace LayOut(const TopNPlan& plan, int64_t words, bool index_keeps_copy) {
   at.packed_queries = take(padded * words * 4);
   at.query_norms = take(padded * 4);
   at.packed_items = take(index_keeps_copy ? 0 : plan.range_tiles * kTile * words * 4);
+  at.touched = take(has_histories ? wave * plan.range_tiles * kTouchedBytes : 0);
   at.thresholds = take(wave * 4);
   at.counts = take(wave * plan.n_splits * 4);
   at.lists = take(wave * plan.n_splits * plan.capacity * static_cast<int64_t>(sizeof(Candidate)));
@@ -138,14 +145,14 @@ ItemIndexPlan PlanItemIndex(int64_t n_items, int64_t n_factors, const TopNDevice
 }
 
 TopNPlan PlanTopN(int64_t n_queries, int64_t n_items, int64_t n_factors, int64_t n, bool index_keeps_copy,
-                  const TopNDevice& device) {
+                  bool has_histories, const TopNDevice& device) {
   const ItemIndexPlan index = PlanItemIndex(n_items, n_factors, device);
   const int64_t budget = std::min(int64_t{1} << 30, device.free_bytes / 4);
   n_queries = std::max<int64_t>(n_queries, 1);
   TopNPlan plan;
   if (n > kMaxScanN) {
     PlanSort(plan, n_queries, n_items, n, budget);
-    plan.peak_bytes = LayOut(plan, index.words, index_keeps_copy).bytes;
+    plan.peak_bytes = LayOut(plan, index.words, index_keeps_copy, has_histories).bytes;
     return plan;
   }
   plan.query_tile = n_queries <= 16 ? 16 : 128;
@@ -158,26 +165,30 @@ TopNPlan PlanTopN(int64_t n_queries, int64_t n_items, int64_t n_factors, int64_t
   plan.range_tiles = index_keeps_copy
                          ? index.n_tiles
                          : std::clamp<int64_t>(budget / 2 / tile_bytes, 1, std::max<int64_t>(index.n_tiles, 1));
+  if (has_histories)
+    plan.range_tiles = std::min(plan.range_tiles, std::max<int64_t>(budget / 4 / (plan.query_tile * kTouchedBytes), 1));
   const int64_t left = budget - (index_keeps_copy ? 0 : plan.range_tiles * tile_bytes);
   const int64_t list_bytes = plan.capacity * static_cast<int64_t>(sizeof(Candidate)) + 4;
-  const int64_t query_bytes = index.words * 4 + 8;
+  const int64_t query_bytes = index.words * 4 + 8 + (has_histories ? plan.range_tiles * kTouchedBytes : 0);
   plan.wave_queries = Wave(n_queries, plan.query_tile, query_bytes + list_bytes, left);
 
   // Enough blocks for every multiprocessor, but splits long enough that their lists are short against them.
   const int64_t blocks_of_one =
       std::clamp<int64_t>(device.shared_bytes / (plan.scan_shared_bytes + 1024), 1, plan.query_tile == 16 ? 8 : 3);
   const int64_t blocks = device.n_multiprocessors * blocks_of_one;
-  const int64_t most = std::min(left / std::max<int64_t>(plan.wave_queries, 1) / (query_bytes + list_bytes),
-                                plan.range_tiles / std::max<int64_t>(16, n / 2));
+  const int64_t most =
+      std::min((left / plan.wave_queries - query_bytes) / list_bytes, plan.range_tiles / std::max<int64_t>(16, n / 2));
   plan.n_splits = std::clamp<int64_t>(blocks / (plan.wave_queries / plan.query_tile), 1, std::max<int64_t>(most, 1));
-  plan.peak_bytes = LayOut(plan, index.words, index_keeps_copy).bytes;
+  plan.peak_bytes = LayOut(plan, index.words, index_keeps_copy, has_histories).bytes;
   return plan;
 }
 
 std::unique_ptr<ItemIndex> NewItemIndexFor(Context& context, MatrixView<const float> item_factors,
-                                           const TopNDevice& device, int64_t first_item) {
+                                           const ItemItemView& item_item, const TopNDevice& device,
+                                           int64_t first_item) {
+  RequireItemIndexShapes(item_factors, item_item);
   const ItemIndexPlan plan = PlanItemIndex(item_factors.n_rows, item_factors.n_cols, device);
-  auto index = std::make_unique<CudaItemIndex>(item_factors, plan, first_item / kTile * kTile);
+  auto index = std::make_unique<CudaItemIndex>(item_factors, item_item, plan, first_item / kTile * kTile);
   const int64_t first_tile = index->first_item / kTile;
   if (plan.keeps_copy) index->copy = DeviceMemory(plan.copy_bytes);
   if (first_tile < plan.n_tiles)
@@ -194,7 +205,7 @@ namespace {
 void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& plan, TopNArguments a, char* memory,
               MatrixView<int32_t> items, MatrixView<float> scores) {
   Stream& stream = context.stream();
-  const Workspace at = LayOut(plan, a.words, index.plan.keeps_copy);
+  const Workspace at = LayOut(plan, a.words, index.plan.keeps_copy, a.history_indptr != nullptr);
   auto* packed_queries = reinterpret_cast<uint32_t*>(memory + at.packed_queries);
   auto* query_norms = reinterpret_cast<float*>(memory + at.query_norms);
   auto* packed_items = reinterpret_cast<uint32_t*>(memory + at.packed_items);
@@ -203,6 +214,7 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
   a.thresholds = reinterpret_cast<unsigned*>(memory + at.thresholds);
   a.counts = reinterpret_cast<int*>(memory + at.counts);
   a.lists = reinterpret_cast<Candidate*>(memory + at.lists);
+  a.touched = reinterpret_cast<uint32_t*>(memory + at.touched);
   stream.Zero(a.thresholds, at.lists - at.thresholds);  // and the counts
   LaunchPack(stream.handle(), a.queries, 0, a.n_queries, RoundUp(RoundUp(a.n_queries, plan.query_tile), kTile) / kTile,
              a.f, a.words, packed_queries, query_norms, nullptr);
@@ -215,6 +227,7 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
                  nullptr);
       a.packed_items = packed_items;
     }
+    if (a.history_indptr != nullptr) LaunchTouched(stream.handle(), a);
     LaunchScan(stream.handle(), plan, a);
   }
   LaunchMerge(stream.handle(), plan, a, items.n_cols, items.data, scores.data);
@@ -242,7 +255,8 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
            request.items.data, request.scores.data);
     return;
   }
-  const TopNPlan plan = PlanTopN(n_queries, index.n_items(), index.n_factors(), n, index.plan.keeps_copy, device);
+  const TopNPlan plan = PlanTopN(n_queries, index.n_items(), index.n_factors(), n, index.plan.keeps_copy,
+                                 !request.history_indptr.empty(), device);
   char* memory = cuda.Reserve(plan.peak_bytes);
   for (int64_t first = 0; first < n_queries; first += plan.wave_queries) {
     TopNArguments a{};
@@ -251,6 +265,12 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
     a.tile_norms = index.norms.as<float>();
     a.excluded_indptr = request.excluded_indptr.empty() ? nullptr : request.excluded_indptr.data + first;
     a.excluded_items = request.excluded_items.data;
+    a.row_indptr = index.item_item.indptr.data;
+    a.row_items = index.item_item.items.data;
+    a.row_values = index.item_item.values.data;
+    a.history_indptr = request.history_indptr.empty() ? nullptr : request.history_indptr.data + first;
+    a.history_items = request.history_items.data;
+    a.history_weights = request.history_weights.data;
     a.n_queries = std::min(plan.wave_queries, n_queries - first);
     a.n_items = index.n_items();
     a.f = index.n_factors();
@@ -269,8 +289,10 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
   }
 }
 
-std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors) {
-  return NewItemIndexFor(context, item_factors, {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
+std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                                     const ItemItemView& item_item) {
+  return NewItemIndexFor(context, item_factors, item_item,
+                         {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
 }
 
 void CudaBackend::TopN(Context& context, const ItemIndex& index, const TopNRequest& request) {
@@ -279,8 +301,9 @@ void CudaBackend::TopN(Context& context, const ItemIndex& index, const TopNReque
   const int64_t n = std::min(request.items.n_cols, index.n_items());
   // To ask the driver what is free takes as long as a small call.
   const bool keeps_copy = static_cast<const CudaItemIndex&>(index).plan.keeps_copy;
-  if (PlanTopN(request.queries.n_rows, index.n_items(), index.n_factors(), n, keeps_copy, device).peak_bytes > kSmall)
-    device.free_bytes = FreeMemory();
+  const TopNPlan plan = PlanTopN(request.queries.n_rows, index.n_items(), index.n_factors(), n, keeps_copy,
+                                 !request.history_indptr.empty(), device);
+  if (plan.peak_bytes > kSmall) device.free_bytes = FreeMemory();
   TopNFor(context, index, request, device);
 }
 

@@ -38,7 +38,7 @@ struct TopNPlan {
 
   int64_t query_tile = 0;    // queries of a block: 16 or 128
   int64_t wave_queries = 0;  // whole tiles, or with sorts_everything any number
-  int64_t range_tiles = 0;   // items packed at once, in tiles; all of them where the index keeps its copy
+  int64_t range_tiles = 0;   // items packed at once, and marked for histories, in tiles
   int64_t n_splits = 0;      // blocks that share the items of a range
   int64_t capacity = 0;      // of a query's list in a split
   bool resident = false;     // the packed queries stay in shared memory for the whole scan
@@ -49,15 +49,16 @@ struct TopNPlan {
 
 constexpr int64_t kMaxScanN = 4096;
 
-/// `n` at most n_items. The workspace stays within 1 GiB and a quarter of the free memory, unless a single tile of
-/// queries needs more.
+/// `n` at most n_items; `has_histories`: of the request. The workspace stays within 1 GiB and a quarter of the free
+/// memory, unless a single tile of queries needs more.
 TopNPlan PlanTopN(int64_t n_queries, int64_t n_items, int64_t n_factors, int64_t n, bool index_keeps_copy,
-                  const TopNDevice& device);
+                  bool has_histories, const TopNDevice& device);
 
 /// Backend::NewItemIndex and Backend::TopN on a device like this; the items before `first_item` are left out.
 /// `context` is a CudaContext.
 std::unique_ptr<ItemIndex> NewItemIndexFor(Context& context, MatrixView<const float> item_factors,
-                                           const TopNDevice& device, int64_t first_item = 0);
+                                           const ItemItemView& item_item, const TopNDevice& device,
+                                           int64_t first_item = 0);
 void TopNFor(Context& context, const ItemIndex& index, const TopNRequest& request, const TopNDevice& device);
 
 }  // namespace kindred::cuda

@@ -29,18 +29,27 @@ struct TopNArguments {
   const float* tile_norms;         // of the catalogue: at least the largest |y| of each tile
   const int64_t* excluded_indptr;  // [n_queries + 1], or null
   const int32_t* excluded_items;
+  const int64_t* row_indptr;  // S, as in ItemItemView
+  const int32_t* row_items;
+  const float* row_values;
+  const int64_t* history_indptr;  // [n_queries + 1], or null
+  const int32_t* history_items;
+  const float* history_weights;
   int64_t n_queries, n_items, f, words;
   int64_t first_tile, n_tiles;  // the range
   int64_t n_splits, n, capacity;
   Candidate* lists;      // [n_queries x n_splits x capacity]
   int* counts;           // [n_queries x n_splits]
   unsigned* thresholds;  // [n_queries] as Ordered: n items score at least this; 0 where nothing is known
+  uint32_t* touched;     // [n_queries x n_tiles * 2] with histories: a bit for each item of the range that they add to
 };
 
 /// Dynamic shared memory of the scan.
 int64_t ScanSharedBytes(int64_t query_tile, bool resident, int64_t words);
 
-/// Queues the scan of one range, the merge of its lists, or the sort of everything (`keys`: n_queries x sort_size).
+/// Queues, of one range: what histories touch, marked, scored and brought to the lists; the scan of the rest. Then the
+/// merge of the lists; or the sort of everything (`keys`: n_queries x sort_size).
+void LaunchTouched(StreamHandle stream, const TopNArguments& a);
 void LaunchScan(StreamHandle stream, const TopNPlan& plan, const TopNArguments& a);
 void LaunchMerge(StreamHandle stream, const TopNPlan& plan, const TopNArguments& a, int64_t width, int32_t* items,
                  float* scores);
@@ -69,8 +78,9 @@ __device__ inline float ScanError(float query_norm, float item_norm, int64_t f) 
          terms * (0x1p-125f * query_norm + 0x1p-125f * item_norm + 0x1p-120f);
 }
 
-/// The definition (kernels/backend.h): double products of float32 entries are exact, so contraction changes nothing.
-__device__ inline float DefinedScore(const float* query, const float* item, int64_t f) {
+/// The parts of the definition (kernels/backend.h): double products of float32 entries are exact, so contraction
+/// changes nothing.
+__device__ inline double FactorSum(const float* query, const float* item, int64_t f) {
   double sum = 0;
   int64_t k = 0;
   if (((reinterpret_cast<uintptr_t>(query) | reinterpret_cast<uintptr_t>(item)) & 15) == 0) {
@@ -84,26 +94,39 @@ __device__ inline float DefinedScore(const float* query, const float* item, int6
     }
   }
   for (; k < f; ++k) sum += static_cast<double>(query[k]) * static_cast<double>(item[k]);
-  return static_cast<float>(sum) + 0.0f;
+  return sum;
 }
 
-__device__ inline bool IsExcluded(const TopNArguments& a, int64_t query, int64_t item) {
-  if (a.excluded_indptr == nullptr) return false;
-  int64_t low = a.excluded_indptr[query], high = a.excluded_indptr[query + 1];
-  const int64_t end = high;
+/// The first place in [low, high) that holds `item` or more; else high.
+__device__ inline int64_t LowerBound(const int32_t* items, int64_t low, int64_t high, int64_t item) {
   while (low < high) {
     const int64_t middle = low + (high - low) / 2;
-    if (a.excluded_items[middle] < item) {
+    if (items[middle] < item) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  return low < end && a.excluded_items[low] == item;
+  return low;
 }
 
-__device__ inline float DefinedScore(const TopNArguments& a, int64_t query, int64_t item) {
-  return DefinedScore(a.queries + query * a.f, a.items + item * a.f, a.f);
+__device__ inline bool IsExcluded(const TopNArguments& a, int64_t query, int64_t item) {
+  if (a.excluded_indptr == nullptr) return false;
+  const int64_t end = a.excluded_indptr[query + 1];
+  const int64_t place = LowerBound(a.excluded_items, a.excluded_indptr[query], end, item);
+  return place < end && a.excluded_items[place] == item;
+}
+
+/// Whether the history has marked an item of the range.
+__device__ inline bool IsTouched(const TopNArguments& a, int64_t query, int64_t item) {
+  if (a.history_indptr == nullptr) return false;
+  const int64_t i = item - a.first_tile * kTile;
+  return (a.touched[query * a.n_tiles * (kTile / 32) + i / 32] >> (i % 32) & 1) != 0;
+}
+
+__device__ inline float DefinedScore(const TopNArguments& a, int64_t query, int64_t item, double from_history = 0) {
+  const double sum = FactorSum(a.queries + query * a.f, a.items + item * a.f, a.f);
+  return static_cast<float>(sum + from_history) + 0.0f;
 }
 
 /// Not below the defined score.

@@ -78,6 +78,19 @@ __global__ void __launch_bounds__(kMergeThreads)
     Write(i < min(n, filled) ? keys[i] : 0, query * width + i, items, scores);
 }
 
+/// What a query's history adds to an item. Cost: a search in a row for each item of the history.
+__device__ double HistorySum(const TopNArguments& a, int64_t query, int64_t item) {
+  double sum = 0;
+  if (a.history_indptr == nullptr) return sum;
+  for (int64_t place = a.history_indptr[query]; place < a.history_indptr[query + 1]; ++place) {
+    const int64_t row = a.history_items[place], end = a.row_indptr[row + 1];
+    const int64_t e = LowerBound(a.row_items, a.row_indptr[row], end, item);
+    if (e < end && a.row_items[e] == item)
+      sum += static_cast<double>(a.history_weights[place]) * static_cast<double>(a.row_values[e]);
+  }
+  return sum;
+}
+
 /// Keys of items [first, first + n) of each query, to keys[query * size + at ...]; 0 where there is none.
 __global__ void ScoreItems(TopNArguments a, int64_t first, int64_t n, int64_t at, int64_t size,
                            unsigned long long* keys) {
@@ -85,7 +98,7 @@ __global__ void ScoreItems(TopNArguments a, int64_t first, int64_t n, int64_t at
   if (i >= n) return;
   unsigned long long key = 0;
   if (first + i < a.n_items && !IsExcluded(a, query, first + i))
-    key = RankKey(DefinedScore(a, query, first + i), static_cast<unsigned>(first + i));
+    key = RankKey(DefinedScore(a, query, first + i, HistorySum(a, query, first + i)), static_cast<unsigned>(first + i));
   keys[query * size + at + i] = key;
 }
 

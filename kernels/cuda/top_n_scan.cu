@@ -35,7 +35,7 @@ struct State {
   float* norms;
   float* thresholds;  // n items of the catalogue are known to score at least this
   int* counts;        // of the query's list
-  int* clean;         // how many of them have been looked up among the excluded
+  int* clean;         // how many of them are known to be neither excluded nor touched
   int* histogram;     // this warp's
 };
 
@@ -124,8 +124,8 @@ __device__ int KeepExact(const TopNArguments& a, int64_t query, Candidate* list,
   return Compact(list, 0, count, [=](const Candidate& candidate) { return KeyOf(candidate) >= nth; });
 }
 
-/// Drops the excluded and what is provably not among the n best from one query's list, and raises its threshold.
-/// By a warp, after a barrier of it; ends with one.
+/// Drops the excluded, what its history touches, and what is provably not among the n best from one query's list, and
+/// raises its threshold. By a warp, after a barrier of it; ends with one.
 __device__ void Shrink(const TopNArguments& a, const State& state, const WarpQueries& warp, int row) {
   const int lane = static_cast<int>(threadIdx.x) & 31, place = warp.row + row;
   const int64_t query = warp.query + row;
@@ -133,9 +133,10 @@ __device__ void Shrink(const TopNArguments& a, const State& state, const WarpQue
   const float norm = state.norms[place];
   float threshold = state.thresholds[place];
   int count = state.counts[place];
-  if (a.excluded_indptr != nullptr)
-    count = Compact(list, state.clean[place], count,
-                    [&](const Candidate& candidate) { return !IsExcluded(a, query, candidate.item); });
+  if (a.excluded_indptr != nullptr || a.history_indptr != nullptr)
+    count = Compact(list, state.clean[place], count, [&](const Candidate& candidate) {
+      return !IsExcluded(a, query, candidate.item) && !IsTouched(a, query, candidate.item);
+    });
   if (count >= a.n) {
     const auto visit = [=](const auto& call) {
       for (int i = lane; i < count; i += 32) call(KeyOf(list[i]));

@@ -21,8 +21,8 @@ constexpr TopNDevice kH200 = {132, 227 * 1024, 120 * kGiB}, kSmallCard = {28, 99
 
 class TopNOnDevicesTest : public TopNTest {
  protected:
-  std::unique_ptr<ItemIndex> NewIndex(MatrixView<const float> items) override {
-    return cuda::NewItemIndexFor(context(), items, device_, first_item_);
+  std::unique_ptr<ItemIndex> NewIndex(MatrixView<const float> items, const ItemItemView& item_item) override {
+    return cuda::NewItemIndexFor(context(), items, item_item, device_, first_item_);
   }
   void TopN(const ItemIndex& index, const TopNRequest& request) override {
     cuda::TopNFor(context(), index, request, device_);
@@ -35,8 +35,8 @@ class TopNOnDevicesTest : public TopNTest {
 TEST_P(TopNOnDevicesTest, SplitsOfTheCatalogue) {
   device_.n_multiprocessors = 16;
   const int64_t n_items = 5000, f = 8;
-  ASSERT_GT(PlanTopN(5, n_items, f, 10, true, device_).n_splits, 3);
-  ASSERT_GT(PlanTopN(20, n_items, f, 10, true, device_).n_splits, 3);
+  ASSERT_GT(PlanTopN(5, n_items, f, 10, true, false, device_).n_splits, 3);
+  ASSERT_GT(PlanTopN(20, n_items, f, 10, true, false, device_).n_splits, 3);
   const std::vector<float> items = RandomNormal(n_items * f, 30), queries = RandomNormal(20 * f, 31);
   ExpectExact(items, n_items, {queries.begin(), queries.begin() + 5 * f}, 5, f, 10);
   ExpectExact(items, n_items, queries, 20, f, 10);
@@ -45,7 +45,7 @@ TEST_P(TopNOnDevicesTest, SplitsOfTheCatalogue) {
 TEST_P(TopNOnDevicesTest, MoreCandidatesThanAreSortedAtOnce) {
   device_.n_multiprocessors = 16;
   const int64_t n_items = 12 * 1024, f = 4, n = 10;
-  const TopNPlan plan = PlanTopN(2, n_items, f, n, true, device_);
+  const TopNPlan plan = PlanTopN(2, n_items, f, n, true, false, device_);
   std::vector<float> items(static_cast<size_t>(n_items * f), 0.1f);
   for (size_t i = 0; i < items.size(); ++i)  // a tenth within the scan's error of each other, all over the catalogue
     if (i / f % 10 == 0) items[i] = 1 - static_cast<float>(i / f / 10 % 50) * 0x1p-14f;
@@ -58,7 +58,7 @@ TEST_P(TopNOnDevicesTest, LittleMemoryMakesWavesAndRanges) {
   const int64_t n_items = 330, n_queries = 140, f = 66, n = 5;
   device_.free_bytes = 40 * 1024;
   ASSERT_FALSE(PlanItemIndex(n_items, f, device_).keeps_copy);
-  const TopNPlan plan = PlanTopN(n_queries, n_items, f, n, false, device_);
+  const TopNPlan plan = PlanTopN(n_queries, n_items, f, n, false, false, device_);
   ASSERT_LT(plan.wave_queries, n_queries);
   ASSERT_EQ(plan.range_tiles, 1);
   std::vector<std::vector<int32_t>> excluded(static_cast<size_t>(n_queries));
@@ -70,11 +70,57 @@ TEST_P(TopNOnDevicesTest, LittleMemoryMakesWavesAndRanges) {
   ExpectExact(items, n_items, {queries.begin(), queries.begin() + 9 * f}, 9, f, n);
 }
 
+TEST_P(TopNOnDevicesTest, HistoriesInSplits) {
+  device_.n_multiprocessors = 16;
+  const int64_t n_items = 5000, f = 8;
+  ASSERT_GT(PlanTopN(5, n_items, f, 10, true, true, device_).n_splits, 3);
+  const std::vector<float> items = RandomNormal(n_items * f, 40), queries = RandomNormal(5 * f, 41);
+  const Histories histories = RandomHistories(n_items, 5, 42);
+  ExpectExact(items, n_items, queries, 5, f, 10, {}, &histories);
+}
+
+TEST_P(TopNOnDevicesTest, HistoriesInWavesAndRanges) {
+  const int64_t n_items = 330, n_queries = 140, f = 66, n = 5;
+  device_.free_bytes = 40 * 1024;
+  const std::vector<float> items = RandomNormal(n_items * f, 43), queries = RandomNormal(n_queries * f, 44);
+  const Histories histories = RandomHistories(n_items, n_queries, 45);
+  for (const int64_t n_asked : {n_queries, int64_t{9}}) {
+    const TopNPlan plan = PlanTopN(n_asked, n_items, f, n, false, true, device_);
+    ASSERT_EQ(plan.range_tiles, 1);
+    Histories asked = histories;
+    asked.of_query.resize(static_cast<size_t>(n_asked));
+    ExpectExact(items, n_items, {queries.begin(), queries.begin() + n_asked * f}, n_asked, f, n, {}, &asked);
+  }
+}
+
+TEST_P(TopNOnDevicesTest, HistoriesTouchMoreThanAListHolds) {
+  // In order of item the factors' best come first, and fill lists with bounds; then, in later ranges, histories touch
+  // so many better ones that lists are cut down again and again, among ties and items without a score.
+  const int64_t n_items = 4300, f = 2, n = 3;
+  device_.free_bytes = 64 * 1024;
+  const TopNPlan plan = PlanTopN(2, n_items, f, n, false, true, device_);
+  ASSERT_GT(n_items, 4 * plan.range_tiles * 64);
+  ASSERT_LT(plan.capacity, 1000);
+  std::vector<float> items(static_cast<size_t>(n_items * f), 1.0f);
+  Entries row;
+  for (int32_t i = 0; i < n_items; ++i) {
+    items[static_cast<size_t>(i * f)] = 1 + static_cast<float>(i % 50) * 0x1p-14f;
+    if (i % 1000 == 7) items[static_cast<size_t>(i * f)] = NAN;
+    if (i > 300 && i % 3 != 0) row.push_back({i, static_cast<float>(i / 2 % 900) * 0x1p-16f});
+  }
+  Histories histories;
+  for (int64_t j = 0; j < n_items; ++j) histories.AddRow(j == 5 ? row : Entries{});
+  histories.of_query = {{{5, 1.0f}}, {{5, -1.0f}}};
+  ExpectExact(items, n_items, {1, 1, 1, 1}, 2, f, n, {}, &histories);
+  device_.free_bytes = kGiB;
+  ExpectExact(items, n_items, {1, 1, 1, 1}, 2, f, n, {}, &histories);
+}
+
 TEST_P(TopNOnDevicesTest, LittleSharedMemoryReloadsTheQueries) {
   device_.shared_bytes = 32 * 1024;
   for (int64_t n_queries : {5, 20}) {
     const int64_t f = n_queries == 5 ? 150 : 140;
-    ASSERT_FALSE(PlanTopN(n_queries, 200, f, 7, true, device_).resident);
+    ASSERT_FALSE(PlanTopN(n_queries, 200, f, 7, true, false, device_).resident);
     ExpectExact(RandomNormal(200 * f, 34), 200, RandomNormal(n_queries * f, 35), n_queries, f, 7);
   }
 }
@@ -82,11 +128,16 @@ TEST_P(TopNOnDevicesTest, LittleSharedMemoryReloadsTheQueries) {
 TEST_P(TopNOnDevicesTest, SortsEverythingInPasses) {
   const int64_t n_items = 20000, f = 1, n = 4100;
   device_.free_bytes = 300 * 1024;
-  const TopNPlan plan = PlanTopN(2, n_items, f, n, true, device_);
+  const TopNPlan plan = PlanTopN(2, n_items, f, n, true, false, device_);
   ASSERT_TRUE(plan.sorts_everything);
   ASSERT_LT(plan.sort_size, n_items);
   ASSERT_EQ(plan.wave_queries, 1);
   ExpectExact(RandomNormal(n_items, 36), n_items, {1.5f, -0.5f}, 2, f, n);
+  Histories histories;
+  std::mt19937_64 engine(39);
+  for (int64_t j = 0; j < n_items; ++j) histories.AddRow(RandomEntries(n_items, j < 2 ? 30 : 0, engine));
+  histories.of_query = {{{0, 1.0f}, {1, -2.0f}}, {}};
+  ExpectExact(RandomNormal(n_items, 36), n_items, {1.5f, -0.5f}, 2, f, n, {}, &histories);
 }
 
 TEST_P(TopNOnDevicesTest, ItemsNear2To31) {
@@ -101,7 +152,7 @@ TEST_P(TopNOnDevicesTest, ItemsNear2To31) {
   std::copy(last.begin(), last.end(), static_cast<float*>(region) + first_item_ * f);
 
   device_.free_bytes = kGiB;
-  const auto index = NewIndex({static_cast<float*>(region), n_items, f});
+  const auto index = NewIndex({static_cast<float*>(region), n_items, f}, {});
   const Resident<float> q = ToBackend(queries, 2, f);
   const Resident<int64_t> excluded_indptr = ToBackend<int64_t>({0, 1, 2}, 3);
   const Resident<int32_t> excluded_items = ToBackend<int32_t>({INT32_MAX - 1, INT32_MAX - 7}, 2);
@@ -132,9 +183,10 @@ TEST(TopNPlanTest, StaysWithinItsBudgetAtAnyShape) {
       for (int64_t n_items : {int64_t{0}, int64_t{1}, int64_t{64}, int64_t{1000000}, int64_t{INT32_MAX}})
         for (int64_t f : {1, 128, 1024})
           for (int64_t n : {int64_t{0}, int64_t{1}, int64_t{100}, int64_t{4096}, int64_t{4097}, int64_t{100000}})
-            for (bool keeps_copy : {true, false}) {
+            for (const auto& [keeps_copy, has_histories] :
+                 {std::pair(true, false), std::pair(false, false), std::pair(true, true), std::pair(false, true)}) {
               if (n > n_items) continue;
-              const TopNPlan plan = PlanTopN(n_queries, n_items, f, n, keeps_copy, device);
+              const TopNPlan plan = PlanTopN(n_queries, n_items, f, n, keeps_copy, has_histories, device);
               SCOPED_TRACE(testing::Message()
                            << n_queries << " queries, " << n_items << " items, f " << f << ", n " << n);
               ASSERT_GT(plan.peak_bytes, 0);
@@ -153,8 +205,8 @@ TEST(TopNPlanTest, StaysWithinItsBudgetAtAnyShape) {
 
 TEST(TopNPlanTest, FillsTheDevice) {
   // A million items of 128 factors, 100 of them asked for.
-  const TopNPlan one = PlanTopN(1, 1000000, 128, 100, true, kH200),
-                 many = PlanTopN(4096, 1000000, 128, 100, true, kH200);
+  const TopNPlan one = PlanTopN(1, 1000000, 128, 100, true, false, kH200),
+                 many = PlanTopN(4096, 1000000, 128, 100, true, false, kH200);
   EXPECT_EQ(one.query_tile, 16);
   EXPECT_GT(one.n_splits, 2 * kH200.n_multiprocessors);
   EXPECT_EQ(many.query_tile, 128);
@@ -163,19 +215,28 @@ TEST(TopNPlanTest, FillsTheDevice) {
   EXPECT_EQ(many.wave_queries, 4096);
 }
 
+TEST(TopNPlanTest, HistoriesLeaveEnoughBlocksAndCutAVeryLargeCatalogue) {
+  const TopNPlan many = PlanTopN(4096, 1000000, 128, 100, true, true, kH200);
+  EXPECT_EQ(many.range_tiles, (1000000 + 63) / 64);
+  EXPECT_GT(many.n_splits * many.wave_queries / many.query_tile, 2 * kH200.n_multiprocessors);
+  EXPECT_EQ(many.wave_queries, 4096);
+  // A bit for each item and query, of which 128 queries may take a quarter of a GiB.
+  EXPECT_EQ(PlanTopN(4096, INT32_MAX, 8, 100, true, true, kH200).range_tiles, (kGiB / 4) / 128 / 8);
+}
+
 TEST(TopNPlanTest, QueriesStayInSharedMemoryWhereTheyFit) {
-  EXPECT_TRUE(PlanTopN(128, 1000, 256, 10, true, kSmallCard).resident);
-  EXPECT_FALSE(PlanTopN(128, 1000, 512, 10, true, kSmallCard).resident);
-  EXPECT_TRUE(PlanTopN(128, 1000, 512, 10, true, kH200).resident);
-  EXPECT_TRUE(PlanTopN(16, 1000, 1024, 10, true, kSmallCard).resident);
+  EXPECT_TRUE(PlanTopN(128, 1000, 256, 10, true, false, kSmallCard).resident);
+  EXPECT_FALSE(PlanTopN(128, 1000, 512, 10, true, false, kSmallCard).resident);
+  EXPECT_TRUE(PlanTopN(128, 1000, 512, 10, true, false, kH200).resident);
+  EXPECT_TRUE(PlanTopN(16, 1000, 1024, 10, true, false, kSmallCard).resident);
 }
 
 TEST(TopNPlanTest, LargeNIsSortedWhole) {
-  const TopNPlan whole = PlanTopN(2, 1000000, 128, 100000, true, kH200);
+  const TopNPlan whole = PlanTopN(2, 1000000, 128, 100000, true, false, kH200);
   EXPECT_EQ(whole.sort_size, 1 << 20);
   EXPECT_EQ(whole.peak_bytes, 2 * 8 << 20);
   // The whole of the largest catalogue: what it takes is stated, not hidden.
-  EXPECT_EQ(PlanTopN(1, INT32_MAX, 1, INT32_MAX, true, kH200).peak_bytes, int64_t{8} << 31);
+  EXPECT_EQ(PlanTopN(1, INT32_MAX, 1, INT32_MAX, true, false, kH200).peak_bytes, int64_t{8} << 31);
 }
 
 TEST(ItemIndexPlanTest, KeepsACopyWhereItFits) {

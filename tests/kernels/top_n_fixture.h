@@ -1,13 +1,64 @@
 // Top-N against a full sort by the definition: the same ids and the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <random>
+#include <utility>
 #include <vector>
 
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
 
 namespace kindred {
+
+using Entries = std::vector<std::pair<int32_t, float>>;
+
+/// S, and a history for each query.
+struct Histories {
+  std::vector<int64_t> indptr = {0};
+  std::vector<int32_t> items;
+  std::vector<float> values;
+  std::vector<Entries> of_query;
+
+  void AddRow(const Entries& row) {
+    for (const auto& [item, value] : row) {
+      items.push_back(item);
+      values.push_back(value);
+    }
+    indptr.push_back(static_cast<int64_t>(items.size()));
+  }
+  CsrView item_item() const {
+    const auto n_items = static_cast<int64_t>(indptr.size()) - 1;
+    return {n_items, n_items, indptr, items, values};
+  }
+};
+
+/// Each item with a chance of 1 in `one_of`, by a normal number; 0: none.
+inline Entries RandomEntries(int64_t n_items, uint64_t one_of, std::mt19937_64& engine) {
+  std::normal_distribution<float> normal;
+  Entries entries;
+  for (int32_t i = 0; one_of > 0 && i < n_items; ++i)
+    if (engine() % one_of == 0) entries.push_back({i, normal(engine)});
+  return entries;
+}
+
+/// A third of the rows are empty, one has every item, the others few. Histories in turn: none, one item, those of the
+/// first three and the last rows, a few, all.
+inline Histories RandomHistories(int64_t n_items, int64_t n_queries, uint64_t seed) {
+  std::mt19937_64 engine(seed);
+  Histories histories;
+  for (int64_t j = 0; j < n_items; ++j)
+    histories.AddRow(RandomEntries(n_items, j == n_items / 2 ? 1 : j % 3 == 0 ? 0 : 20, engine));
+  for (int64_t q = 0; q < n_queries; ++q) {
+    const auto few = static_cast<uint64_t>(std::max<int64_t>(n_items / 10, 1));
+    Entries history = RandomEntries(n_items, q % 4 == 0 ? 0 : q % 4 == 3 ? 1 : few, engine);
+    if (q % 4 == 1) history.resize(std::min<size_t>(history.size(), 1));
+    for (size_t place = 0; place < history.size(); place += 5) history[place].second = 0;
+    histories.of_query.push_back(history);
+  }
+  return histories;
+}
 
 class TopNTest : public BackendTest {
  protected:
@@ -16,41 +67,50 @@ class TopNTest : public BackendTest {
     std::vector<float> scores;
   };
 
-  virtual std::unique_ptr<ItemIndex> NewIndex(MatrixView<const float> items) {
-    return backend().NewItemIndex(context(), items);
+  virtual std::unique_ptr<ItemIndex> NewIndex(MatrixView<const float> items, const ItemItemView& item_item) {
+    return backend().NewItemIndex(context(), items, item_item);
   }
   virtual void TopN(const ItemIndex& index, const TopNRequest& request) { backend().TopN(context(), index, request); }
 
   Answer Ask(const std::vector<float>& items, int64_t n_items, const std::vector<float>& queries, int64_t n_queries,
-             int64_t f, int64_t n, const std::vector<std::vector<int32_t>>& excluded = {}) {
+             int64_t f, int64_t n, const std::vector<std::vector<int32_t>>& excluded = {},
+             const Histories* histories = nullptr) {
     const Resident<float> y = ToBackend(items, n_items, f), q = ToBackend(queries, n_queries, f);
-    std::vector<int64_t> indptr;
-    std::vector<int32_t> flat;
-    if (!excluded.empty()) {
-      indptr.push_back(0);
-      for (const auto& list : excluded) {
-        flat.insert(flat.end(), list.begin(), list.end());
-        indptr.push_back(static_cast<int64_t>(flat.size()));
-      }
-    }
-    const Resident<int64_t> excluded_indptr = ToBackend(indptr, static_cast<int64_t>(indptr.size()));
-    const Resident<int32_t> excluded_items = ToBackend(flat, static_cast<int64_t>(flat.size()));
+    const auto [excluded_indptr, excluded_items, no_weights] =
+        ListsToBackend(excluded, [](int32_t item) { return std::pair(item, 0.0f); });
+    const std::vector<Entries> none;
+    const auto [history_indptr, history_items, history_weights] =
+        ListsToBackend(histories != nullptr ? histories->of_query : none, [](const auto& entry) { return entry; });
+    const Resident<int64_t> indptr = AllToBackend(histories != nullptr ? histories->indptr : std::vector<int64_t>());
+    const Resident<int32_t> columns = AllToBackend(histories != nullptr ? histories->items : std::vector<int32_t>());
+    const Resident<float> values = AllToBackend(histories != nullptr ? histories->values : std::vector<float>());
     const Resident<int32_t> out_items(backend(), n_queries, n);
     const Resident<float> out_scores(backend(), n_queries, n);
-    const auto index = NewIndex(y.matrix());
-    TopN(*index, {q.matrix(), excluded_indptr.view(), excluded_items.view(), out_items.matrix(), out_scores.matrix()});
+    const auto index = NewIndex(y.matrix(), {indptr.view(), columns.view(), values.view()});
+    TopN(*index, {q.matrix(), excluded_indptr.view(), excluded_items.view(), out_items.matrix(), out_scores.matrix(),
+                  history_indptr.view(), history_items.view(), history_weights.view()});
     context().Wait();
     return {ToHost(out_items), ToHost(out_scores)};
   }
 
   void ExpectExact(const std::vector<float>& items, int64_t n_items, const std::vector<float>& queries,
-                   int64_t n_queries, int64_t f, int64_t n, const std::vector<std::vector<int32_t>>& excluded = {}) {
-    const Answer found = Ask(items, n_items, queries, n_queries, f, n, excluded);
+                   int64_t n_queries, int64_t f, int64_t n, const std::vector<std::vector<int32_t>>& excluded = {},
+                   const Histories* histories = nullptr) {
+    const Answer found = Ask(items, n_items, queries, n_queries, f, n, excluded, histories);
     for (int64_t q = 0; q < n_queries; ++q) {
       const std::span<const float> query(queries.data() + q * f, static_cast<size_t>(f));
       const auto list =
           excluded.empty() ? std::span<const int32_t>() : std::span<const int32_t>(excluded[static_cast<size_t>(q)]);
-      const auto expected = reference::TopN(query, {items.data(), n_items, f}, list, n);
+      std::vector<int32_t> history_items;
+      std::vector<float> weights;
+      if (histories != nullptr && !histories->of_query.empty())
+        for (const auto& [item, weight] : histories->of_query[static_cast<size_t>(q)]) {
+          history_items.push_back(item);
+          weights.push_back(weight);
+        }
+      reference::History history = {{}, history_items, weights};
+      if (histories != nullptr) history.item_item = histories->item_item();
+      const auto expected = reference::TopN(query, {items.data(), n_items, f}, list, n, history);
       for (int64_t place = 0; place < n; ++place) {
         const auto at = static_cast<size_t>(q * n + place);
         const bool filled = place < static_cast<int64_t>(expected.size());
@@ -61,6 +121,36 @@ class TopNTest : public BackendTest {
             << "query " << q << " place " << place << ": " << found.scores[at] << " for " << score;
       }
     }
+  }
+
+ private:
+  struct Lists {
+    Resident<int64_t> indptr;
+    Resident<int32_t> items;
+    Resident<float> weights;
+  };
+
+  template <class T>
+  Resident<T> AllToBackend(const std::vector<T>& values) {
+    return ToBackend(values, static_cast<int64_t>(values.size()));
+  }
+
+  /// Lists of entries, which `split` makes an item and a weight, as a request has them; no lists give nothing at all.
+  template <class Entry, class Split>
+  Lists ListsToBackend(const std::vector<std::vector<Entry>>& lists, const Split& split) {
+    std::vector<int64_t> indptr;
+    std::vector<int32_t> items;
+    std::vector<float> weights;
+    if (!lists.empty()) indptr.push_back(0);
+    for (const auto& list : lists) {
+      for (const auto& entry : list) {
+        const auto [item, weight] = split(entry);
+        items.push_back(item);
+        weights.push_back(weight);
+      }
+      indptr.push_back(static_cast<int64_t>(items.size()));
+    }
+    return {AllToBackend(indptr), AllToBackend(items), AllToBackend(weights)};
   }
 };
 

@@ -97,6 +97,15 @@ TEST_P(TopNTest, ScoresThatOverflowOnlyInTheScan) {
   ExpectExact(items, n_items, {0.5f, 0.5f}, 1, f, 5);
 }
 
+TEST_P(TopNTest, SumsThatOverflowOnTheWay) {
+  // -3e38 - 3e38 + 3e38 + 3e38: infinite or not a number in float32, 0 in double.
+  const int64_t n_items = 400, f = 4;
+  std::vector<float> items(static_cast<size_t>(n_items * f), -0.25f);
+  for (int64_t i = 100; i < n_items; i += 100)
+    for (int64_t k = 0; k < f; ++k) items[static_cast<size_t>(i * f + k)] = k < f / 2 ? -3e38f : 3e38f;
+  ExpectExact(items, n_items, {1, 1, 1, 1}, 1, f, 2);
+}
+
 TEST_P(TopNTest, SmallItemsWinWhereScoresAreNegative) {
   const int64_t n_items = 2000, f = 6;
   std::vector<float> items = RandomNormal(n_items * f, 24), queries = RandomNormal(20 * f, 25);

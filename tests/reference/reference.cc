@@ -216,12 +216,20 @@ double AlsRowLoss(HostMatrix<const float> fixed, std::span<const int32_t> indice
 }
 
 std::vector<Ranked> TopN(std::span<const float> query, HostMatrix<const float> items, std::span<const int32_t> excluded,
-                         int64_t n) {
+                         int64_t n, const History& history) {
+  std::vector<double> from_history(static_cast<size_t>(items.n_rows));
+  for (size_t place = 0; place < history.items.size(); ++place) {
+    const auto columns = history.item_item.row(history.items[place]);
+    const auto values = history.item_item.row_values(history.items[place]);
+    for (size_t e = 0; e < columns.size(); ++e)
+      from_history[static_cast<size_t>(columns[e])] += static_cast<double>(history.weights[place]) * values[e];
+  }
   std::vector<Ranked> all;
   for (int32_t i = 0; i < items.n_rows; ++i) {
     if (std::find(excluded.begin(), excluded.end(), i) != excluded.end()) continue;
     double sum = 0;
     for (size_t k = 0; k < query.size(); ++k) sum += static_cast<double>(query[k]) * items.row(i)[k];
+    sum += from_history[static_cast<size_t>(i)];
     if (!std::isnan(static_cast<float>(sum))) all.push_back({i, static_cast<float>(sum)});
   }
   std::stable_sort(all.begin(), all.end(), [](const Ranked& a, const Ranked& b) { return a.score > b.score; });

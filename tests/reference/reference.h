@@ -49,8 +49,15 @@ double AlsRowLoss(HostMatrix<const float> fixed, std::span<const int32_t> indice
                   std::span<const float> targets, double unobserved_weight, double regularization,
                   std::span<const double> x);
 
+/// A query's history and what its items say of others.
+struct History {
+  CsrView item_item;
+  std::span<const int32_t> items;
+  std::span<const float> weights;
+};
+
 /// The defined score and a full sort. At most n, best first.
 std::vector<Ranked> TopN(std::span<const float> query, HostMatrix<const float> items, std::span<const int32_t> excluded,
-                         int64_t n);
+                         int64_t n, const History& history = {});
 
 }  // namespace kindred::reference

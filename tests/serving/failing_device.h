@@ -79,9 +79,10 @@ class FailingDevice : public CpuBackend {
     return buffer;
   }
 
-  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override {
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                          const ItemItemView& item_item) override {
     ThrowIfFails("new_item_index");
-    return CpuBackend::NewItemIndex(context, item_factors);
+    return CpuBackend::NewItemIndex(context, item_factors, item_item);
   }
 
   std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,

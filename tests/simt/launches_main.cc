@@ -151,7 +151,7 @@ void SolveApproximately(Backend& backend, Context& context, int64_t f) {
 void TopN(Backend& backend, Context& context, int64_t n_items, int64_t f, int64_t n, int64_t shared_bytes) {
   const cuda::TopNDevice device = {1, shared_bytes, int64_t{1} << 30};
   const Resident<float> items = ToBackend(backend, context, RandomNormal(n_items * f, 2), n_items, f);
-  const auto index = cuda::NewItemIndexFor(context, items.matrix(), device);
+  const auto index = cuda::NewItemIndexFor(context, items.matrix(), {}, device);
   for (const int64_t n_queries : {1, 16, 64}) {
     const Resident<float> queries = ToBackend(backend, context, RandomNormal(n_queries * f, 3), n_queries, f);
     const Resident<int32_t> out(backend, n_queries, n);

@@ -68,7 +68,8 @@ class StrictRows : public SparseRows {
 
 class StrictIndex : public ItemIndex {
  public:
-  StrictIndex(int64_t n_items, int64_t n_factors) : ItemIndex(n_items, n_factors) {}
+  StrictIndex(MatrixView<const float> item_factors, const ItemItemView& item_item)
+      : ItemIndex(item_factors.n_rows, item_factors.n_cols, !item_item.empty()) {}
   std::unique_ptr<ItemIndex> inner;  // there after Wait
 };
 
@@ -192,11 +193,16 @@ class StrictBackend : public Backend {
     Later(context, [=, this](Context& inner) { cpu_.InvertPositiveDefinite(inner, a); });
   }
 
-  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors) override {
+  std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
+                                          const ItemItemView& item_item) override {
     Check(item_factors, "an index's item factors");
-    auto index = std::make_unique<StrictIndex>(item_factors.n_rows, item_factors.n_cols);
+    Check(item_item.indptr, "an index's indptr");
+    Check(item_item.items, "an index's items");
+    Check(item_item.values, "an index's values");
+    RequireItemIndexShapes(item_factors, item_item);
+    auto index = std::make_unique<StrictIndex>(item_factors, item_item);
     StrictIndex* place = index.get();
-    Later(context, [=, this](Context& inner) { place->inner = cpu_.NewItemIndex(inner, item_factors); });
+    Later(context, [=, this](Context& inner) { place->inner = cpu_.NewItemIndex(inner, item_factors, item_item); });
     return index;
   }
 
@@ -206,6 +212,10 @@ class StrictBackend : public Backend {
     Check(request.excluded_items, "top-N: excluded_items");
     Check(request.items, "top-N: items");
     Check(request.scores, "top-N: scores");
+    Check(request.history_indptr, "top-N: history_indptr");
+    Check(request.history_items, "top-N: history_items");
+    Check(request.history_weights, "top-N: history_weights");
+    RequireTopNShapes(index, request);
     const auto& strict = static_cast<const StrictIndex&>(index);
     Later(context, [=, this, &strict](Context& inner) { cpu_.TopN(inner, *strict.inner, request); });
   }
