@@ -44,7 +44,11 @@ class Inverse {
                                    std::to_string(lost) + " is lost to rounding",
                                lost));
       cpu_.Run(n_blocks_, [&](int64_t i, int worker) {
-        if (i != k) Eliminate(k, i, cpu_.ScratchOf(worker, 2 * kBlock * kBlock));
+        float* memory = cpu_.ScratchOf(worker, 2 * kBlock * kBlock);
+        if (i == k)
+          InvertDiagonal(k, memory);
+        else
+          Eliminate(k, i, memory);
       });
       cpu_.Run(static_cast<int64_t>(updates_.size()), [&](int64_t task, int) {
         const Update& update = updates_[static_cast<size_t>(task)];
@@ -66,34 +70,47 @@ class Inverse {
   int64_t Begin(int64_t block) const { return block * kBlock; }
   int64_t End(int64_t block) const { return std::min(n_, (block + 1) * kBlock); }
   int64_t Size(int64_t block) const { return End(block) - Begin(block); }
+  /// Of a matrix of n_rows rows in panels (simd.h).
+  static size_t InPanels(int64_t n_rows, int64_t row, int64_t column) {
+    return static_cast<size_t>((column / kPanelWidth * n_rows + row) * kPanelWidth + column % kPanelWidth);
+  }
 
-  /// Sets L^-1, in double and then as what rows are multiplied with, and A_kk. Returns the first row whose pivot is
-  /// lost, or -1.
+  /// Sets L^-t and L^-1, made in double, as what rows are multiplied with. Returns the first row whose pivot is lost,
+  /// or -1.
   int64_t Factor(int64_t k) {
     const int64_t n = Size(k), first = Begin(k);
-    Eigen::MatrixXd l(n, n);
+    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> upper(n, n), inverse(n, n);  // Lt, L^-1
     for (int64_t r = 0; r < n; ++r)
-      for (int64_t c = 0; c < n; ++c) l(r, c) = c > r ? 0 : a_[(first + r) * n_ + first + c];
+      for (int64_t c = r; c < n; ++c) upper(r, c) = a_[(first + c) * n_ + first + r];
+    inverse.setIdentity();
     for (int64_t c = 0; c < n; ++c) {
-      const double pivot = l(c, c);
+      const double pivot = upper(c, c);
       if (!(pivot > 0 && pivot > kLost * diagonal_[static_cast<size_t>(first + c)] && std::isfinite(pivot)))
         return first + c;
-      l.col(c).tail(n - c) /= std::sqrt(pivot);
-      for (int64_t j = c + 1; j < n; ++j) l.col(j).tail(n - j) -= l(j, c) * l.col(c).tail(n - j);
+      upper.row(c).tail(n - c) /= std::sqrt(pivot);
+      inverse.row(c).head(c + 1) /= upper(c, c);
+      for (int64_t r = c + 1; r < n; ++r) {
+        upper.row(r).tail(n - r) -= upper(c, r) * upper.row(c).tail(n - r);
+        inverse.row(r).head(c + 1) -= upper(c, r) * inverse.row(c).head(c + 1);
+      }
     }
-    const Eigen::MatrixXd inverse = l.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(n, n));
-    const Eigen::MatrixXd product = inverse.transpose() * inverse;
-    const auto at = [n](int64_t row, int64_t column) {
-      return static_cast<size_t>((column / kPanelWidth * n + row) * kPanelWidth + column % kPanelWidth);
-    };
     to_u_.assign(kBlock * kBlock, 0);
     to_v_.assign(kBlock * kBlock, 0);
     for (int64_t r = 0; r < n; ++r)
-      for (int64_t c = 0; c <= r; ++c) {
-        to_u_[at(c, r)] = to_v_[at(r, c)] = static_cast<float>(inverse(r, c));
-        a_[(first + r) * n_ + first + c] = -static_cast<float>(product(r, c));
-      }
+      for (int64_t c = 0; c <= r; ++c)
+        to_u_[InPanels(n, c, r)] = to_v_[InPanels(n, r, c)] = static_cast<float>(inverse(r, c));
     return -1;
+  }
+
+  /// A_kk, which is V for U = L^-t, with its sign.
+  void InvertDiagonal(int64_t k, float* memory) {
+    const int64_t n = Size(k);
+    float *u = memory, *v = memory + kBlock * kBlock, *block = a_ + Begin(k) * n_ + Begin(k);
+    for (int64_t r = 0; r < n; ++r)
+      for (int64_t c = 0; c < n; ++c) u[r * kBlock + c] = to_u_[InPanels(n, r, c)];
+    simd_.multiply_panels(u, n, kBlock, n, to_v_.data(), CountPanels(n), v, kBlock);
+    for (int64_t r = 0; r < n; ++r)
+      for (int64_t c = 0; c <= r; ++c) block[r * n_ + c] = -v[r * kBlock + c];
   }
 
   /// U_i, by rows and by panels of columns of its transpose, and V_i in A_ik's place.
@@ -111,8 +128,7 @@ class Inverse {
       for (int64_t c = 0; c < n; ++c) block[r * row_stride + c * column_stride] = v[r * kBlock + c];
     float* panels = panels_ + Begin(i) * n;
     for (int64_t r = 0; r < CountPanels(n_rows) * kPanelWidth; ++r)
-      for (int64_t c = 0; c < n; ++c)
-        panels[(r / kPanelWidth * n + c) * kPanelWidth + r % kPanelWidth] = r < n_rows ? u[r * kBlock + c] : 0;
+      for (int64_t c = 0; c < n; ++c) panels[InPanels(n, c, r)] = r < n_rows ? u[r * kBlock + c] : 0;
   }
 
   void Subtract(int64_t k, int64_t i, int64_t begin, int64_t end) {

@@ -126,9 +126,12 @@ TEST_P(InverseTest, ALostPivotIsNamed) {
   EXPECT_EQ(LostRow(std::vector<float>(9, 0), 3), 0);
   EXPECT_EQ(LostRow(std::vector<float>(9, 1), 3), 1);
   EXPECT_EQ(LostRow(good, n), std::nullopt);
+  const float one = 1;
+  EXPECT_EQ(LostRow({one, one, one, one + 0x1p-22f}, 2), 1);  // positive, but no more than rounding leaves
+  EXPECT_EQ(LostRow({one, one, one, one + 0x1p-18f}, 2), std::nullopt);
 }
 
-TEST_P(InverseTest, BitsDoNotDependOnTheThreads) {
+TEST_P(InverseTest, BitsOfALargeMatrixDoNotDependOnTheThreads) {
   const int64_t n = 700;
   const std::vector<float> a = NewMatrix(n, 3, 10, /*seed=*/5);
   const auto invert = [&](int n_threads) {
@@ -142,7 +145,15 @@ TEST_P(InverseTest, BitsDoNotDependOnTheThreads) {
     context->Wait();
     return found;
   };
-  EXPECT_EQ(invert(1), invert(4));
+  const std::vector<float> found = invert(1);
+  EXPECT_EQ(found, invert(4));
+  for (int64_t i : {int64_t{0}, int64_t{127}, int64_t{128}, int64_t{511}, int64_t{512}, n - 1})
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t c = 0; c < n; ++c)
+        sum += static_cast<double>(a[static_cast<size_t>(i * n + c)]) * found[static_cast<size_t>(j * n + c)];
+      ASSERT_NEAR(sum, i == j ? 1 : 0, 1e-4) << i << ", " << j;
+    }
 }
 
 TEST_P(InverseTest, AMatrixThatIsNotSquareIsRefused) {
