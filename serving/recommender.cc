@@ -208,8 +208,8 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
     else
       ranker.AddUser(plan.user, &queries);
   }
-  const RankedLists lists = by_model ? ranker.ByModel(context, queries, excluded, n)
-                                     : ranker.ByPopularity(context, n_rows, excluded, n);
+  const RankedLists lists =
+      by_model ? ranker.ByModel(context, queries, excluded, n) : ranker.ByPopularity(context, n_rows, excluded, n);
   for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]]);
 }
 

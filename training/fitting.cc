@@ -9,6 +9,10 @@
 
 namespace kindred {
 
+nlohmann::json Fitted::report() const {
+  return algorithm == "svd" ? svd.report : linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
+}
+
 ModelView Fitted::view(const Dataset& dataset) const {
   ModelView view;
   view.algorithm = algorithm;
@@ -22,8 +26,10 @@ ModelView Fitted::view(const Dataset& dataset) const {
     const auto k = static_cast<int64_t>(found.singular_values.size());
     view.user_factors = {found.user_factors.data(), history.n_rows, k};
     view.item_factors = {found.item_factors.data(), history.n_cols, k};
+    view.history_factors = view.item_factors;
     view.singular_values = found.singular_values;
   }
+  if (linear.model.n_factors > 0) linear.model.SetIn(&view);
   if (algorithm != "als") return view;
   const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
   view.user_factors = {factors.user_factors.data(), history.n_rows, f};
@@ -67,6 +73,9 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
     });
   if (options.algorithm == "svd")
     fitted.svd = working.Run("fitting", [&](Backend& backend) { return FitSvdModel(backend, view, options, events); });
+  if (IsFittedLinearly(options))
+    fitted.linear =
+        working.Run("fitting", [&](Backend& backend) { return FitLinear(backend, view, options, events, pool); });
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();

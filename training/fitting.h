@@ -11,6 +11,7 @@
 #include "host/models/rating_biases.h"
 #include "training/checkpoints.h"
 #include "training/epoch_metrics.h"
+#include "training/linear_fitting.h"
 #include "training/pipeline.h"
 #include "training/svd_fitting.h"
 #include "training/working_backend.h"
@@ -27,9 +28,12 @@ struct Fitted {
   std::vector<float> popularity;
   std::vector<AlsEpoch> epochs;
   FittedSvd svd;
+  FittedLinear linear;
   nlohmann::json backend;  // what it was fitted on
   AlsPlan plan;
 
+  /// How the fit of a model that has no epochs went: {} for others.
+  nlohmann::json report() const;
   /// The model of `dataset`, whose interactions `history` is; it views both.
   ModelView view(const Dataset& dataset) const;
 };

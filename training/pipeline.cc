@@ -108,7 +108,7 @@ class Training {
     report["epochs"] = json::array();
     for (const AlsEpoch& epoch : fitted.epochs)
       report["epochs"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}});
-    if (options_.algorithm == "svd") report["svd"] = fitted.svd.report;
+    if (const json fit = fitted.report(); !fit.empty()) report[options_.algorithm] = fit;
     if (options_.algorithm == "als") {
       report["loss"] = fitted.factors.loss;
       report["checkpoints"] = checkpoints_.Describe();
@@ -176,7 +176,7 @@ class Training {
     const IdMap &users = dataset_->users(), &items = dataset_->items();
     const EventsView& events = dataset_->events();
     size_t bytes = users.bytes().size_bytes() + items.bytes().size_bytes();
-    if (options_.algorithm == "als")
+    if (HasNFactors(options_))
       bytes += static_cast<size_t>((users.size() + items.size()) * options_.als.n_factors) * sizeof(float);
     if (!HasHoldout(options_) || Refits(options_))
       bytes += events.items.size_bytes() + events.times.size_bytes() + events.types.size_bytes();
@@ -356,7 +356,7 @@ class Training {
                    {"n_users", dataset_->users().size()},
                    {"n_items", dataset_->items().size()},
                    {"holdout", DescribeHoldout()}};
-    if (options_.algorithm == "als" || options_.algorithm == "svd") {
+    if (HasNFactors(options_)) {
       report["n_factors"] = options_.als.n_factors;
       report["seed"] = options_.als.seed;
     }
@@ -401,9 +401,14 @@ class Training {
 
 }  // namespace
 
+bool HasNFactors(const TrainOptions& options) {
+  return options.algorithm == "als" || options.algorithm == "svd" || options.algorithm == "svd-filter";
+}
+
 json Train(const TrainOptions& options, const TrainEvents& events) {
-  if (options.algorithm != "als" && options.algorithm != "svd" && options.algorithm != "popularity")
-    throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "': expected als, svd or popularity");
+  if (!IsAlgorithm(options.algorithm))
+    throw Error(ErrorCode::kUsage,
+                fmt::format("--algorithm '{}': expected {}", Printable(options.algorithm), AlgorithmNames()));
   if (!options.test_paths.empty() && options.split.kind != SplitKind::kNone)
     throw Error(ErrorCode::kUsage, "--test and --split both hold data out; expected one of them");
   if (options.checkpoints.resume && !HasCheckpoints(options))
@@ -416,6 +421,7 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
     throw Error(ErrorCode::kUsage,
                 "--plan is of a whole training, and --resume goes on with one; expected one of them");
   if (options.algorithm == "als") CheckAlsOptions(options.als);
+  if (IsFittedLinearly(options)) CheckLinearOptions(options);
   CheckEvaluateEvery(options, HasHoldout(options));
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {

@@ -13,11 +13,13 @@
 #include "host/evaluation/split.h"
 #include "host/intake/event_reader.h"
 #include "host/models/als.h"
+#include "host/models/ease.h"
+#include "host/models/svd_filter.h"
 #include "training/publish_gate.h"
 
 namespace kindred {
 
-/// What only "svd" has; n_factors and seed are those of AlsOptions.
+/// What decompositions have beside the n_factors and seed of AlsOptions; the shrinkage is of "svd".
 struct SvdTrainOptions {
   double tolerance = 1e-4;              // relative error of each singular value
   std::optional<double> shrinkage = 0;  // host/models/pure_svd.h; empty: chosen on a slice of the training data
@@ -35,9 +37,13 @@ struct TrainOptions {
   std::string dataset;
   std::string store = "models";
   std::string model;
-  std::string algorithm = "als";  // or "svd" or "popularity"
-  AlsOptions als;
+  std::string algorithm = "als";  // one of kAlgorithms
+  AlsOptions als;                 // its n_factors and seed, and of ease the regularization, are for others, too
   SvdTrainOptions svd;
+  SvdFilterOptions svd_filter;   // but svd and n_neighbours, which are here
+  int64_t n_neighbours = 400;    // of models with an item-item part
+  double alpha = 1, beta = 0.3;  // of rp3beta
+  int64_t max_items = EaseOptions().max_items;
   std::string backend = "auto";
   GramPrecision gram_precision = GramPrecision::kBf16x3;
   int n_threads = 0;
@@ -67,6 +73,9 @@ struct TrainOptions {
   /// Only state what the training will take (training/training_plan.h): nothing is written.
   bool plan_only = false;
 };
+
+/// Whether als.n_factors is one of the algorithm's options.
+bool HasNFactors(const TrainOptions& options);
 
 /// Where a training is: for progress, without printing.
 struct TrainEvents {

@@ -77,6 +77,22 @@ double ChooseShrinkage(Backend& backend, const CsrView& interactions, const SvdO
 
 }  // namespace
 
+Svd DecomposeFor(Backend& backend, const CsrView& matrix, const SvdOptions& options, const TrainEvents& events,
+                 json* report) {
+  Svd svd = FitSvd(backend, matrix, options);
+  if (svd.stop == SvdStop::kLimit && events.warning)
+    events.warning(fmt::format("the SVD stopped at {} columns: singular values may be off by {:.2g}, more than {:.2g}",
+                               svd.n_columns, svd.max_error(), options.tolerance));
+  report->update({{"tolerance", options.tolerance},
+                  {"stop", Text(svd.stop)},
+                  {"max_error", svd.max_error()},
+                  {"max_residual", *std::max_element(svd.residual.begin(), svd.residual.end())},
+                  {"energy", svd.energy()},
+                  {"n_columns", svd.n_columns},
+                  {"n_products", svd.n_products}});
+  return svd;
+}
+
 FittedSvd FitSvdModel(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                       const TrainEvents& events) {
   const SvdOptions svd_options = {
@@ -85,19 +101,9 @@ FittedSvd FitSvdModel(Backend& backend, const CsrView& interactions, const Train
   const double shrinkage = options.svd.shrinkage
                                ? *options.svd.shrinkage
                                : ChooseShrinkage(backend, interactions, svd_options, options.k, tried);
-  const Svd svd = FitSvd(backend, interactions, svd_options);
-  if (svd.stop == SvdStop::kLimit && events.warning)
-    events.warning(fmt::format("the SVD stopped at {} columns: singular values may be off by {:.2g}, more than {:.2g}",
-                               svd.n_columns, svd.max_error(), svd_options.tolerance));
   FittedSvd fitted;
-  fitted.report = {{"tolerance", svd_options.tolerance},
-                   {"stop", Text(svd.stop)},
-                   {"max_error", svd.max_error()},
-                   {"max_residual", *std::max_element(svd.residual.begin(), svd.residual.end())},
-                   {"energy", svd.energy()},
-                   {"n_columns", svd.n_columns},
-                   {"n_products", svd.n_products},
-                   {"shrinkage", shrinkage}};
+  const Svd svd = DecomposeFor(backend, interactions, svd_options, events, &fitted.report);
+  fitted.report["shrinkage"] = shrinkage;
   if (!options.svd.shrinkage) fitted.report["shrinkage_tried"] = tried;
   fitted.factors = MakePureSvd(backend, interactions, svd, shrinkage);
   return fitted;

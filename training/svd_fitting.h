@@ -13,6 +13,10 @@ struct FittedSvd {
   nlohmann::json report;  // how well the decomposition does, and the shrinkage with what it was chosen by
 };
 
+/// The decomposition, with what `report` shall say of it; a warning where it stopped short of the tolerance.
+Svd DecomposeFor(Backend& backend, const CsrView& matrix, const SvdOptions& options, const TrainEvents& events,
+                 nlohmann::json* report);
+
 /// Decomposes and shrinks. Where options.svd.shrinkage is empty, it is chosen on a slice of the interactions: a fifth
 /// of those of at most 10,000 users is held out, the rest decomposed, and the amount whose lists have the best NDCG at
 /// options.k on the slice is taken for all interactions.

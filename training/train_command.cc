@@ -16,6 +16,7 @@
 #include "training/commands.h"
 #include "training/epoch_metrics.h"
 #include "training/evaluating.h"
+#include "training/linear_options.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
 #include "training/reader_options.h"
@@ -29,12 +30,15 @@ namespace kindred {
 namespace {
 
 constexpr double kLargestWeight = 1e30;  // what a float holds with room to add and multiply
+constexpr int64_t kFilterFactors = 256;
+constexpr double kFilterTolerance = 0.05;
 
 struct TrainFlags {
   TrainOptions options;
   ReaderFlags test;
   WeightingFlags weighting;
   SolverFlags solver;
+  LinearFlags linear;
   std::string split = "none";
   std::string split_time;
   std::string checkpoint_every = "60s";
@@ -43,7 +47,8 @@ struct TrainFlags {
   std::optional<std::string> svd_shrinkage;  // a number, or "auto"
   std::vector<std::string> require, max_drop;
   std::string feedback = "implicit";
-  // By default as the feedback wants them.
+  // By default as the algorithm and the feedback want them.
+  std::optional<int64_t> n_factors;
   std::optional<float> regularization, regularization_exponent, unobserved_weight, bias_regularization;
   std::string report;
   bool no_refit = false;
@@ -102,13 +107,9 @@ AlsObjective Objective(const TrainFlags& flags) {
 
 void CheckAlgorithm(const TrainFlags& flags) {
   const std::string& algorithm = flags.options.algorithm;
-  const auto only = [&](const char* flag, bool given, const char* other) {
-    if (given && algorithm != other)
-      throw Error(ErrorCode::kUsage, fmt::format("{} is for --algorithm {}, and this is {}", flag, other, algorithm));
-  };
-  only("--solver", flags.solver.method.has_value(), "als");
-  only("--svd-tolerance", flags.svd_tolerance.has_value(), "svd");
-  only("--svd-shrinkage", flags.svd_shrinkage.has_value(), "svd");
+  CheckFlagIsFor("--solver", flags.solver.method.has_value(), algorithm, {"als"});
+  CheckFlagIsFor("--svd-tolerance", flags.svd_tolerance.has_value(), algorithm, {"svd", "svd-filter"});
+  CheckFlagIsFor("--svd-shrinkage", flags.svd_shrinkage.has_value(), algorithm, {"svd"});
 }
 
 TrainOptions Resolve(const TrainFlags& flags) {
@@ -123,7 +124,17 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
+  if (options.algorithm == "svd-filter") {
+    options.als.n_factors = kFilterFactors;
+    options.svd.tolerance = kFilterTolerance;
+  }
+  if (options.algorithm == "ease") {
+    options.als.objective.regularization = flags.regularization.value_or(EaseOptions().regularization);
+    options.n_neighbours = EaseOptions().n_neighbours;
+  }
+  options.als.n_factors = flags.n_factors.value_or(options.als.n_factors);
   options.svd.tolerance = flags.svd_tolerance.value_or(options.svd.tolerance);
+  flags.linear.Set(&options);
   if (flags.svd_shrinkage == "auto")
     options.svd.shrinkage.reset();
   else if (flags.svd_shrinkage)
@@ -201,13 +212,14 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("dataset", options.dataset, "the dataset's folder, as prepare wrote it")->required();
   app->add_option("--store", options.store, "the model store's folder");
   app->add_option("--model", options.model, "the model's name in the store")->required();
-  app->add_option("--algorithm", options.algorithm, "als, svd or popularity")
-      ->check(CLI::IsMember({"als", "svd", "popularity"}));
-  app->add_option("--n-factors", options.als.n_factors, "length of the factor vectors")->check(Within(1, 4096));
+  app->add_option("--algorithm", options.algorithm, AlgorithmNames())
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kAlgorithms), std::end(kAlgorithms))));
+  app->add_option("--n-factors", flags->n_factors, "length of the factor vectors; default: 64, of svd-filter 256")
+      ->check(Within(1, 4096));
   app->add_option("--feedback", flags->feedback, "implicit: values are confidences; explicit: they are ratings")
       ->check(CLI::IsMember({"implicit", "explicit"}));
   app->add_option("--regularization", flags->regularization,
-                  "weight of |x|^2, times n^exponent; default: 0.01, of explicit feedback 1")
+                  "weight of |x|^2, times n^exponent; default: 0.01, of explicit feedback 1; of ease 100")
       ->check(Within(0, kLargestWeight));
   app->add_option("--regularization-exponent", flags->regularization_exponent,
                   "how regularization grows with a row's entries; 0: not at all; default: 1, of explicit feedback 0.5")
@@ -222,7 +234,8 @@ void AddTrainCommand(CommandLine& program) {
   AddSolverFlags(*app, flags->solver);
   app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split")
       ->check(Within(0, kLargestSeed));
-  app->add_option("--svd-tolerance", flags->svd_tolerance, "relative error of each singular value (svd); default: 1e-4")
+  app->add_option("--svd-tolerance", flags->svd_tolerance,
+                  "relative error of each singular value (svd, svd-filter); default: 1e-4, of svd-filter 0.05")
       ->check(Within(1e-7, 0.05));
   app->add_option(
          "--svd-shrinkage", flags->svd_shrinkage,
@@ -241,6 +254,7 @@ void AddTrainCommand(CommandLine& program) {
       ->description("go on from the checkpoint of the same command that was ended before it was done");
   app->add_flag("--warm-start", options.warm_start)
       ->description("begin with the factors of the model's current version");
+  AddLinearFlags(*app, flags->linear);
   AddWeightingFlags(*app, "as the dataset was prepared", flags->weighting);
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);

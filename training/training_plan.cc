@@ -11,6 +11,7 @@
 #include "host/models/als_cost.h"
 #include "host/report/format.h"
 #include "kernels/cpu/host_memory.h"
+#include "training/linear_fitting.h"
 #include "training/stopwatch.h"
 
 namespace kindred {
@@ -27,8 +28,14 @@ bool IsAls(const TrainOptions& options) {
   return options.algorithm == "als";
 }
 
+int64_t NFactors(const TrainOptions& options) {
+  return HasNFactors(options) ? options.als.n_factors : options.algorithm == "popularity" ? 0 : 1;
+}
+
+/// Of all parts of the scorer; the item-item matrix at most.
 int64_t FactorBytes(const TrainingSize& size, const TrainOptions& options) {
-  return options.algorithm == "popularity" ? 0 : (size.n_users + size.n_items) * options.als.n_factors * kFloat;
+  const int64_t n_neighbours = IsFittedLinearly(options) ? std::min(options.n_neighbours, size.n_items) : 0;
+  return (size.n_users + size.n_items) * NFactors(options) * kFloat + size.n_items * n_neighbours * kEntry;
 }
 
 int64_t RowBytes(const TrainingSize& size, int64_t n_entries) {
@@ -46,9 +53,11 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
   const int64_t factors = FactorBytes(size, options);
   if (options.algorithm == "popularity") return 0;
   const int64_t transpose = n_entries * kEntry + size.n_items * 2 * kOffset;
+  if (options.algorithm == "ease") return transpose + 2 * EaseBytes(size.n_items) + 2 * factors;
+  if (!HasNFactors(options)) return transpose + 3 * factors;  // as they are found, as they come down, as they are kept
   if (!IsAls(options)) {
     const int64_t k = options.als.n_factors, shorter = std::min(size.n_users, size.n_items);
-    const int64_t rest = options.svd.shrinkage ? 0 : RowBytes(size, n_entries);
+    const int64_t rest = options.svd.shrinkage && options.algorithm == "svd" ? 0 : RowBytes(size, n_entries);
     return rest + transpose + std::min(shorter, 10 * k + 256) * shorter * kFloat + 3 * factors;
   }
   const int64_t of_ratings =  // their targets and weights, and the users' solution for a bias of 1
@@ -60,9 +69,9 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
 int64_t EvaluateBytes(const TrainingSize& size, const TrainOptions& options) {
   const int64_t factors = FactorBytes(size, options);
   if (size.n_held_out_users == 0) return factors;
-  const int64_t packed = factors > 0 ? size.n_items * options.als.n_factors * kFloat : 0;
+  const int64_t packed = size.n_items * NFactors(options) * kFloat;
   const int64_t block = std::min(size.n_held_out_users, kBlockUsers) *
-                        (options.als.n_factors * kFloat + 4 * std::min(options.k, size.n_items) * kEntry);
+                        (NFactors(options) * kFloat + 4 * std::min(options.k, size.n_items) * kEntry);
   const int64_t scored = std::min<int64_t>(kMostScoredPairs, size.n_held_out_users * options.k) * (kFloat + 1);
   return factors + packed + block + size.n_held_out_users * kBytesOfHeldOutUser + scored;
 }
@@ -70,7 +79,7 @@ int64_t EvaluateBytes(const TrainingSize& size, const TrainOptions& options) {
 /// What would help a training that needs `excess` bytes less.
 std::string Remedy(const TrainingSize& size, TrainOptions options, int64_t excess, int64_t device_bytes) {
   const int64_t all_factors = options.als.n_factors, more = MoreHostBytes(size, options, device_bytes);
-  for (int64_t f = (all_factors - 1) / 8 * 8; f >= 8 && FactorBytes(size, options) > 0; f -= 8) {
+  for (int64_t f = (all_factors - 1) / 8 * 8; f >= 8 && HasNFactors(options); f -= 8) {
     options.als.n_factors = f;
     if (more - MoreHostBytes(size, options, device_bytes / all_factors * f) >= excess)
       return fmt::format("; --n-factors {} would do", f);
@@ -82,8 +91,7 @@ std::string Remedy(const TrainingSize& size, TrainOptions options, int64_t exces
 int64_t Require(const TrainingSize& size, const TrainOptions& options, int64_t device_bytes) {
   const int64_t more = MoreHostBytes(size, options, device_bytes), available = AvailableMemory();
   if (available == 0 || more <= available) return more;
-  const std::string factors =
-      FactorBytes(size, options) > 0 ? fmt::format(" and n_factors {}", options.als.n_factors) : "";
+  const std::string factors = HasNFactors(options) ? fmt::format(" and n_factors {}", options.als.n_factors) : "";
   throw Error(
       ErrorCode::kOutOfMemory,
       fmt::format("{} of {} users x {} items with {} entries{} needs {} of memory beside its data; {} are there{}",
@@ -186,7 +194,7 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   seconds["sum"] = seconds.value("sum", 0.0) * (1 + refit_size);
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
-  if (evaluates && options.algorithm != "popularity")
+  if (evaluates && options.algorithm != "popularity" && !IsFittedLinearly(options))
     working.Try([&](Backend& on) {
       const double once = MeasureEvaluation(on, interactions, held_out, options, pool);
       seconds["evaluate"] = once;

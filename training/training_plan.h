@@ -6,7 +6,8 @@
 //    "seconds": {"load", "sum", "plan", "fit", "evaluate_epochs", "evaluate", "refit", "publish", "total"}}
 //
 // Seconds are those of the training's report, with what is done already; parts that it will not have are absent, and
-// those that cannot be told beforehand null: a fit by SVD takes as many products as its spectrum needs.
+// those that cannot be told beforehand null: a fit by SVD takes as many products as its spectrum needs, and what
+// neighbours cost, in the fit and in the lists, depends on who shares items with whom.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,7 @@ struct TrainingSize {
 };
 
 /// Host memory that the training takes beyond what the process has: the most at any time. `device_bytes`: of it, what
-/// the backend takes of the host's for a fit. Of svd an upper bound.
+/// the backend takes of the host's for a fit. Of all but als an upper bound.
 int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int64_t device_bytes);
 
 /// Refuses (kOutOfMemory), saying what would help, a training that takes more memory than there is. Returns the members

@@ -136,8 +136,7 @@ class Evaluating {
     }
     const auto n_queries = static_cast<int64_t>(users.size());
     const RankedLists popular = ranker_.ByPopularity(*context_, n_queries, excluded, n_);
-    const RankedLists lists =
-        model_.has_factors() ? ranker_.ByModel(*context_, queries, excluded, n_) : popular;
+    const RankedLists lists = model_.has_factors() ? ranker_.ByModel(*context_, queries, excluded, n_) : popular;
     const auto list_of = [&](int64_t q) {
       return model_.history.row(users[static_cast<size_t>(q)]).empty() ? popular.Items(q) : lists.Items(q);
     };

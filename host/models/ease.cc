@@ -11,7 +11,7 @@
 namespace kindred {
 namespace {
 
-constexpr int64_t kMeasuredItems = 1024;
+constexpr int64_t kMeasuredItems = 2048;
 
 /// Seconds of an inverse of n items, from one of kMeasuredItems.
 double MeasureInverse(Backend& backend, int64_t n_items) {

@@ -13,20 +13,22 @@ void CheckOptions(const ItemNeighbourOptions& options) {
   if (options.n_neighbours < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("item neighbours: n_neighbours is {}; expected 1 or more", options.n_neighbours));
-  for (const double exponent : {options.user_exponent, options.source_exponent, options.target_exponent})
+  for (const double exponent :
+       {options.value_exponent, options.user_exponent, options.source_exponent, options.target_exponent})
     if (!(std::abs(exponent) <= kMaxDegreeExponent))
-      throw Error(ErrorCode::kInvalidArgument, fmt::format("item neighbours: an exponent is {}; expected one of {} to {}",
-                                                           exponent, -kMaxDegreeExponent, kMaxDegreeExponent));
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("item neighbours: an exponent is {}; expected one of {} to {}", exponent,
+                              -kMaxDegreeExponent, kMaxDegreeExponent));
 }
 
 }  // namespace
 
 ItemNeighbourOptions CosineOptions(int64_t n_neighbours) {
-  return {n_neighbours, Degree::kSquaredSum, 0, 0.5, 0.5};
+  return {n_neighbours, Degree::kSquaredSum, 1, 0, 0.5, 0.5};
 }
 
-ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double beta) {
-  return {n_neighbours, Degree::kSum, 1, 1, beta};
+ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double alpha, double beta) {
+  return {n_neighbours, Degree::kSum, alpha, alpha, alpha, beta};
 }
 
 std::vector<double> DegreePowers(const CsrView& matrix, Degree degree, double exponent) {
@@ -47,15 +49,21 @@ Csr FitItemNeighbours(Backend& backend, const CsrView& interactions, const ItemN
   const std::vector<double> of_user = DegreePowers(interactions, options.degree, options.user_exponent);
   const std::vector<double> of_source = DegreePowers(by_item.view(), options.degree, options.source_exponent);
   const std::vector<double> of_target = DegreePowers(by_item.view(), options.degree, options.target_exponent);
+  const auto powered = [&](float value) {
+    return options.value_exponent == 1 ? double{value} : std::pow(double{value}, options.value_exponent);
+  };
+  std::vector<float> values_of_users;
+  for (const float value : interactions.values) values_of_users.push_back(static_cast<float>(powered(value)));
   for (size_t j = 0; j < static_cast<size_t>(n_items); ++j)
     for (auto e = static_cast<size_t>(by_item.indptr[j]); e < static_cast<size_t>(by_item.indptr[j + 1]); ++e)
-      by_item.values[e] = static_cast<float>(by_item.values[e] * of_source[j] *
+      by_item.values[e] = static_cast<float>(powered(by_item.values[e]) * of_source[j] *
                                              of_user[static_cast<size_t>(by_item.indices[e])]);
 
   const std::vector<float> scale(of_target.begin(), of_target.end());
   const auto context = backend.NewContext();
   const auto sources = backend.NewSparseRows(by_item.view(), {}, nullptr);
-  const auto users = backend.NewSparseRows(interactions, {}, nullptr);
+  const auto users = backend.NewSparseRows(
+      {interactions.n_rows, n_items, interactions.indptr, interactions.indices, values_of_users}, {}, nullptr);
   const Resident<float> target_scale(backend, n_items);
   const Resident<int32_t> items(backend, n_items, k);
   const Resident<float> values(backend, n_items, k);

@@ -2,11 +2,13 @@
 //
 // With c_ui the confidence of user u in item i, the entry of S by which item j in a history speaks for item i is
 //
-//   S_ji  =  sum over u of c_uj c_ui / (d_u^a d_j^b d_i^e)
+//   S_ji  =  sum over u of c_uj^v c_ui^v / (d_u^a d_j^b d_i^e)
 //
-//   item-cosine   a = 0, b = e = 1/2, d_i = sum over u of c_ui^2: the cosine of the items' columns (Sarwar, Karypis,
+//   item-cosine   v = 1, a = 0, b = e = 1/2, d_i = sum over u of c_ui^2: the cosine of the items' columns (Sarwar,
+//   Karypis,
 //                 Konstan and Riedl 2001)
-//   RP3beta       a = b = 1, d the sums of a row and a column: the chance of getting from j to i by way of a random user
+//   RP3beta       a = b = 1, d the sums of a row and a column: the chance of getting from j to i by way of a random
+//   user
 //                 of j and a random item of that user, which favours popular items, divided by d_i^beta (Paudel,
 //                 Christoffel, Newell and Bernstein 2017; their P3alpha is beta = 0 and powers of the two chances)
 //   GF-CF         a = 1, b = e = 1/2, d the sums: the product of the degree-normalized matrix with itself, the linear
@@ -36,13 +38,14 @@ enum class Degree {
 struct ItemNeighbourOptions {
   int64_t n_neighbours = 400;
   Degree degree = Degree::kSum;
+  double value_exponent = 1;   // v
   double user_exponent = 1;    // a
   double source_exponent = 1;  // b
   double target_exponent = 0;  // e
 };
 
 ItemNeighbourOptions CosineOptions(int64_t n_neighbours);
-ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double beta);
+ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double alpha, double beta);
 
 /// S [n_items x n_items] without its diagonal. Throws kInvalidArgument for n_neighbours < 1 and exponents that are not
 /// finite or beyond +-kMaxDegreeExponent. The same bits on every backend.

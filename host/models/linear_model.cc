@@ -36,7 +36,8 @@ void FoldInUsers(Backend& backend, const CsrView& histories, LinearModel* model)
   Resident<float> factors;
   MatrixView<const float> matrix;
   if (!model->history_factors.empty()) {
-    factors = Resident<float>::Import(backend, {model->history_factors.data(), histories.n_cols, model->n_factors}, nullptr);
+    factors =
+        Resident<float>::Import(backend, {model->history_factors.data(), histories.n_cols, model->n_factors}, nullptr);
     matrix = factors.matrix();
   }
   model->user_factors = FoldInLinearly(backend, *context, histories, matrix, model->base_query);

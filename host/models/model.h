@@ -8,7 +8,8 @@
 //   item_popularity.npy   float32 [n_items]            number of users with the item in their history
 //   user_factors.npy      float32 [n_users, n_factors]    not "popularity"
 //   item_factors.npy      float32 [n_items, n_factors]    not "popularity"; of "als" its gramian is diagonal
-//   history_factors.npy   float32 [n_items, n_factors]    where they are not the item factors, or none: what an item in a
+//   history_factors.npy   float32 [n_items, n_factors]    where they are not the item factors, or none: what an item in
+//   a
 //                                                         history adds to the query
 //   base_query.npy        float32 [n_factors]             where there is one: what every query starts with
 //   item_item_indptr/items/values.npy                     where there is one: the matrix S of a scorer (below)
@@ -43,7 +44,7 @@ inline constexpr const char* kModelKind = "model";
 
 /// What a model can be, by how it is fitted: als (host/models/als.h, explicit_als.h), svd (pure_svd.h), svd-filter
 /// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h).
-inline constexpr std::string_view kAlgorithms[] = {"als",  "svd",  "svd-filter", "item-cosine",
+inline constexpr std::string_view kAlgorithms[] = {"als",     "svd",  "svd-filter", "item-cosine",
                                                    "rp3beta", "ease", "popularity"};
 bool IsAlgorithm(std::string_view name);
 /// "als, svd, ... or popularity"
@@ -80,19 +81,19 @@ struct ModelView {
   std::string algorithm;  // one of kAlgorithms
   IdMap users;
   IdMap items;
-  CsrView history;                         // n_users x n_items
-  EventsView events;                       // of n_users, without values; empty (no indptr) where they were not kept
-  std::span<const float> popularity;       // n_items
-  HostMatrix<const float> user_factors;    // n_users x n_factors; no columns for "popularity"
-  HostMatrix<const float> item_factors;    // n_items x n_factors; likewise
-  HostMatrix<const float> history_factors; // n_items x n_factors; no rows: zeros. Of "svd" the item factors
-  std::span<const float> base_query;       // n_factors; empty: zeros
-  CsrView item_item;                       // S, n_items x n_items; no offsets: absent
-  std::span<const float> eigenvalues;      // n_factors; "als" only
-  std::span<const float> singular_values;  // n_factors; "svd" only
-  AlsObjective objective;                  // "als" only
-  std::span<const float> user_biases;      // n_users where the objective has ratings, else empty
-  std::span<const float> item_biases;      // n_items, likewise
+  CsrView history;                          // n_users x n_items
+  EventsView events;                        // of n_users, without values; empty (no indptr) where they were not kept
+  std::span<const float> popularity;        // n_items
+  HostMatrix<const float> user_factors;     // n_users x n_factors; no columns for "popularity"
+  HostMatrix<const float> item_factors;     // n_items x n_factors; likewise
+  HostMatrix<const float> history_factors;  // n_items x n_factors; no rows: zeros. Of "svd" the item factors
+  std::span<const float> base_query;        // n_factors; empty: zeros
+  CsrView item_item;                        // S, n_items x n_items; no offsets: absent
+  std::span<const float> eigenvalues;       // n_factors; "als" only
+  std::span<const float> singular_values;   // n_factors; "svd" only
+  AlsObjective objective;                   // "als" only
+  std::span<const float> user_biases;       // n_users where the objective has ratings, else empty
+  std::span<const float> item_biases;       // n_items, likewise
   float rating_mean = 0;
   CalibrationView calibration;  // of scores by factors; may be empty
 

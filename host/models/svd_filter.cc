@@ -11,8 +11,11 @@ namespace kindred {
 Csr NormalizeByDegrees(const CsrView& interactions) {
   const std::vector<double> of_user = DegreePowers(interactions, Degree::kSum, 0.5);
   const std::vector<double> of_item = DegreePowers(Transpose(interactions).view(), Degree::kSum, 0.5);
-  Csr normalized = {interactions.n_rows, interactions.n_cols, {interactions.indptr.begin(), interactions.indptr.end()},
-                    {interactions.indices.begin(), interactions.indices.end()}, {}};
+  Csr normalized = {interactions.n_rows,
+                    interactions.n_cols,
+                    {interactions.indptr.begin(), interactions.indptr.end()},
+                    {interactions.indices.begin(), interactions.indices.end()},
+                    {}};
   for (int64_t u = 0; u < interactions.n_rows; ++u)
     for (size_t e = 0; e < interactions.row(u).size(); ++e) {
       const auto item = static_cast<size_t>(interactions.row(u)[e]);
@@ -23,7 +26,7 @@ Csr NormalizeByDegrees(const CsrView& interactions) {
 }
 
 ItemNeighbourOptions FilterNeighbours(const SvdFilterOptions& options) {
-  return {options.n_neighbours, Degree::kSum, 1, 0.5, options.target_exponent};
+  return {options.n_neighbours, Degree::kSum, 1, 1, 0.5, options.target_exponent};
 }
 
 LinearModel MakeSvdFilter(Backend& backend, const CsrView& interactions, const Svd& svd, Csr item_item,

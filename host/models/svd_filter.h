@@ -26,7 +26,7 @@
 namespace kindred {
 
 struct SvdFilterOptions {
-  SvdOptions svd = {.n_factors = 256, .tolerance = 0.01};
+  SvdOptions svd = {.n_factors = 256, .tolerance = 0.05};
   double low_pass_weight = 0.3;
   double spectrum_power = 0;         // p, >= 0
   double popularity_exponent = 0.5;  // of the low-pass part

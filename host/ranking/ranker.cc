@@ -274,8 +274,8 @@ std::vector<float> Ranker::SumHistories(Context& context, const CsrView& histori
   const bool has_factors = model_.history_factors.n_rows > 0;
   const bool own = has_factors && model_.history_factors.data != model_.item_factors.data;
   const kindred::Resident<float>& factors = own ? resident_->folding_factors : resident_->by_model.factors;
-  return FoldInLinearly(backend_, context, histories,
-                        has_factors ? factors.matrix() : MatrixView<const float>(), model_.base_query);
+  return FoldInLinearly(backend_, context, histories, has_factors ? factors.matrix() : MatrixView<const float>(),
+                        model_.base_query);
 }
 
 std::vector<float> Ranker::Solve(Context& context, const CsrView& histories) const {

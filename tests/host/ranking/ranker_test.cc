@@ -71,7 +71,8 @@ TEST_P(RankerTest, ByModelLeavesOutWhatIsExcluded) {
   const RankedLists lists = ranker.ByModel(context(), QueriesOf(view_.user_factors), excluded, 15);
   for (int64_t u = 0; u < kUsers; ++u)
     ExpectEqual(lists, u, reference::TopN(view_.user_factors.row(u), view_.item_factors, view_.history.row(u), 15));
-  const RankedLists all = ranker.ByModel(context(), QueriesOf({factors_.user_factors.data(), 1, kFactors}), {}, kItems + 5);
+  const RankedLists all =
+      ranker.ByModel(context(), QueriesOf({factors_.user_factors.data(), 1, kFactors}), {}, kItems + 5);
   EXPECT_EQ(all.Items(0).size(), static_cast<size_t>(kItems));
 }
 

@@ -1,0 +1,74 @@
+#include "training/linear_fitting.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "training/svd_fitting.h"
+
+namespace kindred {
+namespace {
+
+using nlohmann::json;
+
+SvdFilterOptions FilterOptions(const TrainOptions& options) {
+  SvdFilterOptions filter = options.svd_filter;
+  filter.svd = {.n_factors = options.als.n_factors, .tolerance = options.svd.tolerance, .seed = options.als.seed};
+  filter.n_neighbours = options.n_neighbours;
+  return filter;
+}
+
+EaseOptions EaseOptionsOf(const TrainOptions& options) {
+  return {options.als.objective.regularization, options.n_neighbours, options.max_items};
+}
+
+ItemNeighbourOptions NeighbourOptions(const TrainOptions& options) {
+  return options.algorithm == "rp3beta" ? Rp3BetaOptions(options.n_neighbours, options.alpha, options.beta)
+                                        : CosineOptions(options.n_neighbours);
+}
+
+}  // namespace
+
+bool IsFittedLinearly(const TrainOptions& options) {
+  return options.algorithm == "svd-filter" || options.algorithm == "item-cosine" || options.algorithm == "rp3beta" ||
+         options.algorithm == "ease";
+}
+
+FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                       const TrainEvents& events, ThreadPool& pool) {
+  FittedLinear fitted;
+  if (options.algorithm == "svd-filter") {
+    const SvdFilterOptions filter = FilterOptions(options);
+    const Svd svd = DecomposeFor(backend, NormalizeByDegrees(interactions).view(), filter.svd, events, &fitted.report);
+    Csr item_item =
+        filter.n_neighbours > 0 ? FitItemNeighbours(backend, interactions, FilterNeighbours(filter)) : Csr();
+    fitted.model = MakeSvdFilter(backend, interactions, svd, std::move(item_item), filter);
+  } else {
+    Csr item_item = options.algorithm == "ease" ? FitEase(backend, interactions, EaseOptionsOf(options), pool)
+                                                : FitItemNeighbours(backend, interactions, NeighbourOptions(options));
+    fitted.model = MakeItemItemModel(std::move(item_item), ItemPopularity(interactions), interactions.n_rows);
+  }
+  fitted.report.update(LinearSettings(options));
+  if (fitted.model.item_item.n_rows > 0) fitted.report["n_item_item_entries"] = fitted.model.item_item.view().nnz();
+  return fitted;
+}
+
+json LinearSettings(const TrainOptions& options) {
+  json settings = {{"n_neighbours", options.n_neighbours}};
+  if (options.algorithm == "ease") settings["regularization"] = options.als.objective.regularization;
+  if (options.algorithm == "rp3beta") settings.update({{"alpha", options.alpha}, {"beta", options.beta}});
+  if (options.algorithm == "svd-filter")
+    settings.update({{"low_pass_weight", options.svd_filter.low_pass_weight},
+                     {"spectrum_power", options.svd_filter.spectrum_power},
+                     {"popularity_exponent", options.svd_filter.popularity_exponent},
+                     {"target_exponent", options.svd_filter.target_exponent}});
+  return settings;
+}
+
+void CheckLinearOptions(const TrainOptions& options) {
+  if (options.algorithm == "svd-filter") CheckSvdFilterOptions(FilterOptions(options));
+  if (options.algorithm != "svd-filter" && options.n_neighbours < 1)
+    throw Error(ErrorCode::kUsage, fmt::format("--n-neighbours {}: expected 1 or more", options.n_neighbours));
+}
+
+}  // namespace kindred

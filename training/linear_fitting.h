@@ -1,0 +1,28 @@
+// The linear models that a training's options ask for (host/models/linear_model.h).
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "host/models/linear_model.h"
+#include "training/pipeline.h"
+
+namespace kindred {
+
+/// Whether options.algorithm is one of these: svd-filter, item-cosine, rp3beta or ease.
+bool IsFittedLinearly(const TrainOptions& options);
+
+struct FittedLinear {
+  LinearModel model;
+  nlohmann::json report;  // the options, and how the fit went
+};
+
+FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                       const TrainEvents& events, ThreadPool& pool);
+
+/// The options that decide such a model, as its report has them.
+nlohmann::json LinearSettings(const TrainOptions& options);
+
+/// Throws kInvalidArgument for options out of range, before anything is read.
+void CheckLinearOptions(const TrainOptions& options);
+
+}  // namespace kindred
