@@ -356,6 +356,7 @@ std::vector<KernelCaseName> KernelCases() {
   };
   for (int64_t batch : {1, 64, 4096})
     add(std::type_identity<TopNCase>(), "top_n", "batch=" + std::to_string(batch), batch);
+  AddTopNSparseCases(cases);
   const auto name = [](int64_t f) { return "f=" + std::to_string(f); };
   for (int64_t f : {64, 128, 256}) add(std::type_identity<AlsEpochCase>(), "als_epoch", name(f), f, AlsSolver());
   for (int64_t f : {128, 256})

@@ -99,7 +99,8 @@ struct KernelCaseName {
   std::function<std::unique_ptr<KernelCase>(KernelBench&)> make;
 };
 
-/// Those of svd_cases.cc.
+/// Those of top_n_sparse_case.cc and svd_cases.cc.
+void AddTopNSparseCases(std::vector<KernelCaseName>& cases);
 void AddSvdCases(std::vector<KernelCaseName>& cases);
 
 /// Those of item_cases.cc.

@@ -151,12 +151,17 @@ void SolveApproximately(Backend& backend, Context& context, int64_t f) {
 void TopN(Backend& backend, Context& context, int64_t n_items, int64_t f, int64_t n, int64_t shared_bytes) {
   const cuda::TopNDevice device = {1, shared_bytes, int64_t{1} << 30};
   const Resident<float> items = ToBackend(backend, context, RandomNormal(n_items * f, 2), n_items, f);
-  const auto index = cuda::NewItemIndexFor(context, items.matrix(), {}, device);
+  const Resident<int64_t> rows =
+      ToBackend(backend, context, std::vector<int64_t>(static_cast<size_t>(n_items) + 1), n_items + 1);
+  const auto index = cuda::NewItemIndexFor(context, items.matrix(), {rows.view(), {}, {}}, device);
   for (const int64_t n_queries : {1, 16, 64}) {
     const Resident<float> queries = ToBackend(backend, context, RandomNormal(n_queries * f, 3), n_queries, f);
+    const Resident<int64_t> histories =
+        ToBackend(backend, context, std::vector<int64_t>(static_cast<size_t>(n_queries) + 1), n_queries + 1);
     const Resident<int32_t> out(backend, n_queries, n);
     const Resident<float> scores(backend, n_queries, n);
-    cuda::TopNFor(context, *index, {queries.matrix(), {}, {}, out.matrix(), scores.matrix()}, device);
+    cuda::TopNFor(context, *index, {queries.matrix(), {}, {}, out.matrix(), scores.matrix(), histories.view(), {}, {}},
+                  device);
     context.Wait();
   }
 }
