@@ -70,7 +70,8 @@ class LinearModelsTest : public BackendTest {
 };
 
 TEST_P(LinearModelsTest, NeighboursFollowTheirFormula) {
-  for (const auto& [n_users, n_items] : {std::pair(3, 2), {33, 31}, {20, 33}, {50, 64}}) {
+  for (const auto& [n_users, n_items] : {std::pair(3, 2), {20, 33}, {33, 31}, {50, 64}}) {
+    if (n_users * n_items > Allowance(INT64_MAX, 700)) continue;
     const Csr c = RandomInteractions(n_users, n_items, 4, 21);
     for (const int64_t k : {1, 7, 100})
       for (const ItemNeighbourOptions& options : {CosineOptions(k), Rp3BetaOptions(k, 1, 0.3),
@@ -111,6 +112,7 @@ TEST_P(LinearModelsTest, EaseIsTheConstrainedRidgeRegression) {
 }
 
 TEST_P(LinearModelsTest, EaseRefusesWhatIsTooLarge) {
+  if (GetParam().starts_with("emulated")) GTEST_SKIP() << "what it would take is measured";
   const Csr c = RandomInteractions(10, 40, 4, 23);
   ExpectError(ErrorCode::kInvalidArgument, "a catalogue of 40 items takes 0.0 GB",
               [&] { FitEase(backend(), c.view(), {.max_items = 39}, pool_); });
