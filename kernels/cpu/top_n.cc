@@ -71,9 +71,10 @@ class Best {
 
   /// The scanned score below which an item of a tile with this norm cannot be in the answer.
   float Threshold(double tile_norm) const {
-    constexpr float kNone = -std::numeric_limits<float>::infinity();
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const double size = query_norm_ * tile_norm, terms = static_cast<double>(n_factors_);
-    if (heap_.size() < n_ || !(size < 0x1p126)) return kNone;  // or sums might overflow
+    if (heap_.size() < n_ || !(size < 0x1p126)) return -kInfinity;         // or sums might overflow
+    if (size == 0) return std::nextafter(heap_.front().score, kInfinity);  // the scan is exact, and ties are out
     const double error = (terms + 4) * 0x1p-24 * size + (terms + 2) * 0x1p-148;
     return static_cast<float>(heap_.front().score - error);
   }

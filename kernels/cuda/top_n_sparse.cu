@@ -27,8 +27,8 @@ struct Shared {
   int* histogram;     // [256]
 };
 
-/// The sums of the items [first, last), and which of them are touched. By the whole block, after a barrier; ends with
-/// one.
+/// The sums of the items [first, last), and which of them are touched, for every thread to read. By the whole block,
+/// after a barrier.
 __device__ void SumRows(const TopNArguments& a, const Shared& shared, int64_t query, int64_t first, int64_t last) {
   const int t = static_cast<int>(threadIdx.x);
   for (int i = t; i < kSumItems; i += kThreads) shared.sums[i] = 0;
