@@ -121,7 +121,7 @@ Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
 
   if (model.has_factors() && n_known > 0)
     plan.served_by = ServedBy::kFoldedIn;
-  else if (model.has_factors() && !stored.empty())
+  else if (plan.user >= 0 && model.Knows(plan.user))
     plan.served_by = ServedBy::kPersonal;
   if (plan.served_by != ServedBy::kPersonal)
     plan.why = WhyNotPersonal(query, plan.user >= 0, !stored.empty(), model.has_factors(), n_known);

@@ -138,7 +138,7 @@ class Evaluating {
     const RankedLists popular = ranker_.ByPopularity(*context_, n_queries, excluded, n_);
     const RankedLists lists = model_.has_factors() ? ranker_.ByModel(*context_, queries, excluded, n_) : popular;
     const auto list_of = [&](int64_t q) {
-      return model_.history.row(users[static_cast<size_t>(q)]).empty() ? popular.Items(q) : lists.Items(q);
+      return model_.Knows(users[static_cast<size_t>(q)]) ? lists.Items(q) : popular.Items(q);
     };
 
     const size_t first = result_.history_popularity.size();
@@ -162,7 +162,7 @@ class Evaluating {
 
   void Keep(int32_t user, std::span<const int32_t> list, std::span<const float> scores) {
     const auto counter = static_cast<uint64_t>(user);
-    if (RandomUniform(kSampleSeed, counter) >= part_scored_ || model_.history.row(user).empty()) return;
+    if (RandomUniform(kSampleSeed, counter) >= part_scored_ || !model_.Knows(user)) return;
     ScoredPairs& pairs = RandomUniform(kPartSeed, counter) < 0.5 ? result_.learning : result_.measuring;
     const auto items = relevant_.row(user);
     for (size_t j = 0; j < list.size(); ++j) {

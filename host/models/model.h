@@ -21,6 +21,7 @@
 //       float32 [n_knots]   probabilities of scores (host/models/calibration.h); absent where none were learned
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -102,6 +103,14 @@ struct ModelView {
   int64_t n_factors() const { return item_factors.n_cols; }
   bool has_factors() const { return n_factors() > 0; }
   bool has_item_item() const { return !item_item.indptr.empty(); }
+  /// Whether users without a history may have factors all the same, from their attributes or their group.
+  bool knows_users_by_attributes() const { return false; }
+  /// Whether the model itself answers for this user; the others are shown what is popular.
+  bool Knows(int64_t user) const {
+    if (!has_factors() || !history.row(user).empty()) return has_factors();
+    return knows_users_by_attributes() &&
+           std::ranges::any_of(user_factors.row(user), [](float factor) { return factor != 0; });
+  }
   bool is_linear() const { return has_factors() && algorithm != "als"; }
   bool has_ratings() const { return has_factors() && objective.has_ratings(); }
 };
