@@ -54,8 +54,8 @@ std::vector<SearchSpace> AllSpaces() {
   return {
       {"als",
        {Factors({32, 64, 96, 128, 192, 256}),
-        OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 3e-4, 0.3),
-        OfObjective<&AlsObjective::regularization_exponent>("regularization-exponent", Scale::kLinear, 0.5, 1.1),
+        OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 5e-4, 0.2),
+        OfObjective<&AlsObjective::regularization_exponent>("regularization-exponent", Scale::kLinear, 0.5, 1),
         OfObjective<&AlsObjective::unobserved_weight>("unobserved-weight", Scale::kLog, 3e-3, 1)}},
       {"svd",
        {Factors({16, 32, 64, 128, 192, 256, 384, 512}),

@@ -22,10 +22,10 @@ enum class Scale {
 struct SearchParameter {
   std::string name;  // train's flag, without dashes
   Scale scale = Scale::kLinear;
-  double low = 0, high = 0;     // where it is searched
-  std::vector<double> choices;  // in place of them
-  double least = 0, most = 0;   // what train takes; numbers that a user names may lie anywhere within
-  bool is_whole = false;        // and must be whole
+  double low = 0, high = 0;          // where it is searched
+  std::vector<double> choices = {};  // in place of them
+  double least = 0, most = 0;        // what train takes; numbers that a user names may lie anywhere within
+  bool is_whole = false;             // and must be whole
   void (*set)(TrainOptions& options, double value) = nullptr;
   double (*get)(const TrainOptions& options) = nullptr;
   bool is_set = false;  // what a user made of it

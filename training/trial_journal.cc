@@ -55,7 +55,7 @@ class TrialReader {
     if (trial.state != TrialState::kFailed) trial.sample_value = Number(line_, "sample_value");
     if (line_.contains("epochs")) trial.epochs = Whole(line_, "epochs");
     ReadCurve(trial);
-    trial.why = TextOf(line_, "why");
+    if (const json& why = Member(line_, "why"); why.is_string()) trial.why = why.get<std::string>();
     trial.seconds = Number(line_, "seconds");
     return trial;
   }
@@ -147,7 +147,7 @@ JournalContent ParseJournal(std::string_view text, const SearchSpace& space, con
     }
     content.bytes = static_cast<int64_t>(end) + 1;
   }
-  if (!has_head) throw Error(ErrorCode::kCorrupt, name + " is empty; expected a journal of trials");
+  if (!has_head) throw Error(ErrorCode::kCorrupt, name + " has no whole line; expected a journal of trials");
   return content;
 }
 
@@ -171,7 +171,7 @@ TrialJournal TrialJournal::Resume(const fs::path& path, const json& settings, co
   TrialJournal journal(path);
   const std::string name = fmt::format("'{}'", Printable(path.string(), 400));
   const std::string text = ReadFile(path, kMaxBytes);
-  json theirs = ParseJournal(text.substr(0, text.find('\n')) + "\n", space, name).settings;
+  json theirs = ParseJournal(text.substr(0, text.find('\n') + 1), space, name).settings;
   json ours = settings;
   ours.erase(kSpreadSetting);
   theirs.erase(kSpreadSetting);

@@ -28,11 +28,11 @@ struct Trial {
   int64_t number = 0;  // 1 is the first
   SearchPoint point;
   TrialState state = TrialState::kComplete;
-  double value = NAN;                             // the metric on all users of the slice; complete ones only
-  double sample_value = NAN;                      // on the sample, of the best epoch where there are some
-  int64_t epochs = 0;                             // which that is; 0: the algorithm has none
-  std::vector<std::pair<int64_t, double>> curve;  // epochs that were measured, with the metric on the sample
-  std::string why;                                // it was stopped, or failed
+  double value = NAN;                                  // the metric on all users of the slice; complete ones only
+  double sample_value = NAN;                           // on the sample, of the best epoch where there are some
+  int64_t epochs = 0;                                  // which that is; 0: the algorithm has none
+  std::vector<std::pair<int64_t, double>> curve = {};  // epochs that were measured, with the metric on the sample
+  std::string why = {};                                // it was stopped, or failed
   double seconds = 0;
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "host/data/random.h"
@@ -11,11 +13,16 @@
 namespace kindred {
 namespace {
 
-constexpr int64_t kCandidates = 64;
-constexpr int64_t kLeastGood = 2;                                // trials in the better density
-constexpr double kLeastWidth = 0.05, kLoneWidth = 0.2;           // of kernels, of a range of 1
+constexpr int64_t kPrimes[] = {2, 3, 5, 7, 11, 13, 17, 19, 23};  // a base of the sequence for each parameter
 constexpr int64_t kMostSpread = 10'000;                          // places of the sequence that are looked at
-constexpr int64_t kPrimes[] = {2, 3, 5, 7, 11, 13, 17, 19, 23};  // a base a parameter
+constexpr size_t kMostObserved = 200;                            // trials that the process sees, the best
+constexpr int kDraws = 64;                                       // of lengths and noise
+constexpr double kLeastWeight = 0.02;                            // of draws that count, of the likeliest
+constexpr int64_t kFarCandidates = 512, kNearCandidates = 64;    // all over the space; around each of the best
+constexpr size_t kNearBest = 4;
+constexpr double kNearest = 0.02, kFarthest = 0.2;  // deviation of near ones, of a range of 1
+
+using Units = std::vector<double>;
 
 double RadicalInverse(int64_t n, int64_t base) {
   double inverse = 0, digit = 1.0 / static_cast<double>(base);
@@ -23,8 +30,8 @@ double RadicalInverse(int64_t n, int64_t base) {
   return inverse;
 }
 
-std::vector<double> SpreadUnits(size_t n_parameters, int64_t place, uint64_t seed) {
-  std::vector<double> units;
+Units SpreadUnits(size_t n_parameters, int64_t place, uint64_t seed) {
+  Units units;
   for (size_t p = 0; p < n_parameters; ++p) {
     const double shifted = RadicalInverse(place, kPrimes[p % std::size(kPrimes)]) + RandomUniform(seed, p);
     units.push_back(shifted - std::floor(shifted));
@@ -44,79 +51,147 @@ std::optional<SearchPoint> NextSpread(const SearchSpace& space, std::span<const 
   return std::nullopt;
 }
 
-/// Equal parts of a kernel around each point and of the uniform density, over [0, 1] in each parameter that is free.
-class Density {
+/// The x with P(a normal variable < x) = p, by bisection.
+double NormalQuantile(double p) {
+  double low = -10, high = 10;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = (low + high) / 2;
+    (std::erfc(-middle / std::numbers::sqrt2) / 2 < p ? low : high) = middle;
+  }
+  return low;
+}
+
+/// Best first: complete ones, stopped ones, failed ones.
+std::vector<const Trial*> Ranked(std::span<const Trial> trials) {
+  std::vector<const Trial*> ranked;
+  for (const Trial& trial : trials) ranked.push_back(&trial);
+  std::ranges::stable_sort(ranked, [](const Trial* a, const Trial* b) {
+    if (a->state != b->state) return a->state < b->state;
+    if (a->state == TrialState::kFailed) return false;
+    return a->state == TrialState::kComplete ? a->value > b->value : a->sample_value > b->sample_value;
+  });
+  return ranked;
+}
+
+/// A Gaussian process with given lengths and noise.
+class Process {
  public:
-  Density(const SearchSpace& space, std::vector<std::vector<double>> points) : points_(std::move(points)) {
-    const auto n = static_cast<double>(points_.size());
-    for (const SearchParameter& parameter : space.parameters) {
-      const size_t p = widths_.size();
-      double sum = 0, squares = 0;
-      for (const std::vector<double>& point : points_) {
-        sum += point[p];
-        squares += point[p] * point[p];
+  Process(std::span<const Units> at, std::span<const double> values, Units lengths, double noise)
+      : at_(at), lengths_(std::move(lengths)), n_(values.size()), factor_(n_ * n_, 0) {
+    for (size_t r = 0; r < n_; ++r)
+      for (size_t c = 0; c <= r; ++c) {
+        double sum = Covariance(at_[r], at_[c]) + (r == c ? noise : 0);
+        for (size_t k = 0; k < c; ++k) sum -= factor_[r * n_ + k] * factor_[c * n_ + k];
+        factor_[r * n_ + c] = r == c ? std::sqrt(std::max(sum, 1e-12)) : sum / factor_[c * n_ + c];
       }
-      const double deviation = n > 1 ? std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n))) : kLoneWidth;
-      const double scott = std::pow(std::max(n, 1.0), -1 / (static_cast<double>(space.n_free()) + 4));
-      widths_.push_back(parameter.is_fixed() ? 0 : std::max(kLeastWidth, deviation * scott));
-    }
+    weights_.assign(values.begin(), values.end());
+    Forward(weights_);
+    log_likelihood_ = 0;
+    for (size_t r = 0; r < n_; ++r) log_likelihood_ -= weights_[r] * weights_[r] / 2 + std::log(factor_[r * n_ + r]);
   }
 
-  double At(std::span<const double> units) const {
-    double sum = 1;  // the uniform density
-    for (const std::vector<double>& point : points_) {
-      double product = 1;
-      for (size_t p = 0; p < widths_.size(); ++p)
-        if (widths_[p] > 0) product *= Kernel(units[p], point[p], widths_[p]);
-      sum += product;
-    }
-    return sum / static_cast<double>(points_.size() + 1);
-  }
+  double log_likelihood() const { return log_likelihood_; }
 
-  /// Draws a point by `random`, numbers in [0, 1).
-  template <class Random>
-  std::vector<double> Draw(const Random& random) const {
-    const auto component = static_cast<size_t>(random() * static_cast<double>(points_.size() + 1));
-    std::vector<double> units;
-    for (size_t p = 0; p < widths_.size(); ++p) {
-      const double first = random(), second = random();
-      if (component >= points_.size() || widths_[p] == 0) {
-        units.push_back(first);
-        continue;
-      }
-      const double normal = std::sqrt(-2 * std::log(1 - first)) * std::cos(2 * std::numbers::pi * second);
-      double unit = points_[component][p] + widths_[p] * normal;
-      if (unit < 0 || unit > 1) unit = std::fabs(unit - 2 * std::floor(unit / 2 + 0.5));  // reflected at the ends
-      units.push_back(unit);
+  /// By how much the value at a point is expected to be above `best`, where it is.
+  double ExpectedImprovement(const Units& point, double best) const {
+    std::vector<double> covariance;
+    for (const Units& other : at_) covariance.push_back(Covariance(point, other));
+    Forward(covariance);
+    double mean = 0, variance = 1;
+    for (size_t r = 0; r < n_; ++r) {
+      mean += covariance[r] * weights_[r];
+      variance -= covariance[r] * covariance[r];
     }
-    return units;
+    const double deviation = std::sqrt(std::max(variance, 1e-12)), z = (mean - best) / deviation;
+    const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
+    return deviation * (z * std::erfc(-z / std::numbers::sqrt2) / 2 + density);
   }
 
  private:
-  /// Of a normal density, what lies in [0, 1].
-  static double Kernel(double at, double middle, double width) {
-    const auto below = [&](double end) { return 0.5 * std::erfc((middle - end) / width * std::numbers::sqrt2 / 2); };
-    const double z = (at - middle) / width;
-    return std::exp(-z * z / 2) / (width * std::sqrt(2 * std::numbers::pi) * (below(1) - below(0)));
+  double Covariance(const Units& a, const Units& b) const {
+    double squared = 0;
+    for (size_t p = 0; p < lengths_.size(); ++p) squared += std::pow((a[p] - b[p]) / lengths_[p], 2);
+    const double r = std::sqrt(5 * squared);
+    return (1 + r + r * r / 3) * std::exp(-r);
   }
 
-  std::vector<std::vector<double>> points_;
-  std::vector<double> widths_;  // 0: a fixed parameter
+  void Forward(std::vector<double>& solved) const {
+    for (size_t r = 0; r < n_; ++r) {
+      for (size_t k = 0; k < r; ++k) solved[r] -= factor_[r * n_ + k] * solved[k];
+      solved[r] /= factor_[r * n_ + r];
+    }
+  }
+
+  std::span<const Units> at_;
+  Units lengths_;
+  size_t n_;
+  std::vector<double> factor_;   // the lower Cholesky factor of the covariances
+  std::vector<double> weights_;  // its inverse times the values
+  double log_likelihood_ = 0;
 };
 
-/// The best quarter of the trials that are complete, and all others.
-std::pair<Density, Density> GoodAndBad(const SearchSpace& space, std::span<const Trial> trials) {
-  std::vector<const Trial*> complete;
-  std::vector<std::vector<double>> good, bad;
-  for (const Trial& trial : trials)
-    if (trial.state == TrialState::kComplete)
-      complete.push_back(&trial);
-    else
-      bad.push_back(space.Units(trial.point));
-  std::ranges::stable_sort(complete, [](const Trial* a, const Trial* b) { return a->value > b->value; });
-  const int64_t n_good = std::max(kLeastGood, (std::ssize(complete) + 3) / 4);
-  for (const Trial* trial : complete) (std::ssize(good) < n_good ? good : bad).push_back(space.Units(trial->point));
-  return {Density(space, std::move(good)), Density(space, std::move(bad))};
+/// Numbers in [0, 1) and normal ones, one after the other.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : seed_(seed) {}
+  double Uniform() { return RandomUniform(seed_, counter_++); }
+  double Normal() { return RandomNormal(seed_ + 1, counter_++); }
+
+ private:
+  uint64_t seed_, counter_ = 0;
+};
+
+/// Processes over the trials, each with the weight of its likelihood.
+class Surrogate {
+ public:
+  Surrogate(const SearchSpace& space, std::span<const Trial* const> ranked, Random& random) {
+    const auto n = static_cast<double>(ranked.size());
+    for (size_t r = 0; r < ranked.size(); ++r) {
+      at_.push_back(space.Units(ranked[r]->point));
+      values_.push_back(-NormalQuantile((static_cast<double>(r) + 0.5) / n));
+    }
+    for (int draw = 0; draw < kDraws; ++draw) {
+      Units lengths;
+      for (size_t p = 0; p < space.parameters.size(); ++p) lengths.push_back(0.5 * std::exp(0.8 * random.Normal()));
+      const double noise = 0.05 * std::exp(1.2 * random.Normal());
+      processes_.emplace_back(at_, values_, std::move(lengths), noise);
+    }
+    double most = -std::numeric_limits<double>::infinity();
+    for (const Process& process : processes_) most = std::max(most, process.log_likelihood());
+    std::erase_if(processes_,
+                  [&](const Process& process) { return process.log_likelihood() < most + std::log(kLeastWeight); });
+    for (const Process& process : processes_) weights_.push_back(std::exp(process.log_likelihood() - most));
+  }
+
+  double ExpectedImprovement(const Units& point) const {
+    double sum = 0;
+    for (size_t p = 0; p < processes_.size(); ++p)
+      sum += weights_[p] * processes_[p].ExpectedImprovement(point, values_.front());
+    return sum;
+  }
+
+ private:
+  std::vector<Units> at_;
+  std::vector<double> values_;  // descending
+  std::vector<Process> processes_;
+  std::vector<double> weights_;
+};
+
+/// Points that the next trial is chosen from.
+std::vector<Units> Candidates(const SearchSpace& space, std::span<const Trial* const> ranked, Random& random) {
+  std::vector<Units> candidates;
+  const size_t n_parameters = space.parameters.size();
+  for (int64_t c = 0; c < kFarCandidates; ++c) {
+    Units& units = candidates.emplace_back();
+    for (size_t p = 0; p < n_parameters; ++p) units.push_back(random.Uniform());
+  }
+  for (size_t best = 0; best < std::min(kNearBest, ranked.size()); ++best)
+    for (int64_t c = 0; c < kNearCandidates; ++c) {
+      const double deviation = kNearest * std::pow(kFarthest / kNearest, random.Uniform());
+      Units& units = candidates.emplace_back(space.Units(ranked[best]->point));
+      for (double& unit : units) unit = std::clamp(unit + deviation * random.Normal(), 0.0, 1.0);
+    }
+  return candidates;
 }
 
 }  // namespace
@@ -124,21 +199,20 @@ std::pair<Density, Density> GoodAndBad(const SearchSpace& space, std::span<const
 std::optional<SearchPoint> NextPoint(const SearchSpace& space, std::span<const Trial> trials, int64_t n_spread,
                                      uint64_t seed) {
   if (trials.empty()) return space.Defaults();
-  const auto n_complete = std::ranges::count(trials, TrialState::kComplete, &Trial::state);
-  if (std::ssize(trials) < n_spread || n_complete < kLeastGood) return NextSpread(space, trials, seed);
-  const auto [good, bad] = GoodAndBad(space, trials);
-  uint64_t counter = 0;
-  const uint64_t trial_seed = RandomBits(seed, trials.size());
-  const auto random = [&] { return RandomUniform(trial_seed, counter++); };
+  if (std::ssize(trials) < n_spread) return NextSpread(space, trials, seed);
+  std::vector<const Trial*> ranked = Ranked(trials);
+  if (ranked.size() > kMostObserved) ranked.resize(kMostObserved);
+  Random random(RandomBits(seed, trials.size()));
+  const Surrogate surrogate(space, ranked, random);
   std::optional<SearchPoint> best;
-  double best_ratio = 0;
-  for (int64_t c = 0; c < kCandidates; ++c) {
-    SearchPoint point = space.At(good.Draw(random));
-    const std::vector<double> units = space.Units(point);
-    const double ratio = good.At(units) / bad.At(units);
-    if (!(ratio > best_ratio) || IsTried(point, trials)) continue;
+  double most = -1;
+  for (const Units& units : Candidates(space, ranked, random)) {
+    SearchPoint point = space.At(units);
+    if (IsTried(point, trials)) continue;
+    const double improvement = surrogate.ExpectedImprovement(space.Units(point));
+    if (improvement <= most) continue;
     best = std::move(point);
-    best_ratio = ratio;
+    most = improvement;
   }
   return best ? best : NextSpread(space, trials, seed);
 }

@@ -1,10 +1,11 @@
 // Which point of a search space is tried next.
 //
 // The first trial is what train does by default, the next ones spread evenly over the space: a Halton sequence (Halton
-// 1960), shifted by chance (Cranley and Patterson 1976). Then a tree-structured Parzen estimator (Bergstra, Bardenet,
-// Bengio and Kegl 2011) with kernels over all parameters at once (as in BOHB: Falkner, Klein and Hutter 2018): of 64
-// points drawn from a density of the best quarter of the trials, the one where that is largest against a density of the
-// others, which is where the expected improvement is.
+// 1960), shifted by chance (Cranley and Patterson 1976). Then the point where the best trial is expected to be improved
+// most (Jones, Schonlau and Welch 1998) under a Gaussian process over the trials so far (Matern 5/2 with a length for
+// each parameter, averaged over lengths by their likelihood: Snoek, Larochelle and Adams 2012). It sees ranks, as normal
+// quantiles, instead of values (Salinas, Shen and Perrone 2020): failed trials are just the last ones, and a few that are
+// hopeless do not hide how the good ones differ.
 #pragma once
 
 #include <cstdint>

@@ -90,7 +90,8 @@ void AddTuneCommand(CommandLine& program) {
   TuneOptions& options = flags->options;
   TrainOptions& train = options.train;
   app->add_option("dataset", train.dataset, "the dataset's folder, as prepare wrote it")->required();
-  app->add_option("--algorithm", train.algorithm, fmt::format("{}", fmt::join(TunableAlgorithms(), " or ")));
+  app->add_option("--algorithm", train.algorithm, fmt::format("{}", fmt::join(TunableAlgorithms(), " or ")))
+      ->check(Accepts([](const std::string& name) { SpaceOf(name); }, "ALGORITHM"));
   app->add_option("--trials", options.n_trials, "how many settings are tried")->check(Within(1, 100'000));
   app->add_option("--out", options.out, "the TOML file for train; trials are written beside it, into FILE.trials.jsonl")
       ->required()

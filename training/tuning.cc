@@ -80,6 +80,13 @@ struct Measured {
   std::vector<double> users;
 };
 
+/// Of a trial whose model grows by epochs.
+struct BestEpoch {
+  TrialModel model;
+  double gained = NAN;  // the last value that was a gain, and its epoch
+  int64_t gained_at = 0;
+};
+
 /// The best value that a trial had on the sample by an epoch; NaN: none.
 double BestBy(const Trial& trial, int64_t epoch) {
   double best = NAN;
@@ -158,7 +165,7 @@ class Tuning {
           fmt::format("{}: only {} users have something in the validation slice, which takes users with {} items "
                       "or more; expected {} at least: more data, or a larger --validation-fraction",
                       train_.dataset, slice_.n_users, kLeastSliceItems, kLeastSliceUsers));
-    sample_ = Sample(slice_, kSampleUsers, RandomBits(train_.als.seed, kSampleSeed));
+    sample_ = Sample(slice_, options_.sample_users, RandomBits(train_.als.seed, kSampleSeed));
     n_sample_ = CountUsers(sample_);
     popularity_ = ItemPopularity(slice_.rest.view());
   }
@@ -206,6 +213,7 @@ class Tuning {
                      {"seed", train_.als.seed},
                      {"validation_fraction", options_.validation_fraction},
                      {"max_users", options_.max_users},
+                     {"sample_users", options_.sample_users},
                      {"split", SplitJson(train_.split)},
                      {"weighting", WeightingJson(weighting_)},
                      {"space", space_.Json()},
@@ -247,14 +255,14 @@ class Tuning {
     Trial trial;
     trial.number = std::ssize(trials()) + 1;
     trial.point = point;
-    TrialModel best;
+    BestEpoch best;
     try {
       fits.Fit(space_.Options(train_, point), [&](int64_t epoch, const std::function<TrialModel()>& model) {
         StopIfAsked();
         return epoch == 0 ? OneStep(backend, fits, model(), trial) : Epoch(backend, epoch, model, trial, best);
       });
       if (trial.epochs > 0 && trial.state == TrialState::kComplete)
-        trial.value = sample_is_all() ? trial.sample_value : Measure(backend, best, slice_.held_out).value;
+        trial.value = sample_is_all() ? trial.sample_value : Measure(backend, best.model, slice_.held_out).value;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kNumeric && error.code() != ErrorCode::kOutOfMemory) throw;
       trial.state = TrialState::kFailed;
@@ -266,8 +274,7 @@ class Tuning {
   }
 
   /// Measures an epoch's model; false where the fit is to end.
-  bool Epoch(Backend& backend, int64_t epoch, const std::function<TrialModel()>& model, Trial& trial,
-             TrialModel& best) {
+  bool Epoch(Backend& backend, int64_t epoch, const std::function<TrialModel()>& model, Trial& trial, BestEpoch& best) {
     if (epoch % kEpochStep != 0 && epoch != train_.als.epochs) return true;
     TrialModel now = model();
     const double value = Measure(backend, now, sample_).value;
@@ -275,22 +282,31 @@ class Tuning {
     if (!(value <= trial.sample_value)) {
       trial.sample_value = value;
       trial.epochs = epoch;
-      best = std::move(now);
+      best.model = std::move(now);
     }
-    std::vector<double> others;
-    for (const Trial& other : trials())
-      if (other.state == TrialState::kComplete) others.push_back(BestBy(other, epoch));
-    if (std::ssize(others) >= kLeastForMedian) {
-      const auto middle = others.begin() + (std::ssize(others) - 1) / 2;
-      std::nth_element(others.begin(), middle, others.end());
-      if (trial.sample_value < *middle) {
-        trial.state = TrialState::kStopped;
-        trial.why = fmt::format("{:.4f} after epoch {} is below the median of the complete trials, {:.4f}",
-                                trial.sample_value, epoch, *middle);
-        return false;
-      }
+    if (!(value < best.gained * (1 + kLeastGain))) {
+      best.gained = value;
+      best.gained_at = epoch;
     }
-    return epoch - trial.epochs < kPatience * kEpochStep;
+    const double median = MedianBy(epoch);
+    if (trial.sample_value < median) {
+      trial.state = TrialState::kStopped;
+      trial.why = fmt::format("{:.4f} after epoch {} is below the median of the complete trials, {:.4f}",
+                              trial.sample_value, epoch, median);
+      return false;
+    }
+    return epoch - best.gained_at < kPatience * kEpochStep;
+  }
+
+  /// Of what the complete trials had on the sample by an epoch, the lower of two; NaN where they are too few.
+  double MedianBy(int64_t epoch) const {
+    std::vector<double> values;
+    for (const Trial& trial : trials())
+      if (trial.state == TrialState::kComplete) values.push_back(BestBy(trial, epoch));
+    if (std::ssize(values) < kLeastForMedian) return NAN;
+    const auto middle = values.begin() + (std::ssize(values) - 1) / 2;
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
   }
 
   /// Measures a model that is all there is of its trial.

@@ -5,11 +5,11 @@
 // measured on the slice's users.
 //
 // What will not become the best costs little. Where a model grows by epochs, it is measured every kEpochStep epochs on
-// a sample of the users, and its fit ends when kPatience measurements in a row gain nothing; the best epoch is the
-// trial's. It ends as "stopped" where its best is below the median of what the complete trials had by that epoch, of
-// which there must be kLeastForMedian (the median stopping rule: Golovin et al. 2017, "Google Vizier"). A model that is
-// fitted in one step is measured on the sample first, and stopped where the 95 % interval of its difference from the
-// best trial, user by user, lies below 0. Complete trials are measured on all users of the slice.
+// a sample of the users, and its fit ends when kPatience measurements in a row gain less than kLeastGain; the best
+// epoch is the trial's. It ends as "stopped" where its best is below the median of what the complete trials had by that
+// epoch, of which there must be kLeastForMedian (the median stopping rule: Golovin et al. 2017, "Google Vizier"). A
+// model that is fitted in one step is measured on the sample first, and stopped where the 95 % interval of its
+// difference from the best trial, user by user, lies below 0. Complete trials are measured on all users of the slice.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@
 namespace kindred {
 
 inline constexpr int64_t kEpochStep = 2, kPatience = 2, kLeastForMedian = 3;
-inline constexpr int64_t kSampleUsers = 4096;  // about; fewer users are all in the sample
+inline constexpr double kLeastGain = 0.002;    // of the metric
 inline constexpr int64_t kLeastSliceUsers = 10;
 
 /// A flag of train that the trials were made with, for the file that is written.
@@ -40,7 +40,8 @@ struct TuneOptions {
   std::string metric = "ndcg";  // or "recall", at train.k
   int64_t n_trials = 30;        // a third of them, at least two, spread over the space
   double validation_fraction = 0.2;
-  int64_t max_users = 0;              // of the slice; 0: all
+  int64_t max_users = 0;              // of the slice, about; 0: all
+  int64_t sample_users = 4096;        // about; where the slice has fewer, all of them
   std::vector<std::string> settings;  // of the space (SpaceOf)
   std::string out;                    // the TOML file for train; the journal is beside it
   bool overwrite = false;             // replace both
