@@ -173,8 +173,10 @@ TrialJournal TrialJournal::Resume(const fs::path& path, const json& settings, co
   const std::string text = ReadFile(path, kMaxBytes);
   json theirs = ParseJournal(text.substr(0, text.find('\n') + 1), space, name).settings;
   json ours = settings;
-  ours.erase(kSpreadSetting);
-  theirs.erase(kSpreadSetting);
+  for (const char* free : {kSpreadSetting, kDeviceSetting}) {
+    ours.erase(free);
+    theirs.erase(free);
+  }
   const std::vector<std::string> differences = Differences(theirs, ours, "the journal");
   if (!differences.empty())
     throw Error(ErrorCode::kInvalidArgument,

@@ -56,8 +56,8 @@ class TrialJournal {
   /// another process writes it, and kIo.
   static TrialJournal Start(const std::filesystem::path& path, const nlohmann::json& settings, bool overwrite);
   /// Takes up the one that is there: throws kNotFound where there is none, kInvalidArgument naming each setting that is
-  /// not the one in `settings`, and as ParseJournal does. A torn last line is cut off. How many trials are spread is
-  /// what the journal says.
+  /// not the one in `settings`, and as ParseJournal does. A torn last line is cut off. The two settings below may
+  /// differ; settings() are the journal's.
   static TrialJournal Resume(const std::filesystem::path& path, const nlohmann::json& settings,
                              const SearchSpace& space);
 
@@ -78,5 +78,7 @@ class TrialJournal {
 
 /// The setting that says how many trials are spread (training/trial_search.h), which follows the first call's --trials.
 inline constexpr const char* kSpreadSetting = "n_spread";
+/// What the backend is that the trials were begun on.
+inline constexpr const char* kDeviceSetting = "device";
 
 }  // namespace kindred

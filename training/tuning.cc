@@ -17,6 +17,7 @@
 #include "host/models/als.h"
 #include "host/report/format.h"
 #include "host/store/files.h"
+#include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
 #include "training/stopwatch.h"
 #include "training/training_plan.h"
@@ -118,8 +119,7 @@ class Tuning {
     else
       journal_.emplace(TrialJournal::Start(JournalPath(options_), settings, options_.overwrite));
     n_resumed_ = std::ssize(trials());
-    if (options_.resume)
-      Stage(fmt::format("going on after {} trials, from '{}'", n_resumed_, journal_->path().string()));
+    if (options_.resume) GoOn(settings);
     Stage(fmt::format("{} on {}, {} users of the validation slice", train_.algorithm, backend_.Text(), slice_.n_users));
     stopwatch_.Done("load");
     if (HasMore()) backend_.Run("tuning", [&](Backend& backend) { RunTrials(backend); });
@@ -138,6 +138,17 @@ class Tuning {
     if (events_.stage) events_.stage(message);
   }
   const std::vector<Trial>& trials() const { return journal_->trials(); }
+
+  void GoOn(const json& settings) const {
+    Stage(fmt::format("going on after {} trials, from '{}'", n_resumed_, journal_->path().string()));
+    const json device = journal_->settings().value(kDeviceSetting, json());
+    if (device != settings[kDeviceSetting] && events_.warning)
+      events_.warning(fmt::format(
+          "trials so far were made on another device ({} there, {} here): what follows may not "
+          "be what it would have been on that one",
+          Printable(device.dump(-1, ' ', false, json::error_handler_t::replace)), settings[kDeviceSetting].dump()));
+  }
+
   bool HasMore() const { return std::ssize(trials()) < options_.n_trials; }
   std::string MetricName() const { return fmt::format("{}_at_{}", options_.metric, train_.k); }
   bool sample_is_all() const { return n_sample_ == slice_.n_users; }
@@ -217,7 +228,7 @@ class Tuning {
                      {"split", SplitJson(train_.split)},
                      {"weighting", WeightingJson(weighting_)},
                      {"space", space_.Json()},
-                     {"device", backend_.Bits()},
+                     {kDeviceSetting, backend_.Bits()},
                      {kSpreadSetting, std::max<int64_t>(2, (options_.n_trials + 2) / 3)}};
     if (train_.algorithm == "als") settings["max_epochs"] = train_.als.epochs;
     return json::parse(settings.dump(-1, ' ', false, json::error_handler_t::replace));  // as a journal has them
@@ -264,7 +275,8 @@ class Tuning {
       if (trial.epochs > 0 && trial.state == TrialState::kComplete)
         trial.value = sample_is_all() ? trial.sample_value : Measure(backend, best.model, slice_.held_out).value;
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNumeric && error.code() != ErrorCode::kOutOfMemory) throw;
+      const bool lacks_memory = error.code() == ErrorCode::kOutOfMemory && !backend_.may_fall_back();
+      if (error.code() != ErrorCode::kNumeric && !lacks_memory) throw;
       trial.state = TrialState::kFailed;
       trial.why = error.what();
     }

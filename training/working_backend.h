@@ -43,6 +43,8 @@ class WorkingBackend {
     }
   }
 
+  /// Whether Run would go to the CPU where the device fails.
+  bool may_fall_back() const { return chosen_.may_fall_back; }
   /// For people: "NVIDIA H200 (auto: ...)".
   std::string Text() const;
   /// Name, device and so on, with the reason, for reports.

@@ -103,12 +103,15 @@ TEST_F(TrialJournalTest, OfOtherSettingsIsRefusedNamingThem) {
   Written();
   json other = settings_;
   other["seed"] = 2;
-  other["device"]["backend"] = "cuda";
-  other[kSpreadSetting] = 9;
+  other.erase("metric");
   ExpectError(ErrorCode::kInvalidArgument,
-              "device.backend is \"cpu\" in the journal and \"cuda\" here; seed is 1 in the journal and 2 here",
+              "is of another search: seed is 1 in the journal and 2 here; metric is \"ndcg_at_20\" in the journal and "
+              "nothing here",
               [&] { TrialJournal::Resume(Path(), other, space_); });
-  EXPECT_EQ(TrialJournal::Resume(Path(), settings_, space_).settings()[kSpreadSetting], 4);
+  json free = settings_;
+  free[kDeviceSetting]["backend"] = "cuda";
+  free[kSpreadSetting] = 9;
+  EXPECT_EQ(TrialJournal::Resume(Path(), free, space_).settings(), settings_);
 }
 
 TEST_F(TrialJournalTest, OneProcessAtATime) {
