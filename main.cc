@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   kindred::AddGenerateCommand(program);
   kindred::AddPrepareCommand(program);
   kindred::AddReportCommand(program);
+  kindred::AddTuneCommand(program);
   kindred::AddTrainCommand(program);
   kindred::AddEvaluateCommand(program);
   kindred::AddModelsCommand(program);

@@ -8,6 +8,7 @@
 #include "host/data/event_weighting.h"
 #include "host/store/checksum.h"
 #include "host/text/text.h"
+#include "training/differences.h"
 #include "training/fitting.h"
 
 namespace kindred {
@@ -20,21 +21,6 @@ std::string Text(const json* value) {
   return value == nullptr ? "nothing" : Printable(value->dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-/// A line for each member in which two objects differ.
-void AddDifferences(const json& theirs, const json& ours, const std::string& name, std::vector<std::string>& lines) {
-  const auto compare = [&](const std::string& key, const json* there, const json* here) {
-    const std::string member = name.empty() ? key : name + "." + key;
-    if (there != nullptr && here != nullptr && there->is_object() && here->is_object())
-      AddDifferences(*there, *here, member, lines);
-    else if (there == nullptr || here == nullptr || *there != *here)
-      lines.push_back(
-          fmt::format("{} is {} in the checkpoint and {} here", Printable(member), Text(there), Text(here)));
-  };
-  for (const auto& [key, here] : ours.items()) compare(key, theirs.contains(key) ? &theirs.at(key) : nullptr, &here);
-  for (const auto& [key, there] : theirs.items())
-    if (!ours.contains(key)) compare(key, &there, nullptr);
-}
-
 /// Tells interactions apart, whatever they come from.
 json Fingerprint(const CsrView& interactions) {
   return {{"n_entries", interactions.nnz()},
@@ -44,16 +30,6 @@ json Fingerprint(const CsrView& interactions) {
 
 int64_t AllHalfSteps(const TrainOptions& options) {
   return 2 * options.als.epochs + 1;
-}
-
-/// What of a backend decides bits.
-json DeviceOf(const WorkingBackend& working) {
-  const json all = working.Describe();
-  json device = {{"backend", all["name"]}, {"instruction_set", all["instruction_set"]}};
-  if (all["name"] == "cpu") return device;
-  device["device"] = all["device"];
-  device["gram_precision"] = working.gram_precision();
-  return device;
 }
 
 }  // namespace
@@ -109,8 +85,7 @@ void Checkpoints::Open(json settings) {
   json theirs = resumed_->settings;
   theirs.erase("interactions");
   theirs.erase("device");
-  std::vector<std::string> lines;
-  AddDifferences(theirs, next_.settings, "", lines);
+  const std::vector<std::string> lines = Differences(theirs, next_.settings, "the checkpoint");
   if (!lines.empty())
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("the checkpoint at {} is of another training: {}", Place(), fmt::join(lines, "; ")));
@@ -138,12 +113,12 @@ void Checkpoints::Begin(const std::string& phase, const CsrView& interactions, j
 
 AlsState Checkpoints::Start(const WorkingBackend& working, std::vector<AlsEpoch>& epochs) {
   epochs.clear();
-  next_.settings["device"] = DeviceOf(working);
+  next_.settings["device"] = working.Bits();
   written_ = kNone;
   std::optional<Checkpoint> resumed = std::exchange(resumed_, std::nullopt);
   if (!resumed) return otherwise_ ? otherwise_() : AlsState();
-  std::vector<std::string> lines;
-  AddDifferences(resumed->settings.value("device", json::object()), next_.settings["device"], "", lines);
+  const std::vector<std::string> lines =
+      Differences(resumed->settings.value("device", json::object()), next_.settings["device"], "the checkpoint");
   if (!lines.empty())
     throw Error(
         ErrorCode::kInvalidArgument,

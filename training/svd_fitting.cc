@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "host/data/random.h"
-#include "host/evaluation/metrics.h"
+#include "host/evaluation/validation_slice.h"
 
 namespace kindred {
 namespace {
@@ -13,35 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kAmounts[] = {0, 0.0625, 0.25, 1, 4, 16};
-constexpr double kHeldOut = 0.2;  // of a chosen user's interactions
-constexpr double kMaxUsers = 10'000;
-
-struct Slice {
-  Csr rest;
-  Holdout held_out;
-};
-
-Slice HoldOut(const CsrView& interactions, uint64_t seed) {
-  const double of_users = kMaxUsers / std::max(kMaxUsers, static_cast<double>(interactions.n_rows));
-  Slice slice;
-  Csr& held = slice.held_out.relevant;
-  slice.rest.n_rows = held.n_rows = interactions.n_rows;
-  slice.rest.n_cols = held.n_cols = interactions.n_cols;
-  slice.held_out.n_missing_items.assign(static_cast<size_t>(interactions.n_rows), 0);
-  for (int64_t u = 0; u < interactions.n_rows; ++u) {
-    const bool chosen = RandomUniform(seed, static_cast<uint64_t>(u)) < of_users;
-    const auto items = interactions.row(u);
-    for (size_t e = 0; e < items.size(); ++e) {
-      const auto place = static_cast<uint64_t>(interactions.indptr[static_cast<size_t>(u)]) + e;
-      Csr& to = chosen && RandomUniform(seed + 1, place) < kHeldOut ? held : slice.rest;
-      to.indices.push_back(items[e]);
-      to.values.push_back(interactions.row_values(u)[e]);
-    }
-    held.indptr.push_back(static_cast<int64_t>(held.indices.size()));
-    slice.rest.indptr.push_back(static_cast<int64_t>(slice.rest.indices.size()));
-  }
-  return slice;
-}
+constexpr int64_t kMaxUsers = 10'000;
 
 double Ndcg(Backend& backend, const CsrView& history, const PureSvdFactors& factors, const Holdout& holdout,
             int64_t k) {
@@ -60,13 +31,14 @@ double Ndcg(Backend& backend, const CsrView& history, const PureSvdFactors& fact
 /// Of equally good amounts the least.
 double ChooseShrinkage(Backend& backend, const CsrView& interactions, const SvdOptions& options, int64_t k,
                        json& tried) {
-  const Slice slice = HoldOut(interactions, options.seed);
+  const ValidationSlice slice = HoldOutSlice(interactions, {.max_users = kMaxUsers, .seed = options.seed});
   const CsrView rest = slice.rest.view();
   if (rest.nnz() == 0 || slice.held_out.relevant.indices.empty()) return 0;
-  const Svd svd = FitSvd(backend, rest, options);
+  const ResidentInteractions resident(backend, rest);
+  const Svd svd = FitSvd(backend, resident, options);
   double best = 0, best_ndcg = -1;
   for (double amount : kAmounts) {
-    const double ndcg = Ndcg(backend, rest, MakePureSvd(backend, rest, svd, amount), slice.held_out, k);
+    const double ndcg = Ndcg(backend, rest, MakePureSvd(backend, resident, svd, amount), slice.held_out, k);
     tried.push_back({{"shrinkage", amount}, {"ndcg", ndcg}});
     if (ndcg <= best_ndcg) continue;
     best = amount;

@@ -10,7 +10,6 @@
 #include "host/models/explicit_als.h"
 #include "host/store/files.h"
 #include "host/store/model_store.h"
-#include "host/text/field_values.h"
 #include "kernels/select.h"
 #include "training/checkpoints.h"
 #include "training/commands.h"
@@ -21,6 +20,7 @@
 #include "training/pipeline.h"
 #include "training/reader_options.h"
 #include "training/solver_options.h"
+#include "training/split_options.h"
 #include "training/stop_request.h"
 #include "training/training_plan.h"
 #include "training/training_report.h"
@@ -39,8 +39,7 @@ struct TrainFlags {
   WeightingFlags weighting;
   SolverFlags solver;
   LinearFlags linear;
-  std::string split = "none";
-  std::string split_time;
+  SplitFlags split;
   std::string checkpoint_every = "60s";
   std::string gram_precision = "bf16x3";
   std::optional<double> svd_tolerance;
@@ -54,15 +53,6 @@ struct TrainFlags {
   bool no_refit = false;
   bool json = false;
 };
-
-CLI::Validator IsTime() {
-  const auto check = [](const std::string& text) {
-    int64_t moment = 0;
-    const char* wrong = ParseTime(text, &moment);
-    return wrong == nullptr ? std::string() : fmt::format("'{}': {}", text, wrong);
-  };
-  return CLI::Validator(check, "TIME", "time");
-}
 
 CLI::Validator IsAutoOr(double least, double most) {
   const CLI::Validator within = Within(least, most);
@@ -121,8 +111,7 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.als.solver = flags.solver.Solver();
   options.als.objective = Objective(flags);
   options.gram_precision = ParseGramPrecision(flags.gram_precision);
-  options.split.kind = ParseSplitKind(flags.split);
-  options.split.seed = options.als.seed;
+  options.split = flags.split.Split(options.als.seed);
   options.refit = !flags.no_refit;
   if (options.algorithm == "svd-filter") {
     options.als.n_factors = kFilterFactors;
@@ -142,10 +131,6 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.checkpoints.every = ParseCheckpointEvery(flags.checkpoint_every);
   for (const std::string& text : flags.require) options.gate.bounds.push_back(ParseMetricBound(text));
   for (const std::string& text : flags.max_drop) options.gate.drops.push_back(ParseMetricDrop(text));
-  if (!flags.split_time.empty()) {
-    ParseTime(flags.split_time, &options.split.moment);  // it was checked
-    options.split.has_moment = true;
-  }
   return options;
 }
 
@@ -259,12 +244,7 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);
-  app->add_option("--split", flags->split, "hold out: none, random, leave-last-n or time")
-      ->check(CLI::IsMember({"none", "random", "leave-last-n", "time"}));
-  app->add_option("--holdout-fraction", options.split.fraction, "of the pairs (random) or of the events (time)")
-      ->check(Within(1e-9, 1 - 1e-9));
-  app->add_option("--holdout-n", options.split.n, "items of each user (leave-last-n)")->check(Within(1, 1e9));
-  app->add_option("--split-time", flags->split_time, "hold out what is not before this moment (time)")->check(IsTime());
+  AddSplitFlags(*app, flags->split);
   app->add_flag("--no-refit", flags->no_refit)
       ->description("publish the evaluated model, not one trained on everything");
   app->add_option("--k", options.k, "length of the evaluated lists")->check(Within(1, 100'000));

@@ -30,4 +30,13 @@ nlohmann::json WorkingBackend::Describe() const {
           {"reason", chosen_.reason}};
 }
 
+nlohmann::json WorkingBackend::Bits() const {
+  const DeviceInfo device = chosen_.backend->Describe();
+  nlohmann::json bits = {{"backend", device.backend}, {"instruction_set", device.instruction_set}};
+  if (device.backend == "cpu") return bits;
+  bits["device"] = device.device;
+  bits["gram_precision"] = gram_precision();
+  return bits;
+}
+
 }  // namespace kindred

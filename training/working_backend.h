@@ -43,10 +43,14 @@ class WorkingBackend {
     }
   }
 
+  /// Whether Run would go to the CPU where the device fails.
+  bool may_fall_back() const { return chosen_.may_fall_back; }
   /// For people: "NVIDIA H200 (auto: ...)".
   std::string Text() const;
   /// Name, device and so on, with the reason, for reports.
   nlohmann::json Describe() const;
+  /// What of it decides bits: backend and instruction set, or card and precision.
+  nlohmann::json Bits() const;
   const std::string& gram_precision() const { return chosen_.gram_precision; }
   /// What happened and when, once the CPU has taken over; empty before.
   const std::string& fell_back() const { return fell_back_; }

@@ -103,19 +103,6 @@ bool IsList(const CLI::Option& option) {
   return option.get_items_expected_max() > 1;
 }
 
-// Bare where TOML reads the same text back as a number, else as a TOML string.
-std::string TomlText(const std::string& text) {
-  try {
-    const toml::table read = toml::parse("number = " + text);
-    const toml::node& number = *read.get("number");
-    if (number.is_number() && ScalarText(number, "", "") == text) return text;
-  } catch (const toml::parse_error&) {  // no number
-  }
-  std::ostringstream out;
-  out << toml::value<std::string>(text);
-  return out.str();
-}
-
 }  // namespace
 
 std::vector<const CLI::Option*> ConfigurableOptions(const CLI::App& app) {
@@ -159,6 +146,18 @@ std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string&
     }
   }
   return added;
+}
+
+std::string TomlText(const std::string& text) {
+  try {
+    const toml::table read = toml::parse("number = " + text);
+    const toml::node& number = *read.get("number");
+    if (number.is_number() && ScalarText(number, "", "") == text) return text;
+  } catch (const toml::parse_error&) {  // no number
+  }
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
 }
 
 std::string PrintConfig(const CLI::App& app) {

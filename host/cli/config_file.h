@@ -20,6 +20,9 @@ std::string EnvironmentName(const std::string& key);
 std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string& path,
                                          const std::vector<std::string>& arguments);
 
+/// A value as TOML: bare where TOML reads the same text back as a number, else as a string.
+std::string TomlText(const std::string& text);
+
 /// The settings of a parsed subcommand as TOML that ConfigArguments reads back to the same. Options that have no
 /// value are left out.
 std::string PrintConfig(const CLI::App& app);

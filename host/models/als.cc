@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "host/data/interactions.h"
 #include "host/data/random.h"
 #include "host/models/als_side.h"
 
@@ -13,16 +12,15 @@ namespace {
 
 class AlsFit {
  public:
-  AlsFit(Backend& backend, const CsrView& interactions, const CsrView& transpose, const AlsOptions& options,
-         int64_t max_entry_bytes)
+  AlsFit(Backend& backend, const ResidentInteractions& interactions, const AlsOptions& options)
       : backend_(backend),
         context_(backend.NewContext()),
         options_(options),
-        users_(backend, *context_, interactions, options, true),
-        items_(backend, *context_, transpose, options, false),
+        users_(backend, *context_, interactions.by_user(), options, true),
+        items_(backend, *context_, interactions.by_item(), options, false),
         eigenvalues_(backend, options.n_factors) {
-    users_.observed = backend.NewSparseRows(interactions, {}, nullptr, max_entry_bytes);
-    items_.observed = backend.NewSparseRows(transpose, {}, nullptr, max_entry_bytes);
+    users_.observed = interactions.users();
+    items_.observed = interactions.items();
   }
 
   void Begin(AlsState start) {
@@ -99,8 +97,16 @@ AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOption
   if (start.n_half_steps == 2 * options.epochs + 1) return std::move(start.factors);
   const AlsPlan plan = backend.PlanAls(
       {interactions.n_rows, interactions.n_cols, interactions.nnz(), options.n_factors, false, options.solver.method});
-  const Csr transpose = Transpose(interactions);
-  AlsFit fit(backend, interactions, transpose.view(), options, plan.max_entry_bytes);
+  return FitAls(backend, ResidentInteractions(backend, interactions, plan.max_entry_bytes), options, on_epoch,
+                std::move(start), on_half_step);
+}
+
+AlsFactors FitAls(Backend& backend, const ResidentInteractions& interactions, const AlsOptions& options,
+                  const std::function<void(const AlsEpoch&)>& on_epoch, AlsState start, const AlsHook& on_half_step) {
+  CheckAlsOptions(options);
+  CheckAlsStart(start, interactions.by_user(), options, false);
+  if (start.n_half_steps == 2 * options.epochs + 1) return std::move(start.factors);
+  AlsFit fit(backend, interactions, options);
   fit.Begin(std::move(start));
   return fit.Run(on_epoch, on_half_step);
 }

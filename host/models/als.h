@@ -16,6 +16,7 @@
 
 #include "host/models/model.h"
 #include "host/models/rating_biases.h"
+#include "host/models/resident_interactions.h"
 #include "kernels/backend.h"
 
 namespace kindred {
@@ -78,6 +79,12 @@ void CheckAlsOptions(const AlsOptions& options);
 /// values that are not finite, kNumeric where there is no such row, and kOutOfMemory before it starts where
 /// Backend::PlanAls does. Deterministic. Memory: both factor matrices, and the interactions twice.
 AlsFactors FitAls(Backend& backend, const CsrView& interactions, const AlsOptions& options,
+                  const std::function<void(const AlsEpoch&)>& on_epoch = {}, AlsState start = {},
+                  const AlsHook& on_half_step = {});
+
+/// The same, bit by bit, on interactions that are resident already, in whatever part: whoever made them has asked
+/// Backend::PlanAls.
+AlsFactors FitAls(Backend& backend, const ResidentInteractions& interactions, const AlsOptions& options,
                   const std::function<void(const AlsEpoch&)>& on_epoch = {}, AlsState start = {},
                   const AlsHook& on_half_step = {});
 

@@ -17,7 +17,7 @@ struct AlsSide {
   AlsSide(Backend& backend, Context& context, const CsrView& rows, const AlsOptions& options, bool users);
 
   bool of_users;
-  std::unique_ptr<SparseRows> observed;
+  std::shared_ptr<const SparseRows> observed;
   std::vector<float> regularization;  // l
   Resident<float> factors;
   Resident<float> resident_regularization;

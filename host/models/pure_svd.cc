@@ -4,8 +4,19 @@
 #include <string>
 
 namespace kindred {
+namespace {
 
-PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const Svd& svd, double shrinkage) {
+std::vector<float> Fold(Backend& backend, Context& context, const SparseRows& histories,
+                        MatrixView<const float> item_factors) {
+  const Resident<float> folded(backend, histories.n_rows(), item_factors.n_cols);
+  std::vector<float> factors(static_cast<size_t>(histories.n_rows() * item_factors.n_cols));
+  backend.MultiplySparse(context, histories, item_factors, folded.matrix());
+  folded.Download(backend, context, std::span<float>(factors));
+  context.Wait();
+  return factors;
+}
+
+PureSvdFactors Shrunk(Backend& backend, const SparseRows& users, const Svd& svd, double shrinkage) {
   if (!(shrinkage >= 0) || !std::isfinite(shrinkage))
     throw Error(ErrorCode::kInvalidArgument,
                 "SVD: the shrinkage is " + std::to_string(shrinkage) + "; expected a finite number >= 0");
@@ -20,21 +31,26 @@ PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const 
     roots.push_back(s > 0 ? static_cast<float>(s / std::sqrt(s * s + shrinkage * least * least)) : 0.0f);
   for (size_t e = 0; e < factors.item_factors.size(); ++e) factors.item_factors[e] *= roots[e % static_cast<size_t>(k)];
   const auto context = backend.NewContext();
-  const Resident<float> items(backend, interactions.n_cols, k);
+  const Resident<float> items(backend, users.n_cols(), k);
   items.Upload(backend, *context, factors.item_factors);
-  factors.user_factors = FoldInBySvd(backend, *context, interactions, items.matrix());
+  factors.user_factors = Fold(backend, *context, users, items.matrix());
   return factors;
+}
+
+}  // namespace
+
+PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const Svd& svd, double shrinkage) {
+  return Shrunk(backend, *backend.NewSparseRows(interactions, {}, nullptr), svd, shrinkage);
+}
+
+PureSvdFactors MakePureSvd(Backend& backend, const ResidentInteractions& interactions, const Svd& svd,
+                           double shrinkage) {
+  return Shrunk(backend, *interactions.users(), svd, shrinkage);
 }
 
 std::vector<float> FoldInBySvd(Backend& backend, Context& context, const CsrView& histories,
                                MatrixView<const float> item_factors) {
-  const auto rows = backend.NewSparseRows(histories, {}, nullptr);
-  const Resident<float> folded(backend, histories.n_rows, item_factors.n_cols);
-  std::vector<float> factors(static_cast<size_t>(histories.n_rows * item_factors.n_cols));
-  backend.MultiplySparse(context, *rows, item_factors, folded.matrix());
-  folded.Download(backend, context, std::span<float>(factors));
-  context.Wait();
-  return factors;
+  return Fold(backend, context, *backend.NewSparseRows(histories, {}, nullptr), item_factors);
 }
 
 }  // namespace kindred

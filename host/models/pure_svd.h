@@ -25,6 +25,9 @@ struct PureSvdFactors {
 
 /// The factors for users x items confidences that `svd` decomposes; shrinkage >= 0, finite, or kInvalidArgument.
 PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const Svd& svd, double shrinkage);
+/// The same, bit by bit, for interactions that are resident already.
+PureSvdFactors MakePureSvd(Backend& backend, const ResidentInteractions& interactions, const Svd& svd,
+                           double shrinkage);
 
 /// histories times item_factors: user factors of histories, one row each. `item_factors` is resident.
 std::vector<float> FoldInBySvd(Backend& backend, Context& context, const CsrView& histories,

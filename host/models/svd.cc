@@ -5,7 +5,6 @@
 #include <cmath>
 #include <string>
 
-#include "host/data/interactions.h"
 #include "host/data/random.h"
 #include "host/models/krylov_error.h"
 
@@ -194,15 +193,14 @@ int64_t BlocksToAdd(double before, double now, double tolerance, int64_t blocks_
 
 class SvdFit {
  public:
-  SvdFit(Backend& backend, const CsrView& matrix, const SvdOptions& options)
+  SvdFit(Backend& backend, const ResidentInteractions& matrix, const SvdOptions& options)
       : backend_(backend),
         context_(backend.NewContext()),
         options_(options),
-        transpose_(Transpose(matrix)),
-        rows_shorter_(matrix.n_rows <= matrix.n_cols),
-        shorter_(backend.NewSparseRows(rows_shorter_ ? matrix : transpose_.view(), {}, nullptr)),
-        longer_(backend.NewSparseRows(rows_shorter_ ? transpose_.view() : matrix, {}, nullptr)) {
-    for (float value : matrix.values) svd_.squared_norm += double{value} * value;
+        rows_shorter_(matrix.by_user().n_rows <= matrix.by_user().n_cols),
+        shorter_(rows_shorter_ ? matrix.users() : matrix.items()),
+        longer_(rows_shorter_ ? matrix.items() : matrix.users()) {
+    for (float value : matrix.by_user().values) svd_.squared_norm += double{value} * value;
   }
 
   Svd Run() {
@@ -323,9 +321,8 @@ class SvdFit {
   Backend& backend_;
   std::unique_ptr<Context> context_;
   SvdOptions options_;
-  Csr transpose_;
   bool rows_shorter_;
-  std::unique_ptr<SparseRows> shorter_, longer_;
+  std::shared_ptr<const SparseRows> shorter_, longer_;
   Svd svd_;
 };
 
@@ -355,7 +352,30 @@ const char* Text(SvdStop stop) {
 
 Svd FitSvd(Backend& backend, const CsrView& matrix, const SvdOptions& options) {
   CheckOptions(options);
+  return FitSvd(backend, ResidentInteractions(backend, matrix), options);
+}
+
+Svd FitSvd(Backend& backend, const ResidentInteractions& matrix, const SvdOptions& options) {
+  CheckOptions(options);
   return SvdFit(backend, matrix, options).Run();
+}
+
+Svd Truncated(const Svd& svd, int64_t k) {
+  const int64_t all = svd.n_factors();
+  if (k < 1 || k > all)
+    throw Error(ErrorCode::kInvalidArgument,
+                "SVD: " + std::to_string(k) + " of its factors are asked for; expected 1 to " + std::to_string(all));
+  Svd first = svd;
+  first.values.resize(static_cast<size_t>(k));
+  first.error.resize(static_cast<size_t>(k));
+  first.residual.resize(static_cast<size_t>(k));
+  for (std::vector<float> Svd::*side : {&Svd::left, &Svd::right}) {
+    std::vector<float>& columns = first.*side;
+    columns.clear();
+    for (auto row = (svd.*side).begin(); row != (svd.*side).end(); row += all)
+      columns.insert(columns.end(), row, row + k);
+  }
+  return first;
 }
 
 }  // namespace kindred

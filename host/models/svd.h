@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "host/models/resident_interactions.h"
 #include "kernels/backend.h"
 
 namespace kindred {
@@ -57,5 +58,10 @@ const char* Text(SvdStop stop);
 /// columns (3 to 6 k where the spectrum falls slowly), and 4 n c^2 for its orthonormality, n the shorter side; c^3 on
 /// the host a few times. Memory: 4 n max_columns bytes are reserved, the matrix is there twice, and so are the vectors.
 Svd FitSvd(Backend& backend, const CsrView& matrix, const SvdOptions& options);
+/// The same, bit by bit, of a matrix that is resident already.
+Svd FitSvd(Backend& backend, const ResidentInteractions& matrix, const SvdOptions& options);
+
+/// Its first k <= svd.n_factors() values and vectors: the best approximation of that rank.
+Svd Truncated(const Svd& svd, int64_t k);
 
 }  // namespace kindred

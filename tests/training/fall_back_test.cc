@@ -48,6 +48,7 @@ class FallBack : public testing::Test {
     CommandLine program;
     AddPrepareCommand(program);
     AddTrainCommand(program);
+    AddTuneCommand(program);
     AddEvaluateCommand(program);
     AddDoctorCommand(program);
     return RunCaptured(program, arguments, &out_, &err_);
@@ -274,6 +275,27 @@ TEST_F(FallBack, TheDoctorWithAWorkingDevice) {
                     HasSubstr("  memory     ok: 7.0 of 8.0 GiB free"), HasSubstr("  self-test  ok: an ALS half-step"),
                     HasSubstr("chosen    cuda (auto: Fake Card passed the self-test)")));
   EXPECT_THAT(out_, testing::Not(HasSubstr("machine   Fake Card"))) << "the machine is the processor";
+}
+
+TEST_F(FallBack, ASearchGoesOnOnTheCpuAfterTheTrialsThatAreDone) {
+  const std::string out = Path("tuned.toml");
+  std::vector<std::string> words = {"tune", Dataset(), "--out",         out,           "--trials", "4", "--max-epochs",
+                                    "4",    "--set",   "n-factors=4,8", "--overwrite", "--json"};
+  words.insert(words.end(), {"--backend", "auto"});
+  for (const char* fault : {"solve_als:3", "solve_als:14", "allocate:1", "allocate:60", "top_n:2", "top_n:9"}) {
+    SCOPED_TRACE(fault);
+    const FakePlugin fake(fault);
+    ASSERT_EQ(RunProgram(words), 0) << err_;
+    const json report = json::parse(out_);
+    EXPECT_EQ(report["backend"]["name"], "cpu");
+    EXPECT_THAT(report["fell_back"].get<std::string>(), StartsWith(std::string("while tuning, ") + kFailedOver));
+    ASSERT_EQ(report["trials"].size(), 4u);
+    for (const json& trial : report["trials"]) EXPECT_NE(trial["state"], "failed") << trial;
+  }
+  words.back() = "cpu";
+  std::ranges::replace(words, std::string("--overwrite"), std::string("--resume"));
+  ASSERT_EQ(RunProgram(words), 0) << err_;
+  EXPECT_THAT(err_, HasSubstr("trials so far were made on another device"));
 }
 
 }  // namespace

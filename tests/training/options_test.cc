@@ -11,6 +11,7 @@ int StatusOf(std::vector<std::string> words) {
   AddGenerateCommand(program);
   AddPrepareCommand(program);
   AddTrainCommand(program);
+  AddTuneCommand(program);
   AddEvaluateCommand(program);
   words.insert(words.begin(), "kindred");
   words.push_back("--check-config");
@@ -31,6 +32,7 @@ struct Case {
 
 TEST(Options, BadValuesAreUsageErrors) {
   const std::vector<std::string> train = {"train", "data", "--model", "m"};
+  const std::vector<std::string> tune = {"tune", "data", "--out", "o.toml"};
   const std::vector<std::string> evaluate = {"evaluate", "--model", "m", "--test", "a.csv"};
   const std::vector<std::string> prepare = {"prepare", "a.csv", "--out", "o"}, generate = {"generate", "--out", "o"};
   const std::vector<std::string> backends = {"auto", "cpu", "cuda"}, formats = {"csv", "tsv", "adjacency"};
@@ -67,6 +69,18 @@ TEST(Options, BadValuesAreUsageErrors) {
       {train, "--holdout-n", {"1", "5"}, {"0", "-1"}},
       {train, "--k", {"1", "100000"}, lengths},
       {train, "--evaluate-every", {"0", "1", "1000000"}, {"-1", "1000001", "0.5"}},
+      {tune, "--algorithm", {"als", "svd"}, {"popularity", "bpr", ""}},
+      {tune, "--trials", {"1", "100000"}, {"0", "-1", "100001", "1.5"}},
+      {tune, "--metric", {"ndcg", "recall"}, {"map", ""}},
+      {tune, "--k", {"1", "100000"}, lengths},
+      {tune, "--validation-fraction", {"0.1", "0.99"}, {"0", "1", "-0.5", "nan"}},
+      {tune, "--max-users", {"0", "10000"}, {"-1", "x"}},
+      {tune, "--max-epochs", {"1", "1000000"}, {"0", "-1", "1000001"}},
+      {tune, "--seed", {"0", "18000000000000000000"}, seeds},
+      {tune, "--threads", {"0", "1024"}, threads},
+      {tune, "--backend", backends, {"gpu", ""}},
+      {tune, "--split-time", {"2020-01-01", "1577836800"}, {"yesterday"}},
+      {tune, "--half-life", {"30d", "none"}, {"30", "1y"}},
       {evaluate, "--k", {"1", "100000"}, lengths},
       {evaluate, "--backend", backends, {"gpu"}},
       {evaluate, "--threads", {"0", "1024"}, threads},

@@ -214,6 +214,19 @@ TEST_P(AlsStateTest, AUserWhoseBiasIsTooLargeForItsFactorsIsNamed) {
   }
 }
 
+TEST_P(AlsStateTest, OnResidentInteractionsEveryFitHasTheBitsOfOneAlone) {
+  const ResidentInteractions resident(backend(), interactions_.view());
+  for (const float regularization : {0.02f, 0.1f, 0.02f}) {
+    AlsOptions options = kOfConfidences;
+    options.objective.regularization = regularization;
+    const AlsFactors expected = FitAls(backend(), interactions_.view(), options);
+    const AlsFactors found = FitAls(backend(), resident, options);
+    EXPECT_EQ(found.user_factors, expected.user_factors);
+    EXPECT_EQ(found.item_factors, expected.item_factors);
+    EXPECT_EQ(found.loss, expected.loss);
+  }
+}
+
 KINDRED_ON_ALL_BACKENDS(AlsStateTest);
 
 }  // namespace

@@ -184,6 +184,28 @@ TEST_P(SvdTest, BitsDoNotDependOnTheThreads) {
   EXPECT_EQ(one.error, four.error);
 }
 
+TEST_P(SvdTest, OfAResidentMatrixTheBitsAreTheSame) {
+  const Csr matrix = ToCsr(RandomMatrix(90, 60, 6, /*seed=*/14));
+  const SvdOptions options = {.n_factors = 7};
+  const ResidentInteractions resident(backend(), matrix.view());
+  const Svd expected = FitSvd(backend(), matrix.view(), options);
+  for (int time = 0; time < 2; ++time) {
+    const Svd found = FitSvd(backend(), resident, options);
+    EXPECT_EQ(found.values, expected.values);
+    EXPECT_EQ(found.left, expected.left);
+    EXPECT_EQ(found.right, expected.right);
+  }
+}
+
+TEST_P(SvdTest, TruncatedItIsTheOneOfFewerFactors) {
+  const Dense dense = RandomMatrix(70, 50, 6, /*seed=*/15);
+  const Svd svd = Fit(dense, {.n_factors = 12});
+  ExpectSvd(dense, Truncated(svd, 5), 1e-4);
+  EXPECT_EQ(Truncated(svd, 12).left, svd.left);
+  for (const int64_t k : {0, 13})
+    ExpectError(ErrorCode::kInvalidArgument, "expected 1 to 12", [&] { Truncated(svd, k); });
+}
+
 TEST_P(SvdTest, OptionsOutOfRangeAreRefused) {
   const auto refused = [&](const std::string& part, const SvdOptions& options) {
     ExpectError(ErrorCode::kInvalidArgument, part, [&] { Fit(Dense::Identity(3, 3), options); });

@@ -1,0 +1,93 @@
+#include "training/trial_fits.h"
+
+#include <utility>
+
+#include "host/models/als.h"
+#include "host/models/pure_svd.h"
+#include "host/models/resident_interactions.h"
+#include "host/models/svd.h"
+
+namespace kindred {
+namespace {
+
+/// The model with factors that live as long as somebody keeps it.
+template <class Factors>
+TrialModel Model(const char* algorithm, const CsrView& interactions, Factors factors, int64_t n_factors) {
+  const auto kept = std::make_shared<const Factors>(std::move(factors));
+  TrialModel model;
+  model.view.algorithm = algorithm;
+  model.view.user_factors = {kept->user_factors.data(), interactions.n_rows, n_factors};
+  model.view.item_factors = {kept->item_factors.data(), interactions.n_cols, n_factors};
+  model.keep = kept;
+  if constexpr (requires { kept->eigenvalues; }) model.view.eigenvalues = kept->eigenvalues;
+  if constexpr (requires { kept->singular_values; }) model.view.singular_values = kept->singular_values;
+  return model;
+}
+
+class AlsTrials : public TrialFits {
+ public:
+  AlsTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options)
+      : backend_(backend),
+        interactions_(backend, interactions,
+                      backend
+                          .PlanAls({interactions.n_rows, interactions.n_cols, interactions.nnz(), options.als.n_factors,
+                                    false, options.als.solver.method})
+                          .max_entry_bytes) {}
+
+  void Fit(const TrainOptions& options, const TrialWatch& watch) override {
+    struct Enough {};
+    // The users of an epoch's model are solved by the next half-step (training/epoch_metrics.h).
+    const AlsHook on_half_step = [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
+      if (n_half_steps < 3 || n_half_steps % 2 == 0) return;
+      const auto model = [&] {
+        TrialModel found = Model("als", interactions_.by_user(), state().factors, options.als.n_factors);
+        found.view.objective = options.als.objective;
+        return found;
+      };
+      if (!watch(n_half_steps / 2, model)) throw Enough();
+    };
+    try {
+      FitAls(backend_, interactions_, options.als, {}, {}, on_half_step);
+    } catch (const Enough&) {  // as a hook ends a fit
+    }
+  }
+
+ private:
+  Backend& backend_;
+  ResidentInteractions interactions_;
+};
+
+/// One decomposition holds those of fewer factors.
+class SvdTrials : public TrialFits {
+ public:
+  SvdTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options)
+      : backend_(backend),
+        interactions_(backend, interactions),
+        svd_(FitSvd(
+            backend, interactions_,
+            {.n_factors = options.als.n_factors, .tolerance = options.svd.tolerance, .seed = options.als.seed})) {}
+
+  void Fit(const TrainOptions& options, const TrialWatch& watch) override {
+    watch(0, [&] {
+      const int64_t k = options.als.n_factors;
+      PureSvdFactors factors =
+          MakePureSvd(backend_, interactions_, Truncated(svd_, k), options.svd.shrinkage.value_or(0));
+      return Model("svd", interactions_.by_user(), std::move(factors), k);
+    });
+  }
+
+ private:
+  Backend& backend_;
+  ResidentInteractions interactions_;
+  Svd svd_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrialFits> NewTrialFits(Backend& backend, const CsrView& interactions, const TrainOptions& options) {
+  if (options.algorithm == "als") return std::make_unique<AlsTrials>(backend, interactions, options);
+  if (options.algorithm == "svd") return std::make_unique<SvdTrials>(backend, interactions, options);
+  throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "' has no trials");
+}
+
+}  // namespace kindred

@@ -1,0 +1,199 @@
+#include "training/trial_journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+
+#include "host/text/text.h"
+#include "training/differences.h"
+#include "training/report_values.h"
+
+namespace kindred {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kFormat = 1;
+constexpr const char* kFormatName = "kindred_tune";
+constexpr int64_t kMaxBytes = int64_t{1} << 28;
+constexpr std::array<const char*, 3> kStates = {"complete", "stopped", "failed"};
+
+std::string Line(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+/// A line that is an object; nothing for any other.
+std::optional<json> Object(std::string_view line) {
+  json value = json::parse(line, nullptr, false);
+  if (!value.is_object()) return std::nullopt;
+  return value;
+}
+
+/// Members of a trial's line, of which each must be there and fit.
+class TrialReader {
+ public:
+  TrialReader(const json& line, const SearchSpace& space, std::string where)
+      : line_(line), space_(space), where_(std::move(where)) {}
+
+  Trial Read(int64_t number) const {
+    Trial trial;
+    trial.number = Whole(line_, "trial");
+    if (trial.number != number) Refuse(fmt::format("trial {} where {} is expected", trial.number, number));
+    ReadPoint(trial);
+    const auto state = std::ranges::find(kStates, TextOf(line_, "state"));
+    if (state == kStates.end()) Refuse("'state' is none");
+    trial.state = static_cast<TrialState>(state - kStates.begin());
+    if (trial.state == TrialState::kComplete) trial.value = Number(line_, "value");
+    if (trial.state != TrialState::kFailed) trial.sample_value = Number(line_, "sample_value");
+    if (line_.contains("epochs")) trial.epochs = Whole(line_, "epochs");
+    ReadCurve(trial);
+    if (const json& why = Member(line_, "why"); why.is_string()) trial.why = why.get<std::string>();
+    trial.seconds = Number(line_, "seconds");
+    return trial;
+  }
+
+ private:
+  [[noreturn]] void Refuse(const std::string& what) const { throw Error(ErrorCode::kCorrupt, where_ + ": " + what); }
+
+  double Number(const json& from, const char* name) const {
+    const double value = NumberOf(from, name);
+    if (!std::isfinite(value)) Refuse(fmt::format("'{}' is no number", name));
+    return value;
+  }
+  int64_t Whole(const json& from, const char* name) const {
+    const double value = Number(from, name);
+    if (!(value >= 1 && value < 1e9) || value != std::floor(value)) Refuse(fmt::format("'{}' is no count", name));
+    return static_cast<int64_t>(value);
+  }
+
+  void ReadPoint(Trial& trial) const {
+    const json& parameters = Member(line_, "parameters");
+    for (const SearchParameter& parameter : space_.parameters) {
+      const double value = NumberOf(parameters, parameter.name);
+      if (!(value >= parameter.least && value <= parameter.most))
+        Refuse(fmt::format("the parameter '{}' is no number that train takes", parameter.name));
+      trial.point.push_back(value);
+    }
+  }
+
+  void ReadCurve(Trial& trial) const {
+    const json& curve = Member(line_, "curve");
+    if (curve.is_null()) return;
+    if (!curve.is_array()) Refuse("'curve' is no list");
+    for (const json& place : curve) {
+      const int64_t epoch = Whole(place, "epoch");
+      if (!trial.curve.empty() && epoch <= trial.curve.back().first) Refuse("the epochs of 'curve' do not rise");
+      trial.curve.emplace_back(epoch, Number(place, "value"));
+    }
+  }
+
+  const json& line_;
+  const SearchSpace& space_;
+  const std::string where_;
+};
+
+Descriptor Locked(const fs::path& path) {
+  Descriptor file = OpenFile(path, O_RDWR | O_APPEND);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno != EWOULDBLOCK) throw SystemError("lock", path);
+  throw Error(ErrorCode::kAlreadyExists, fmt::format("another process writes '{}'", path.string()));
+}
+
+}  // namespace
+
+json TrialJson(const Trial& trial, const SearchSpace& space) {
+  json line = {{"trial", trial.number},
+               {"parameters", space.Json(trial.point)},
+               {"state", kStates[static_cast<size_t>(trial.state)]},
+               {"seconds", trial.seconds}};
+  if (trial.state == TrialState::kComplete) line["value"] = trial.value;
+  if (trial.state != TrialState::kFailed) line["sample_value"] = trial.sample_value;
+  if (trial.epochs > 0) line["epochs"] = trial.epochs;
+  for (const auto& [epoch, value] : trial.curve) line["curve"].push_back({{"epoch", epoch}, {"value", value}});
+  if (!trial.why.empty()) line["why"] = trial.why;
+  return line;
+}
+
+JournalContent ParseJournal(std::string_view text, const SearchSpace& space, const std::string& name) {
+  JournalContent content;
+  bool has_head = false;
+  for (int64_t number = 1; content.bytes < std::ssize(text); ++number) {
+    const size_t begin = static_cast<size_t>(content.bytes), end = text.find('\n', begin);
+    const bool is_last = end == std::string_view::npos || end + 1 == text.size();
+    const std::optional<json> line = Object(text.substr(begin, end - begin));
+    const std::string where = fmt::format("{}: line {}", name, number);
+    if (has_head && is_last && (!line || end == std::string_view::npos)) break;  // torn
+    if (!line || end == std::string_view::npos)
+      throw Error(ErrorCode::kCorrupt, where + " is no JSON object on a line of its own");
+    if (!has_head) {
+      const json& format = Member(*line, kFormatName);
+      if (!format.is_number_integer() || !Member(*line, "settings").is_object())
+        throw Error(ErrorCode::kCorrupt, where + " is not the head of a journal of trials");
+      if (format != kFormat)
+        throw Error(ErrorCode::kUnsupported,
+                    fmt::format("{}: format {}; this program reads {}", name, format.dump(), kFormat));
+      content.settings = line->at("settings");
+      has_head = true;
+    } else {
+      content.trials.push_back(TrialReader(*line, space, where).Read(number - 1));
+    }
+    content.bytes = static_cast<int64_t>(end) + 1;
+  }
+  if (!has_head) throw Error(ErrorCode::kCorrupt, name + " has no whole line; expected a journal of trials");
+  return content;
+}
+
+TrialJournal::TrialJournal(fs::path path) : path_(std::move(path)), file_(Locked(path_)) {}
+
+TrialJournal TrialJournal::Start(const fs::path& path, const json& settings, bool overwrite) {
+  std::error_code ignored;
+  Descriptor old;
+  if (overwrite && fs::is_regular_file(path, ignored)) old = Locked(path);
+  WriteNewFile(path, Line({{kFormatName, kFormat}, {"settings", settings}}), overwrite);
+  TrialJournal journal(path);
+  journal.content_.settings = settings;
+  return journal;
+}
+
+TrialJournal TrialJournal::Resume(const fs::path& path, const json& settings, const SearchSpace& space) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored))
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("nothing to resume: '{}' is not there; without --resume the search starts", path.string()));
+  TrialJournal journal(path);
+  const std::string name = fmt::format("'{}'", Printable(path.string(), 400));
+  const std::string text = ReadFile(path, kMaxBytes);
+  json theirs = ParseJournal(text.substr(0, text.find('\n') + 1), space, name).settings;
+  json ours = settings;
+  for (const char* free : {kSpreadSetting, kDeviceSetting}) {
+    ours.erase(free);
+    theirs.erase(free);
+  }
+  const std::vector<std::string> differences = Differences(theirs, ours, "the journal");
+  if (!differences.empty())
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} is of another search: {}", name, fmt::join(differences, "; ")));
+  journal.content_ = ParseJournal(text, space, name);
+  if (!Member(journal.settings(), kSpreadSetting).is_number_integer())
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: line 1: '{}' is no count", name, kSpreadSetting));
+  if (journal.content_.bytes < std::ssize(text) && ::ftruncate(journal.file_.get(), journal.content_.bytes) != 0)
+    throw SystemError("cut a torn line off", path);
+  return journal;
+}
+
+void TrialJournal::Append(Trial trial, const SearchSpace& space) {
+  const std::string line = Line(TrialJson(trial, space));
+  WriteAll(file_, std::as_bytes(std::span(line)), path_);
+  Sync(file_, path_);
+  content_.trials.push_back(std::move(trial));
+}
+
+}  // namespace kindred
