@@ -34,23 +34,44 @@ bool IsFittedLinearly(const TrainOptions& options) {
          options.algorithm == "ease";
 }
 
+void SetAlgorithmDefaults(TrainOptions* options) {
+  if (options->algorithm == "svd-filter") {
+    options->als.n_factors = SvdFilterOptions().svd.n_factors;
+    options->svd.tolerance = SvdFilterOptions().svd.tolerance;
+  }
+  if (options->algorithm == "ease") {
+    options->als.objective.regularization = static_cast<float>(EaseOptions().regularization);
+    options->n_neighbours = EaseOptions().n_neighbours;
+  }
+}
+
 FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                        const TrainEvents& events, ThreadPool& pool) {
   FittedLinear fitted;
-  if (options.algorithm == "svd-filter") {
-    const SvdFilterOptions filter = FilterOptions(options);
-    const Svd svd = DecomposeFor(backend, NormalizeByDegrees(interactions).view(), filter.svd, events, &fitted.report);
-    Csr item_item =
-        filter.n_neighbours > 0 ? FitItemNeighbours(backend, interactions, FilterNeighbours(filter)) : Csr();
-    fitted.model = MakeSvdFilter(backend, interactions, svd, std::move(item_item), filter);
-  } else {
-    Csr item_item = options.algorithm == "ease" ? FitEase(backend, interactions, EaseOptionsOf(options), pool)
-                                                : FitItemNeighbours(backend, interactions, NeighbourOptions(options));
-    fitted.model = MakeItemItemModel(std::move(item_item), ItemPopularity(interactions), interactions.n_rows);
-  }
+  const Svd svd = DecomposeLinear(backend, interactions, options, events, &fitted.report);
+  fitted.model = MakeLinear(backend, interactions, options, svd, pool);
   fitted.report.update(LinearSettings(options));
   if (fitted.model.item_item.n_rows > 0) fitted.report["n_item_item_entries"] = fitted.model.item_item.view().nnz();
   return fitted;
+}
+
+Svd DecomposeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                    const TrainEvents& events, json* report) {
+  if (options.algorithm != "svd-filter") return {};
+  return DecomposeFor(backend, NormalizeByDegrees(interactions).view(), FilterOptions(options).svd, events, report);
+}
+
+LinearModel MakeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options, const Svd& svd,
+                       ThreadPool& pool) {
+  if (options.algorithm == "svd-filter") {
+    const SvdFilterOptions filter = FilterOptions(options);
+    Csr item_item =
+        filter.n_neighbours > 0 ? FitItemNeighbours(backend, interactions, FilterNeighbours(filter)) : Csr();
+    return MakeSvdFilter(backend, interactions, Truncated(svd, filter.svd.n_factors), std::move(item_item), filter);
+  }
+  Csr item_item = options.algorithm == "ease" ? FitEase(backend, interactions, EaseOptionsOf(options), pool)
+                                              : FitItemNeighbours(backend, interactions, NeighbourOptions(options));
+  return MakeItemItemModel(std::move(item_item), ItemPopularity(interactions), interactions.n_rows);
 }
 
 json LinearSettings(const TrainOptions& options) {

@@ -11,6 +11,9 @@ namespace kindred {
 /// Whether options.algorithm is one of these: svd-filter, item-cosine, rp3beta or ease.
 bool IsFittedLinearly(const TrainOptions& options);
 
+/// Sets what options.algorithm has by default, where that is not what others have.
+void SetAlgorithmDefaults(TrainOptions* options);
+
 struct FittedLinear {
   LinearModel model;
   nlohmann::json report;  // the options, and how the fit went
@@ -18,6 +21,13 @@ struct FittedLinear {
 
 FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                        const TrainEvents& events, ThreadPool& pool);
+
+/// The same in two steps, so that fits of other options share the first: what svd-filter decomposes, with as many
+/// factors as the options have or more; of others nothing.
+Svd DecomposeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                    const TrainEvents& events, nlohmann::json* report);
+LinearModel MakeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options, const Svd& svd,
+                       ThreadPool& pool);
 
 /// The options that decide such a model, as its report has them.
 nlohmann::json LinearSettings(const TrainOptions& options);

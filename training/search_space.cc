@@ -10,6 +10,7 @@
 #include "host/text/field_values.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
+#include "training/linear_fitting.h"
 
 namespace kindred {
 namespace {
@@ -49,6 +50,47 @@ SearchParameter OfObjective(const char* name, Scale scale, double low, double hi
       [](const TrainOptions& options) { return Rounded(options.als.objective.*member); });
 }
 
+SearchParameter Neighbours(std::vector<double> choices) {
+  return {"n-neighbours",
+          Scale::kChoice,
+          0,
+          0,
+          std::move(choices),
+          1,
+          INT32_MAX,
+          true,
+          [](TrainOptions& options, double value) { options.n_neighbours = std::llround(value); },
+          [](const TrainOptions& options) { return static_cast<double>(options.n_neighbours); }};
+}
+
+template <double SvdFilterOptions::*member>
+SearchParameter OfFilter(const char* name, Scale scale, double low, double high, double least, double most) {
+  return {name,
+          scale,
+          low,
+          high,
+          {},
+          least,
+          most,
+          false,
+          [](TrainOptions& options, double value) { options.svd_filter.*member = value; },
+          [](const TrainOptions& options) { return options.svd_filter.*member; }};
+}
+
+template <double TrainOptions::*member>
+SearchParameter OfTraining(const char* name, double low, double high, double least, double most) {
+  return {name,
+          Scale::kLinear,
+          low,
+          high,
+          {},
+          least,
+          most,
+          false,
+          [](TrainOptions& options, double value) { options.*member = value; },
+          [](const TrainOptions& options) { return options.*member; }};
+}
+
 /// The spaces. A new algorithm is an entry here and one of NewTrialFits (training/trial_fits.h).
 std::vector<SearchSpace> AllSpaces() {
   return {
@@ -63,6 +105,22 @@ std::vector<SearchSpace> AllSpaces() {
             "svd-shrinkage", Scale::kLog, 0.03, 100,
             [](TrainOptions& options, double value) { options.svd.shrinkage = value; },
             [](const TrainOptions& options) { return options.svd.shrinkage.value_or(0); })}},
+      {"svd-filter",
+       {Factors({64, 128, 256, 384, 512, 768}), Neighbours({50, 100, 200, 400, 1000}),
+        OfFilter<&SvdFilterOptions::low_pass_weight>("low-pass-weight", Scale::kLog, 0.05, 3, 0, 1e6),
+        OfFilter<&SvdFilterOptions::spectrum_power>("spectrum-power", Scale::kLinear, 0, 1.5, 0, 16),
+        OfFilter<&SvdFilterOptions::popularity_exponent>("popularity-exponent", Scale::kLinear, 0.3, 0.8,
+                                                         -kMaxDegreeExponent, kMaxDegreeExponent),
+        OfFilter<&SvdFilterOptions::target_exponent>("target-exponent", Scale::kLinear, 0, 0.6, -kMaxDegreeExponent,
+                                                     kMaxDegreeExponent)}},
+      {"item-cosine", {Neighbours({20, 50, 100, 200, 400, 800, 1600})}},
+      {"rp3beta",
+       {Neighbours({50, 100, 200, 400, 800, 1600}),
+        OfTraining<&TrainOptions::alpha>("alpha", 0.3, 1.5, 0, kMaxDegreeExponent),
+        OfTraining<&TrainOptions::beta>("beta", 0, 0.8, -kMaxDegreeExponent, kMaxDegreeExponent)}},
+      {"ease",
+       {Neighbours({100, 300, 1000}),
+        OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 1, 10'000)}},
   };
 }
 
@@ -179,9 +237,12 @@ std::vector<double> SearchSpace::Units(const SearchPoint& point) const {
 }
 
 SearchPoint SearchSpace::Defaults() const {
+  TrainOptions options;
+  options.algorithm = algorithm;
+  SetAlgorithmDefaults(&options);
   SearchPoint point;
   for (const SearchParameter& parameter : parameters) {
-    const double value = parameter.get(TrainOptions());
+    const double value = parameter.get(options);
     point.push_back(parameter.is_set ? parameter.Value(parameter.Unit(value)) : value);
   }
   return point;

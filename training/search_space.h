@@ -60,7 +60,7 @@ struct SearchSpace {
 /// Whole numbers as such.
 nlohmann::json NumberJson(double value);
 
-/// Those that have one: "als", "svd".
+/// Those that have one.
 std::vector<std::string> TunableAlgorithms();
 
 /// The algorithm's space, with what `settings` make of it: "n-factors=64" fixes a parameter, "n-factors=64,128" chooses

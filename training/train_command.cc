@@ -15,6 +15,7 @@
 #include "training/commands.h"
 #include "training/epoch_metrics.h"
 #include "training/evaluating.h"
+#include "training/linear_fitting.h"
 #include "training/linear_options.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
@@ -30,8 +31,6 @@ namespace kindred {
 namespace {
 
 constexpr double kLargestWeight = 1e30;  // what a float holds with room to add and multiply
-constexpr int64_t kFilterFactors = 256;
-constexpr double kFilterTolerance = 0.05;
 
 struct TrainFlags {
   TrainOptions options;
@@ -113,14 +112,8 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.gram_precision = ParseGramPrecision(flags.gram_precision);
   options.split = flags.split.Split(options.als.seed);
   options.refit = !flags.no_refit;
-  if (options.algorithm == "svd-filter") {
-    options.als.n_factors = kFilterFactors;
-    options.svd.tolerance = kFilterTolerance;
-  }
-  if (options.algorithm == "ease") {
-    options.als.objective.regularization = flags.regularization.value_or(EaseOptions().regularization);
-    options.n_neighbours = EaseOptions().n_neighbours;
-  }
+  SetAlgorithmDefaults(&options);
+  if (options.algorithm == "ease" && flags.regularization) options.als.objective.regularization = *flags.regularization;
   options.als.n_factors = flags.n_factors.value_or(options.als.n_factors);
   options.svd.tolerance = flags.svd_tolerance.value_or(options.svd.tolerance);
   flags.linear.Set(&options);

@@ -6,6 +6,7 @@
 #include "host/models/pure_svd.h"
 #include "host/models/resident_interactions.h"
 #include "host/models/svd.h"
+#include "training/linear_fitting.h"
 
 namespace kindred {
 namespace {
@@ -20,7 +21,10 @@ TrialModel Model(const char* algorithm, const CsrView& interactions, Factors fac
   model.view.item_factors = {kept->item_factors.data(), interactions.n_cols, n_factors};
   model.keep = kept;
   if constexpr (requires { kept->eigenvalues; }) model.view.eigenvalues = kept->eigenvalues;
-  if constexpr (requires { kept->singular_values; }) model.view.singular_values = kept->singular_values;
+  if constexpr (requires { kept->singular_values; }) {
+    model.view.singular_values = kept->singular_values;
+    model.view.history_factors = model.view.item_factors;
+  }
   return model;
 }
 
@@ -82,11 +86,40 @@ class SvdTrials : public TrialFits {
   Svd svd_;
 };
 
+/// As svd; what neighbours say is found for each trial.
+class LinearTrials : public TrialFits {
+ public:
+  LinearTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options)
+      : backend_(backend),
+        interactions_(interactions),
+        pool_(options.n_threads),
+        svd_(DecomposeLinear(backend, interactions, options, {}, &report_)) {}
+
+  void Fit(const TrainOptions& options, const TrialWatch& watch) override {
+    watch(0, [&] {
+      const auto kept = std::make_shared<const LinearModel>(MakeLinear(backend_, interactions_, options, svd_, pool_));
+      TrialModel model;
+      model.view.algorithm = options.algorithm;
+      model.keep = kept;
+      kept->SetIn(&model.view);
+      return model;
+    });
+  }
+
+ private:
+  Backend& backend_;
+  CsrView interactions_;
+  ThreadPool pool_;
+  nlohmann::json report_;
+  Svd svd_;
+};
+
 }  // namespace
 
 std::unique_ptr<TrialFits> NewTrialFits(Backend& backend, const CsrView& interactions, const TrainOptions& options) {
   if (options.algorithm == "als") return std::make_unique<AlsTrials>(backend, interactions, options);
   if (options.algorithm == "svd") return std::make_unique<SvdTrials>(backend, interactions, options);
+  if (IsFittedLinearly(options)) return std::make_unique<LinearTrials>(backend, interactions, options);
   throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "' has no trials");
 }
 

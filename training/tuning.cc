@@ -19,6 +19,7 @@
 #include "host/store/files.h"
 #include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
+#include "training/linear_fitting.h"
 #include "training/stopwatch.h"
 #include "training/training_plan.h"
 #include "training/trial_fits.h"
@@ -105,6 +106,7 @@ class Tuning {
         space_(SpaceOf(options.train.algorithm, options.settings)),
         pool_(train_.n_threads),
         backend_(train_.backend, train_.n_threads, train_.gram_precision, events.warning) {
+    SetAlgorithmDefaults(&train_);
     train_.evaluate_every = kEpochStep;  // what its plan reckons with
   }
 

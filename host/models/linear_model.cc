@@ -7,7 +7,7 @@
 namespace kindred {
 
 void LinearModel::SetIn(ModelView* view) const {
-  const int64_t n_users = view->n_users(), n_items = view->n_items();
+  const int64_t n_users = std::ssize(user_factors) / n_factors, n_items = std::ssize(item_factors) / n_factors;
   view->user_factors = {user_factors.data(), n_users, n_factors};
   view->item_factors = {item_factors.data(), n_items, n_factors};
   if (!history_factors.empty()) view->history_factors = {history_factors.data(), n_items, n_factors};

@@ -20,7 +20,7 @@ struct LinearModel {
   std::vector<float> base_query;       // [n_factors]
   Csr item_item;                       // n_items x n_items
 
-  /// Sets the parts of `view`, whose history is there.
+  /// Sets the parts of `view`. Needs factors.
   void SetIn(ModelView* view) const;
 };
 
