@@ -38,7 +38,7 @@ TEST_P(TopNSparseTest, HistoriesAlone) {
 }
 
 TEST_P(TopNSparseTest, ManyQueries) {
-  const int64_t n_queries = Allowance(1100, 130), n_items = 300;
+  const int64_t n_queries = Allowance(1100, 130), n_items = Allowance(300, 100);
   const Histories histories = RandomHistories(n_items, n_queries, 221);
   ExpectExact(RandomNormal(n_items * 16, 222), n_items, RandomNormal(n_queries * 16, 223), n_queries, 16, 5, {},
               &histories);
