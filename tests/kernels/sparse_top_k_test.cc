@@ -196,9 +196,10 @@ TEST_P(SparseTopKTest, CallsDoNotSeeEachOther) {
 }
 
 TEST_P(SparseTopKTest, BitsDoNotDependOnTheThreads) {
-  std::vector<int64_t> lengths = Lengths(400, 20, 28);
-  lengths[200] = 300;
-  const Case c = {NewMatrix(lengths, 300, 29), NewMatrix(Lengths(300, 50, 30), 400, 31), {}, true};
+  const int64_t n_users = Allowance(300, 60), n_items = Allowance(400, 70);
+  std::vector<int64_t> lengths = Lengths(n_items, 20, 28);
+  lengths[50] = n_users;
+  const Case c = {NewMatrix(lengths, n_users, 29), NewMatrix(Lengths(n_users, 50, 30), n_items, 31), {}, true};
   const auto best = [&](int n_threads) {
     const auto backend = NewTestBackend(GetParam(), n_threads);
     return Best(*backend, *backend->NewContext(), c, 10);
