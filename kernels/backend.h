@@ -104,10 +104,11 @@ class SparseRows {
   int64_t n_rows_, n_cols_, nnz_;
 };
 
-/// S, the item-item part of a score: a sparse n_items x n_items matrix in compressed rows, resident. Row j says what
-/// item j in a history adds to the score of others.
+/// S, the item-item part of a score: a sparse matrix of n_items columns in compressed rows, resident. Row j says what
+/// item j in a history adds to the score of others; there may be any number of rows, as where several matrices stand
+/// below each other.
 struct ItemItemView {
-  View<const int64_t> indptr;  // n_items + 1, from 0; empty where there is no such part
+  View<const int64_t> indptr;  // number of rows + 1, from 0; empty where there is no such part
   View<const int32_t> items;   // strictly increasing within a row
   View<const float> values;    // finite
 

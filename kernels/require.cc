@@ -93,8 +93,6 @@ void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, M
 
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item) {
   Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
-  Require(item_item.empty() || item_item.indptr.size == item_factors.n_rows + 1,
-          "item index: not one row of the item-item matrix an item");
   Require(item_item.items.size == item_item.values.size && (!item_item.empty() || item_item.items.empty()),
           "item index: not one item and value an entry of the item-item matrix");
 }

@@ -10,7 +10,9 @@
 namespace kindred {
 
 nlohmann::json Fitted::report() const {
-  return algorithm == "svd" ? svd.report : linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
+  if (algorithm == "svd") return svd.report;
+  if (!blend.parts.empty()) return blend.report;
+  return linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
 }
 
 ModelView Fitted::view(const Dataset& dataset) const {
@@ -30,6 +32,7 @@ ModelView Fitted::view(const Dataset& dataset) const {
     view.singular_values = found.singular_values;
   }
   if (linear.model.n_factors > 0) linear.model.SetIn(&view);
+  if (!blend.parts.empty()) blend.SetIn(&view);
   if (algorithm != "als") return view;
   const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
   view.user_factors = {factors.user_factors.data(), history.n_rows, f};
@@ -76,6 +79,9 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
   if (IsFittedLinearly(options))
     fitted.linear =
         working.Run("fitting", [&](Backend& backend) { return FitLinear(backend, view, options, events, pool); });
+  if (options.algorithm == "blend")
+    fitted.blend =
+        working.Run("fitting", [&](Backend& backend) { return FitBlend(backend, view, options, events, pool); });
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();

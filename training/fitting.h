@@ -9,6 +9,7 @@
 #include "host/data/interactions.h"
 #include "host/models/als.h"
 #include "host/models/rating_biases.h"
+#include "training/blend_fitting.h"
 #include "training/checkpoints.h"
 #include "training/epoch_metrics.h"
 #include "training/linear_fitting.h"
@@ -29,6 +30,7 @@ struct Fitted {
   std::vector<AlsEpoch> epochs;
   FittedSvd svd;
   FittedLinear linear;
+  FittedBlend blend;
   nlohmann::json backend;  // what it was fitted on
   AlsPlan plan;
 

@@ -422,6 +422,7 @@ json Train(const TrainOptions& options, const TrainEvents& events) {
                 "--plan is of a whole training, and --resume goes on with one; expected one of them");
   if (options.algorithm == "als") CheckAlsOptions(options.als);
   if (IsFittedLinearly(options)) CheckLinearOptions(options);
+  if (options.algorithm == "blend") CheckComponents(options);
   CheckEvaluateEvery(options, HasHoldout(options));
   CheckGate(options.gate, KnownMetrics(options), HasHoldout(options));
   if (!options.metrics_out.empty()) {

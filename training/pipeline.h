@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host/data/event_weighting.h"
+#include "host/evaluation/blend_weights.h"
 #include "host/evaluation/split.h"
 #include "host/intake/event_reader.h"
 #include "host/models/als.h"
@@ -44,6 +45,10 @@ struct TrainOptions {
   int64_t n_neighbours = 400;    // of models with an item-item part
   double alpha = 1, beta = 0.3;  // of rp3beta
   int64_t max_items = EaseOptions().max_items;
+  /// Of a blend: what its parts are fitted by, each of them algorithm and the members above; and the most bands of
+  /// history lengths that have weights of their own.
+  std::vector<TrainOptions> components;
+  int64_t n_bands = BlendOptions().n_bands;
   std::string backend = "auto";
   GramPrecision gram_precision = GramPrecision::kBf16x3;
   int n_threads = 0;

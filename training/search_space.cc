@@ -116,7 +116,7 @@ std::vector<SearchSpace> AllSpaces() {
       {"item-cosine", {Neighbours({20, 50, 100, 200, 400, 800, 1600})}},
       {"rp3beta",
        {Neighbours({50, 100, 200, 400, 800, 1600}),
-        OfTraining<&TrainOptions::alpha>("alpha", 0.3, 1.5, 0, kMaxDegreeExponent),
+        OfTraining<&TrainOptions::alpha>("alpha", 1, 1, 0, kMaxDegreeExponent),
         OfTraining<&TrainOptions::beta>("beta", 0, 0.8, -kMaxDegreeExponent, kMaxDegreeExponent)}},
       {"ease",
        {Neighbours({100, 300, 1000}),

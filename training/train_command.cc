@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "host/cli/config_file.h"
 #include "host/cli/progress.h"
 #include "host/intake/inputs.h"
 #include "host/models/explicit_als.h"
@@ -38,6 +39,8 @@ struct TrainFlags {
   WeightingFlags weighting;
   SolverFlags solver;
   LinearFlags linear;
+  std::vector<std::string> components;
+  std::optional<int64_t> n_bands;
   SplitFlags split;
   std::string checkpoint_every = "60s";
   std::string gram_precision = "bf16x3";
@@ -101,6 +104,25 @@ void CheckAlgorithm(const TrainFlags& flags) {
   CheckFlagIsFor("--svd-shrinkage", flags.svd_shrinkage.has_value(), algorithm, {"svd"});
 }
 
+void AddTrainFlags(CLI::App* app, TrainFlags* flags);
+TrainOptions Resolve(const TrainFlags& flags);
+
+/// A file of settings for train, of which a blend takes the algorithm and what is its own.
+TrainOptions ReadComponent(const std::string& path) {
+  CLI::App app("", "train");
+  TrainFlags flags;
+  AddTrainFlags(&app, &flags);
+  for (CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) option->required(false);
+  std::vector<std::string> arguments = ConfigArguments(app, path, {});
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app.parse(std::move(arguments));
+    return Resolve(flags);
+  } catch (const CLI::ParseError& error) {
+    throw Error(ErrorCode::kUsage, fmt::format("--component {}: {}", path, error.what()));
+  }
+}
+
 TrainOptions Resolve(const TrainFlags& flags) {
   CheckAlgorithm(flags);
   TrainOptions options = flags.options;
@@ -117,6 +139,10 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.als.n_factors = flags.n_factors.value_or(options.als.n_factors);
   options.svd.tolerance = flags.svd_tolerance.value_or(options.svd.tolerance);
   flags.linear.Set(&options);
+  CheckFlagIsFor("--component", !flags.components.empty(), options.algorithm, {"blend"});
+  CheckFlagIsFor("--n-bands", flags.n_bands.has_value(), options.algorithm, {"blend"});
+  for (const std::string& path : flags.components) options.components.push_back(ReadComponent(path));
+  options.n_bands = flags.n_bands.value_or(options.n_bands);
   if (flags.svd_shrinkage == "auto")
     options.svd.shrinkage.reset();
   else if (flags.svd_shrinkage)
@@ -180,12 +206,7 @@ int RunTrain(const TrainFlags& flags) {
   return 0;
 }
 
-}  // namespace
-
-void AddTrainCommand(CommandLine& program) {
-  auto flags = std::make_shared<TrainFlags>();
-  CLI::App* app = program.Add("train", "Trains a model on a dataset and publishes it in a store",
-                              [flags] { return RunTrain(*flags); });
+void AddTrainFlags(CLI::App* app, TrainFlags* flags) {
   TrainOptions& options = flags->options;
   app->add_option("dataset", options.dataset, "the dataset's folder, as prepare wrote it")->required();
   app->add_option("--store", options.store, "the model store's folder");
@@ -194,6 +215,13 @@ void AddTrainCommand(CommandLine& program) {
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kAlgorithms), std::end(kAlgorithms))));
   app->add_option("--n-factors", flags->n_factors, "length of the factor vectors; default: 64, of svd-filter 256")
       ->check(Within(1, 4096));
+  app->add_option("--component", flags->components,
+                  "the settings of a part, as tune writes them; repeat for more (blend)")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
+  app->add_option("--n-bands", flags->n_bands,
+                  "the most lengths of history that have weights of their own (blend); default: 5")
+      ->check(Within(1, 100));
   app->add_option("--feedback", flags->feedback, "implicit: values are confidences; explicit: they are ratings")
       ->check(CLI::IsMember({"implicit", "explicit"}));
   app->add_option("--regularization", flags->regularization,
@@ -262,6 +290,15 @@ void AddTrainCommand(CommandLine& program) {
       ->type_name("FOLDER");
   app->add_flag("--overwrite", options.overwrite_metrics)->description("replace a report and metrics that are there");
   app->add_flag("--json", flags->json)->description("print the report as one JSON object");
+}
+
+}  // namespace
+
+void AddTrainCommand(CommandLine& program) {
+  auto flags = std::make_shared<TrainFlags>();
+  AddTrainFlags(program.Add("train", "Trains a model on a dataset and publishes it in a store",
+                            [flags] { return RunTrain(*flags); }),
+                flags.get());
 }
 
 }  // namespace kindred

@@ -29,11 +29,17 @@ bool IsAls(const TrainOptions& options) {
 }
 
 int64_t NFactors(const TrainOptions& options) {
+  int64_t of_components = 0;
+  for (const TrainOptions& component : options.components) of_components += NFactors(component);
+  if (options.algorithm == "blend") return of_components;
   return HasNFactors(options) ? options.als.n_factors : options.algorithm == "popularity" ? 0 : 1;
 }
 
 /// Of all parts of the scorer; the item-item matrix at most.
 int64_t FactorBytes(const TrainingSize& size, const TrainOptions& options) {
+  int64_t of_components = 0;
+  for (const TrainOptions& component : options.components) of_components += FactorBytes(size, component);
+  if (options.algorithm == "blend") return of_components;
   const int64_t n_neighbours = IsFittedLinearly(options) ? std::min(options.n_neighbours, size.n_items) : 0;
   return (size.n_users + size.n_items) * NFactors(options) * kFloat + size.n_items * n_neighbours * kEntry;
 }
@@ -53,6 +59,12 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
   const int64_t factors = FactorBytes(size, options);
   if (options.algorithm == "popularity") return 0;
   const int64_t transpose = n_entries * kEntry + size.n_items * 2 * kOffset;
+  if (options.algorithm == "blend") {
+    int64_t most = 0;
+    for (const TrainOptions& component : options.components)
+      most = std::max(most, FitBytes(size, component, n_entries, FactorBytes(size, component)));
+    return RowBytes(size, n_entries) + factors + most;  // a slice's rest, the parts that are there, and one more
+  }
   if (options.algorithm == "ease") return transpose + 2 * EaseBytes(size.n_items) + 2 * factors;
   if (!HasNFactors(options)) return transpose + 3 * factors;  // as they are found, as they come down, as they are kept
   if (!IsAls(options)) {
@@ -69,11 +81,12 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
 int64_t EvaluateBytes(const TrainingSize& size, const TrainOptions& options) {
   const int64_t factors = FactorBytes(size, options);
   if (size.n_held_out_users == 0) return factors;
+  const int64_t joined = options.algorithm == "blend" ? factors : 0;  // a blend's parts as one scorer
   const int64_t packed = size.n_items * NFactors(options) * kFloat;
   const int64_t block = std::min(size.n_held_out_users, kBlockUsers) *
                         (NFactors(options) * kFloat + 4 * std::min(options.k, size.n_items) * kEntry);
   const int64_t scored = std::min<int64_t>(kMostScoredPairs, size.n_held_out_users * options.k) * (kFloat + 1);
-  return factors + packed + block + size.n_held_out_users * kBytesOfHeldOutUser + scored;
+  return factors + joined + packed + block + size.n_held_out_users * kBytesOfHeldOutUser + scored;
 }
 
 /// What would help a training that needs `excess` bytes less.
@@ -194,7 +207,7 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   seconds["sum"] = seconds.value("sum", 0.0) * (1 + refit_size);
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
-  if (evaluates && options.algorithm != "popularity" && !IsFittedLinearly(options))
+  if (evaluates && (IsAls(options) || options.algorithm == "svd"))
     working.Try([&](Backend& on) {
       const double once = MeasureEvaluation(on, interactions, held_out, options, pool);
       seconds["evaluate"] = once;

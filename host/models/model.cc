@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kAls = "als";
 constexpr const char* kSvd = "svd";
+constexpr const char* kBlend = "blend";
 constexpr const char* kPopularity = "popularity";
 constexpr const char* kExplicit = "explicit";
 
@@ -33,6 +34,7 @@ class ShapeCheck {
     ItemItem();
     Biases();
     Calibration();
+    Parts();
   }
 
  private:
@@ -89,7 +91,30 @@ class ShapeCheck {
       Expect(type < events.type_names.size(), "event_types holds {} of {} types", type, events.type_names.size());
   }
 
+  void Parts() const {
+    Expect(model_.parts.empty() == (model_.algorithm != kBlend), "{} parts do not go with algorithm '{}'",
+           model_.parts.size(), model_.algorithm);
+    if (model_.parts.empty()) return;
+    for (size_t p = 0; p < model_.parts.size(); ++p) {
+      const ModelView& part = model_.parts[p];
+      const ShapeCheck check(part, code_, fmt::format("{}: part {}", where_, p));
+      check.Expect(part.algorithm != kBlend && part.n_factors() > 0 && !part.has_ratings(),
+                   "'{}' cannot be a part of a blend", part.algorithm);
+      check.Factors();
+      check.ItemItem();
+    }
+    const auto& [weights, n_bands, n_parts] = model_.band_weights;
+    ExpectEqual("band_weights (columns)", n_parts, std::ssize(model_.parts));
+    ExpectEqual("band_lengths", std::ssize(model_.band_lengths), n_bands);
+    Expect(n_bands > 0 && model_.band_lengths[0] == 0, "the first band of a blend does not begin at 0");
+    for (size_t b = 1; b < model_.band_lengths.size(); ++b)
+      Expect(model_.band_lengths[b] > model_.band_lengths[b - 1], "band_lengths do not increase at {}", b);
+    for (const float weight : model_.band_weights.all())
+      Expect(std::isfinite(weight) && weight >= 0, "a weight of the blend is {}", weight);
+  }
+
   void Factors() const {
+    if (model_.algorithm == kBlend) return ExpectEqual("item_factors (columns)", model_.n_factors(), 0);
     const int64_t n_factors = model_.n_factors();
     Expect(model_.has_factors() == (model_.algorithm != kPopularity), "{} factors do not go with algorithm '{}'",
            n_factors, model_.algorithm);
@@ -155,6 +180,16 @@ void CheckFinite(const char* name, std::span<const float> values) {
   CheckFinite(name, HostMatrix<const float>{values.data(), static_cast<int64_t>(values.size()), 1});
 }
 
+void CheckFactors(const ModelView& model) {
+  CheckFinite("user_factors", model.user_factors);
+  CheckFinite("item_factors", model.item_factors);
+  CheckFinite("history_factors", model.history_factors);
+  CheckFinite("base_query", model.base_query);
+  CheckFinite("item_item_values", model.item_item.values);
+  CheckFinite("eigenvalues", model.eigenvalues);
+  CheckFinite("singular_values", model.singular_values);
+}
+
 AlsObjective ParseObjective(const nlohmann::json& json, const std::string& where) {
   AlsObjective objective;
   objective.regularization = json.at("regularization").get<float>();
@@ -173,24 +208,34 @@ AlsObjective ParseObjective(const nlohmann::json& json, const std::string& where
   return objective;
 }
 
+int64_t ReadSize(const nlohmann::json& manifest, const char* key, const std::string& where) {
+  if (!manifest.at(key).is_number_integer())
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's '{}' is no size", where, key));
+  return manifest.at(key).get<int64_t>();
+}
+
+/// What a manifest says of a model that has factors, or of a blend's part.
+void ReadScorer(const nlohmann::json& manifest, const std::string& where, ModelView* model) {
+  model->algorithm = manifest.at("algorithm").get<std::string>();
+  model->item_factors.n_cols = ReadSize(manifest, "n_factors", where);
+  if (model->algorithm == kAls) model->objective = ParseObjective(manifest.at("objective"), where);
+}
+
 void ReadManifest(const nlohmann::json& manifest, const std::string& where, ModelView* model) {
   const nlohmann::json schema = manifest.value("schema_version", nlohmann::json(1));
   if (!schema.is_number_integer() || schema.get<int64_t>() < 1)
     throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's 'schema_version' is no number", where));
   CheckNotNewer(manifest, "schema", schema.get<int64_t>(), kModelSchema, where);
-  const auto size = [&](const char* key) {
-    if (!manifest.at(key).is_number_integer())
-      throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's '{}' is no size", where, key));
-    return manifest.at(key).get<int64_t>();
-  };
   try {
     model->algorithm = manifest.at("algorithm").get<std::string>();
-    model->history.n_rows = size("n_users");
-    model->history.n_cols = size("n_items");
+    model->history.n_rows = ReadSize(manifest, "n_users", where);
+    model->history.n_cols = ReadSize(manifest, "n_items", where);
     if (model->algorithm == kPopularity) return;
-    model->item_factors.n_cols = size("n_factors");
-    if (model->algorithm != kAls) return;
-    model->objective = ParseObjective(manifest.at("objective"), where);
+    if (model->algorithm == kBlend) {
+      for (const nlohmann::json& part : manifest.at("parts")) ReadScorer(part, where, &model->parts.emplace_back());
+      return;
+    }
+    ReadScorer(manifest, where, model);
     if (model->has_ratings()) model->rating_mean = manifest.at("rating_mean").get<float>();
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::kCorrupt,
@@ -228,32 +273,63 @@ void WriteMatrix(const CsrView& matrix, const std::string& name, ArtifactWriter&
   writer.AddArray<float>(name + "_values", matrix.values);
 }
 
-void MapFactors(const Artifact& artifact, ModelView* view) {
+void MapFactors(const Artifact& artifact, const std::string& prefix, ModelView* view) {
   const int64_t n_factors = view->n_factors();
-  view->user_factors = artifact.Matrix<float>("user_factors");
-  view->item_factors = artifact.Matrix<float>("item_factors");
+  const auto matrix = [&](const char* name) { return artifact.Matrix<float>(prefix + name); };
+  view->user_factors = matrix("user_factors");
+  view->item_factors = matrix("item_factors");
   if (view->n_factors() != n_factors)
-    throw Error(ErrorCode::kCorrupt, fmt::format("{}: item_factors has {} columns; the manifest says {}",
-                                                 artifact.path().string(), view->n_factors(), n_factors));
-  if (artifact.Has("history_factors")) view->history_factors = artifact.Matrix<float>("history_factors");
-  if (artifact.Has("base_query")) view->base_query = artifact.Array<float>("base_query");
-  if (artifact.Has("item_item_indptr"))
-    view->item_item = MapMatrix(artifact, "item_item", view->n_items(), view->n_items());
-  if (view->algorithm == kAls) view->eigenvalues = artifact.Array<float>("eigenvalues");
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: {}item_factors has {} columns; the manifest says {}",
+                                                 artifact.path().string(), prefix, view->n_factors(), n_factors));
+  if (artifact.Has(prefix + "history_factors")) view->history_factors = matrix("history_factors");
+  if (artifact.Has(prefix + "base_query")) view->base_query = artifact.Array<float>(prefix + "base_query");
+  if (artifact.Has(prefix + "item_item_indptr"))
+    view->item_item = MapMatrix(artifact, prefix + "item_item", view->n_items(), view->n_items());
+  if (view->algorithm == kAls) view->eigenvalues = artifact.Array<float>(prefix + "eigenvalues");
   if (view->algorithm != kSvd) return;
-  view->singular_values = artifact.Array<float>("singular_values");
+  view->singular_values = artifact.Array<float>(prefix + "singular_values");
   view->history_factors = view->item_factors;
 }
 
-void WriteFactors(const ModelView& model, ArtifactWriter& writer) {
-  writer.AddMatrix("user_factors", model.user_factors);
-  writer.AddMatrix("item_factors", model.item_factors);
+void MapParts(const Artifact& artifact, ModelView* view) {
+  for (size_t p = 0; p < view->parts.size(); ++p) {
+    ModelView& part = view->parts[p];
+    part.users = view->users;
+    part.items = view->items;
+    part.history = view->history;
+    part.popularity = view->popularity;
+    MapFactors(artifact, fmt::format("part_{}_", p), &part);
+  }
+  view->band_lengths = artifact.Array<int32_t>("band_lengths");
+  view->band_weights = artifact.Matrix<float>("band_weights");
+}
+
+/// What ReadScorer reads.
+void DescribeScorer(const ModelView& model, nlohmann::json& manifest) {
+  manifest["algorithm"] = model.algorithm;
+  manifest["n_factors"] = model.n_factors();
+  if (model.algorithm == kAls) manifest["objective"] = ObjectiveJson(model.objective);
+}
+
+void WriteFactors(const ModelView& model, const std::string& prefix, ArtifactWriter& writer) {
+  writer.AddMatrix(prefix + "user_factors", model.user_factors);
+  writer.AddMatrix(prefix + "item_factors", model.item_factors);
   if (model.history_factors.n_rows > 0 && model.algorithm != kSvd)
-    writer.AddMatrix("history_factors", model.history_factors);
-  if (!model.base_query.empty()) writer.AddArray<float>("base_query", model.base_query);
-  if (model.has_item_item()) WriteMatrix(model.item_item, "item_item", writer);
-  if (model.algorithm == kSvd) writer.AddArray<float>("singular_values", model.singular_values);
-  if (model.algorithm == kAls) writer.AddArray<float>("eigenvalues", model.eigenvalues);
+    writer.AddMatrix(prefix + "history_factors", model.history_factors);
+  if (!model.base_query.empty()) writer.AddArray<float>(prefix + "base_query", model.base_query);
+  if (model.has_item_item()) WriteMatrix(model.item_item, prefix + "item_item", writer);
+  if (model.algorithm == kSvd) writer.AddArray<float>(prefix + "singular_values", model.singular_values);
+  if (model.algorithm == kAls) writer.AddArray<float>(prefix + "eigenvalues", model.eigenvalues);
+}
+
+void WriteParts(const ModelView& model, ArtifactWriter& writer, nlohmann::json& manifest) {
+  manifest["parts"] = nlohmann::json::array();
+  for (size_t p = 0; p < model.parts.size(); ++p) {
+    WriteFactors(model.parts[p], fmt::format("part_{}_", p), writer);
+    DescribeScorer(model.parts[p], manifest["parts"].emplace_back());
+  }
+  writer.AddArray<int32_t>("band_lengths", model.band_lengths);
+  writer.AddMatrix("band_weights", model.band_weights);
 }
 
 void WriteEvents(const EventsView& events, ArtifactWriter& writer, nlohmann::json& manifest) {
@@ -275,6 +351,17 @@ bool IsAlgorithm(std::string_view name) {
 std::string AlgorithmNames() {
   return fmt::format("{} or {}", fmt::join(std::begin(kAlgorithms), std::end(kAlgorithms) - 1, ", "),
                      *(std::end(kAlgorithms) - 1));
+}
+
+HostMatrix<const float> ModelView::item_vectors() const {
+  for (const ModelView& part : parts)
+    if (part.item_vectors().n_cols > 0) return part.item_vectors();
+  return n_factors() > 1 ? item_factors : HostMatrix<const float>{nullptr, n_items(), 0};
+}
+
+std::span<const float> ModelView::WeightsFor(int64_t n_history_items) const {
+  const auto above = std::ranges::upper_bound(band_lengths, n_history_items);
+  return band_weights.row(above - band_lengths.begin() - 1);
 }
 
 float AlsObjective::RowRegularization(int64_t n_entries, int64_t n_other_side) const {
@@ -307,7 +394,10 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
   view.history = MapMatrix(*artifact, "history", view.n_users(), view.n_items());
   view.events = MapEvents(*artifact, &model->event_types_);
   view.popularity = artifact->Array<float>("item_popularity");
-  if (view.algorithm != kPopularity) MapFactors(*artifact, &view);
+  if (view.algorithm == kBlend)
+    MapParts(*artifact, &view);
+  else if (view.algorithm != kPopularity)
+    MapFactors(*artifact, "", &view);
   if (view.has_ratings()) {
     view.user_biases = artifact->Array<float>("user_biases");
     view.item_biases = artifact->Array<float>("item_biases");
@@ -323,13 +413,8 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
 int64_t PublishModel(const ModelStore& store, const std::string& name, const ModelView& model,
                      nlohmann::json manifest) {
   ShapeCheck(model, ErrorCode::kInvalidArgument, fmt::format("model '{}'", name)).Run();
-  CheckFinite("user_factors", model.user_factors);
-  CheckFinite("item_factors", model.item_factors);
-  CheckFinite("history_factors", model.history_factors);
-  CheckFinite("base_query", model.base_query);
-  CheckFinite("item_item_values", model.item_item.values);
-  CheckFinite("eigenvalues", model.eigenvalues);
-  CheckFinite("singular_values", model.singular_values);
+  CheckFactors(model);
+  for (const ModelView& part : model.parts) CheckFactors(part);
   CheckFinite("item_popularity", model.popularity);
   CheckFinite("history_values", model.history.values);
   CheckFinite("user_biases", model.user_biases);
@@ -346,11 +431,12 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   manifest["n_users"] = model.n_users();
   manifest["n_items"] = model.n_items();
   WriteEvents(model.events, writer, manifest);
-  if (model.has_factors()) {
-    WriteFactors(model, writer);
-    manifest["n_factors"] = model.n_factors();
+  if (!model.parts.empty()) {
+    WriteParts(model, writer, manifest);
+  } else if (model.has_factors()) {
+    WriteFactors(model, "", writer);
+    DescribeScorer(model, manifest);
   }
-  if (model.algorithm == kAls) manifest["objective"] = ObjectiveJson(model.objective);
   if (model.has_ratings()) {
     writer.AddArray<float>("user_biases", model.user_biases);
     writer.AddArray<float>("item_biases", model.item_biases);

@@ -14,6 +14,9 @@
 //   base_query.npy        float32 [n_factors]             where there is one: what every query starts with
 //   item_item_indptr/items/values.npy                     where there is one: the matrix S of a scorer (below)
 //   eigenvalues.npy       float32 [n_factors]             "als" only; that diagonal, descending
+//   part_0_*.npy, ...     of a "blend": the arrays of factors above of each of its parts
+//   band_lengths.npy      int32 [n_bands]                 of a "blend": the least length of a history of each band, and
+//   band_weights.npy      float32 [n_bands, n_parts]      the parts' weights there
 //   singular_values.npy   float32 [n_factors]             "svd" only; of the history's matrix, descending
 //   user_biases.npy       float32 [n_users]               of explicit feedback only, as
 //   item_biases.npy       float32 [n_items]               is the manifest's rating_mean
@@ -45,8 +48,9 @@ inline constexpr const char* kModelKind = "model";
 
 /// What a model can be, by how it is fitted: als (host/models/als.h, explicit_als.h), svd (pure_svd.h), svd-filter
 /// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h).
+/// A blend (blend_weights.h) is several of the others.
 inline constexpr std::string_view kAlgorithms[] = {"als",     "svd",  "svd-filter", "item-cosine",
-                                                   "rp3beta", "ease", "popularity"};
+                                                   "rp3beta", "ease", "blend",      "popularity"};
 bool IsAlgorithm(std::string_view name);
 /// "als, svd, ... or popularity"
 std::string AlgorithmNames();
@@ -78,6 +82,9 @@ nlohmann::json ObjectiveJson(const AlsObjective& objective);
 ///
 /// where S, the item-item matrix, may be absent. "als" solves for x (host/models/als.h); all others are linear in the
 /// history: x = base_query + sum over j of w_j history_factors_j.
+///
+/// A "blend" is several such models of the same users, items and history. Its score is the weighted sum of theirs; the
+/// weights go by the length of the history.
 struct ModelView {
   std::string algorithm;  // one of kAlgorithms
   IdMap users;
@@ -96,13 +103,20 @@ struct ModelView {
   std::span<const float> user_biases;       // n_users where the objective has ratings, else empty
   std::span<const float> item_biases;       // n_items, likewise
   float rating_mean = 0;
-  CalibrationView calibration;  // of scores by factors; may be empty
+  CalibrationView calibration;            // of scores by factors; may be empty
+  std::vector<ModelView> parts;           // of a "blend", which has no factors of its own
+  std::span<const int32_t> band_lengths;  // the least number of items in a history of each band, increasing, 0 first
+  HostMatrix<const float> band_weights;   // n_bands x number of parts
 
   int64_t n_users() const { return history.n_rows; }
   int64_t n_items() const { return history.n_cols; }
   int64_t n_factors() const { return item_factors.n_cols; }
-  bool has_factors() const { return n_factors() > 0; }
+  bool has_factors() const { return n_factors() > 0 || !parts.empty(); }
   bool has_item_item() const { return !item_item.indptr.empty(); }
+  /// What items are compared by: their factors, where those are more than an order; else no columns.
+  HostMatrix<const float> item_vectors() const;
+  /// Weights of the parts for a history of so many items.
+  std::span<const float> WeightsFor(int64_t n_history_items) const;
   /// Whether users without a history may have factors all the same, from their attributes or their group.
   bool knows_users_by_attributes() const { return false; }
   /// Whether the model itself answers for this user; the others are shown what is popular.
@@ -111,7 +125,7 @@ struct ModelView {
     return knows_users_by_attributes() &&
            std::ranges::any_of(user_factors.row(user), [](float factor) { return factor != 0; });
   }
-  bool is_linear() const { return has_factors() && algorithm != "als"; }
+  bool is_linear() const { return n_factors() > 0 && algorithm != "als"; }
   bool has_ratings() const { return has_factors() && objective.has_ratings(); }
 };
 

@@ -5,8 +5,7 @@
 #include <mutex>
 #include <numeric>
 
-#include "host/models/explicit_als.h"
-#include "host/models/linear_model.h"
+#include "host/ranking/blending.h"
 
 namespace kindred {
 namespace {
@@ -102,26 +101,6 @@ std::vector<float> NormalizedRows(HostMatrix<const float> matrix) {
   return rows;
 }
 
-constexpr int64_t kBiasColumns = 2;
-
-void AddRatingQuery(const ModelView& model, std::span<const float> factors, float bias, Queries* queries) {
-  std::vector<float> query(factors.begin(), factors.end());
-  query.insert(query.end(), {1.0f, model.rating_mean + bias});
-  queries->Add(query);
-}
-
-/// [y, b_i, 1], an item a row.
-std::vector<float> RatingItems(const ModelView& model) {
-  std::vector<float> rows;
-  rows.reserve(static_cast<size_t>(model.n_items() * (model.n_factors() + kBiasColumns)));
-  for (int64_t item = 0; item < model.n_items(); ++item) {
-    const std::span<const float> factors = model.item_factors.row(item);
-    rows.insert(rows.end(), factors.begin(), factors.end());
-    rows.insert(rows.end(), {model.item_biases[static_cast<size_t>(item)], 1.0f});
-  }
-  return rows;
-}
-
 }  // namespace
 
 std::span<const int32_t> RankedLists::Items(int64_t query) const {
@@ -142,37 +121,13 @@ void Exclusions::Add(std::span<const int32_t> list) {
   indptr.push_back(static_cast<int64_t>(items.size()));
 }
 
-void Queries::Add(std::span<const float> factors, std::span<const int32_t> items, std::span<const float> weights) {
-  factors_.insert(factors_.end(), factors.begin(), factors.end());
-  history_items_.insert(history_items_.end(), items.begin(), items.end());
-  history_weights_.insert(history_weights_.end(), weights.begin(), weights.end());
-  history_indptr_.push_back(std::ssize(history_items_));
-}
-
-void Queries::Add(const Queries& from, int64_t query) {
-  const CsrView histories = from.histories(0);
-  Add(from.Factors(query), histories.row(query), histories.row_values(query));
-}
-
-std::span<const float> Queries::Factors(int64_t query) const {
-  return factors().row(query);
-}
-
-HostMatrix<const float> Queries::factors() const {
-  return {factors_.data(), size(), size() > 0 ? std::ssize(factors_) / size() : 0};
-}
-
-CsrView Queries::histories(int64_t n_items) const {
-  return {size(), n_items, history_indptr_, history_items_, history_weights_};
-}
-
 struct Ranker::Resident {
   std::shared_ptr<const void> keep;
-  kindred::Resident<float> folding_factors;  // what users are folded in against, where they are not the catalogue's
-  std::vector<float> rating_items;
+  std::vector<Folding> folding;     // of the model, or of each part of a blend
+  std::vector<float> scored_items;  // what is ranked, where those are not the model's item factors
+  Csr stacked;
   Catalogue by_model;
   Catalogue by_popularity;
-  kindred::Resident<float> eigenvalues;
 
   std::once_flag similar_once;
   std::vector<float> normalized;
@@ -182,40 +137,36 @@ struct Ranker::Resident {
 Ranker::Ranker(Backend& backend, const ModelView& model, std::shared_ptr<const void> keep)
     : backend_(backend), model_(model), resident_(std::make_unique<Resident>()) {
   resident_->keep = keep;
-  const HostMatrix<const float> popularity = {model.popularity.data(), model.n_items(), 1};
-  resident_->by_popularity = Catalogue(backend, popularity, {}, keep);
+  const int64_t n_items = model.n_items();
+  resident_->by_popularity = Catalogue(backend, {model.popularity.data(), n_items, 1}, {}, keep);
   if (!model.has_factors()) return;
-  if (model.has_ratings()) {
-    resident_->folding_factors = kindred::Resident<float>::Import(backend, model.item_factors, keep);
-    resident_->rating_items = RatingItems(model);
-    const HostMatrix<const float> items = {resident_->rating_items.data(), model.n_items(),
-                                           model.n_factors() + kBiasColumns};
-    resident_->by_model = Catalogue(backend, items, {}, nullptr);
-  } else {
+  for (const ModelView& part : model.parts) resident_->folding.emplace_back(backend, part, keep);
+  if (model.parts.empty()) resident_->folding.emplace_back(backend, model, keep);
+  std::vector<float>& items = resident_->scored_items;
+  if (model.has_ratings())
+    items = RatingItems(model);
+  else if (!model.parts.empty())
+    items = BlendedItems(model);
+  resident_->stacked = BlendedItemItem(model);
+  const int64_t n_columns = n_items > 0 ? std::ssize(items) / n_items : 0;
+  if (items.empty())
     resident_->by_model = Catalogue(backend, model.item_factors, model.item_item, keep);
-  }
-  if (model.history_factors.n_rows > 0 && model.history_factors.data != model.item_factors.data)
-    resident_->folding_factors = kindred::Resident<float>::Import(backend, model.history_factors, keep);
-  if (model.eigenvalues.empty()) return;
-  resident_->eigenvalues =
-      kindred::Resident<float>::Import(backend, {model.eigenvalues.data(), model.n_factors(), 1}, keep);
+  else
+    resident_->by_model = Catalogue(backend, {items.data(), n_items, n_columns},
+                                    resident_->stacked.n_rows > 0 ? resident_->stacked.view() : CsrView(), nullptr);
 }
 
 Ranker::~Ranker() = default;
 
 void Ranker::AddUser(int64_t user, Queries* queries) const {
-  const std::span<const float> factors = model_.user_factors.row(user);
-  if (model_.has_ratings())
-    AddRatingQuery(model_, factors, model_.user_biases[static_cast<size_t>(user)], queries);
-  else if (model_.has_item_item())
-    queries->Add(factors, model_.history.row(user), model_.history.row_values(user));
-  else
-    queries->Add(factors);
+  if (model_.parts.empty()) return resident_->folding[0].AddUser(user, queries);
+  std::vector<Queries> parts(model_.parts.size());
+  for (size_t p = 0; p < parts.size(); ++p) resident_->folding[p].AddUser(user, &parts[p]);
+  AddBlended(model_, parts, 0, std::ssize(model_.history.row(user)), queries);
 }
 
 RankedLists Ranker::ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n) const {
-  return Ask(backend_, context, *resident_->by_model.index, queries.factors(), queries.histories(model_.n_items()),
-             excluded, n);
+  return Ask(backend_, context, *resident_->by_model.index, queries.factors(), queries.histories(0), excluded, n);
 }
 
 RankedLists Ranker::ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const {
@@ -228,7 +179,7 @@ RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, in
   for (const int32_t& item : items) excluded.Add({&item, 1});
   const auto n_queries = static_cast<int64_t>(items.size());
   if (!model_.has_factors()) return ByPopularity(context, n_queries, excluded, n);
-  if (model_.has_item_item()) {
+  if (model_.item_vectors().n_cols == 0 || model_.has_item_item() || !model_.parts.empty()) {
     std::vector<int64_t> indptr(static_cast<size_t>(n_queries + 1));
     std::iota(indptr.begin(), indptr.end(), 0);
     const std::vector<float> weights(items.size(), 1.0f);
@@ -248,57 +199,13 @@ RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, in
 }
 
 Queries Ranker::FoldIn(Context& context, const CsrView& histories) const {
+  if (model_.parts.empty()) return resident_->folding[0].FoldIn(context, histories);
+  std::vector<Queries> parts;
+  for (const Folding& folding : resident_->folding) parts.push_back(folding.FoldIn(context, histories));
   Queries queries;
-  const int64_t f = model_.n_factors();
-  if (model_.has_ratings()) {
-    const RatingUsers users = SolveRatingUsers(backend_, context,
-                                               {model_.item_factors, resident_->folding_factors.matrix(),
-                                                resident_->eigenvalues.view(), model_.item_biases, model_.rating_mean},
-                                               histories, model_.objective);
-    const HostMatrix<const float> factors = {users.factors.data(), histories.n_rows, f};
-    for (int64_t row = 0; row < histories.n_rows; ++row)
-      AddRatingQuery(model_, factors.row(row), users.biases[static_cast<size_t>(row)], &queries);
-    return queries;
-  }
-  const std::vector<float> factors = model_.is_linear() ? SumHistories(context, histories) : Solve(context, histories);
-  const HostMatrix<const float> rows = {factors.data(), histories.n_rows, f};
   for (int64_t row = 0; row < histories.n_rows; ++row)
-    if (model_.has_item_item())
-      queries.Add(rows.row(row), histories.row(row), histories.row_values(row));
-    else
-      queries.Add(rows.row(row));
+    AddBlended(model_, parts, row, std::ssize(histories.row(row)), &queries);
   return queries;
-}
-
-std::vector<float> Ranker::SumHistories(Context& context, const CsrView& histories) const {
-  const bool has_factors = model_.history_factors.n_rows > 0;
-  const bool own = has_factors && model_.history_factors.data != model_.item_factors.data;
-  const kindred::Resident<float>& factors = own ? resident_->folding_factors : resident_->by_model.factors;
-  return FoldInLinearly(backend_, context, histories, has_factors ? factors.matrix() : MatrixView<const float>(),
-                        model_.base_query);
-}
-
-std::vector<float> Ranker::Solve(Context& context, const CsrView& histories) const {
-  std::vector<float> regularization;
-  for (int64_t r = 0; r < histories.n_rows; ++r)
-    regularization.push_back(
-        model_.objective.RowRegularization(static_cast<int64_t>(histories.row(r).size()), model_.n_items()));
-  const auto observed = backend_.NewSparseRows(histories, {}, nullptr);
-  const kindred::Resident<float> resident_regularization(backend_, histories.n_rows);
-  const kindred::Resident<float> solved(backend_, histories.n_rows, model_.n_factors());
-  std::vector<float> factors(static_cast<size_t>(histories.n_rows * model_.n_factors()));
-  resident_regularization.Upload(backend_, context, regularization);
-  backend_.SolveAls(context, {observed.get(),
-                              resident_->by_model.factors.matrix(),
-                              resident_->eigenvalues.view(),
-                              model_.objective.unobserved_weight,
-                              resident_regularization.view(),
-                              solved.matrix(),
-                              {},
-                              {}});
-  solved.Download(backend_, context, std::span<float>(factors));
-  context.Wait();
-  return factors;
 }
 
 }  // namespace kindred

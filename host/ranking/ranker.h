@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/models/model.h"
+#include "host/ranking/folding.h"
 #include "kernels/backend.h"
 
 namespace kindred {
@@ -31,26 +32,6 @@ struct Exclusions {
   void Add(std::span<const int32_t> list);
 };
 
-/// For whom to rank, one query after the other.
-class Queries {
- public:
-  /// Adds a query of these factors, with the history that a model's item-item part reads: increasing items.
-  void Add(std::span<const float> factors, std::span<const int32_t> items = {}, std::span<const float> weights = {});
-  /// Adds a query of others.
-  void Add(const Queries& from, int64_t query);
-
-  int64_t size() const { return std::ssize(history_indptr_) - 1; }
-  std::span<const float> Factors(int64_t query) const;
-  HostMatrix<const float> factors() const;
-  CsrView histories(int64_t n_items) const;
-
- private:
-  std::vector<float> factors_;  // alike many a query
-  std::vector<int64_t> history_indptr_ = {0};
-  std::vector<int32_t> history_items_;
-  std::vector<float> history_weights_;
-};
-
 class Ranker {
  public:
   /// Makes the model resident. `keep` holds the memory behind the view.
@@ -61,8 +42,8 @@ class Ranker {
   Backend& backend() const { return backend_; }
 
   /// Adds the query of a user of the model: the stored factors x, with score x.y_i, and where there is an item-item
-  /// part the stored history; for a model of ratings [x, 1, mean + b_u], with score x.y_i + b_i + mean + b_u, the
-  /// rating that is expected. Needs factors.
+  /// part the stored history; of a blend the weighted queries of its parts; for a model of ratings [x, 1, mean + b_u],
+  /// with score x.y_i + b_i + mean + b_u, the rating that is expected. Needs factors.
   void AddUser(int64_t user, Queries* queries) const;
 
   /// By the model's score. Needs factors.
@@ -79,9 +60,6 @@ class Ranker {
 
  private:
   struct Resident;
-
-  std::vector<float> SumHistories(Context& context, const CsrView& histories) const;
-  std::vector<float> Solve(Context& context, const CsrView& histories) const;
 
   Backend& backend_;
   ModelView model_;

@@ -2,6 +2,7 @@
 #include <Eigen/Dense>
 #include <cmath>
 
+#include "host/models/als.h"
 #include "host/models/ease.h"
 #include "host/models/item_neighbours.h"
 #include "host/models/svd_filter.h"
@@ -191,6 +192,68 @@ TEST_P(LinearModelsTest, RanksByAnItemItemMatrixAlone) {
   const RankedLists similar = ranker.Similar(context(), items, 2);
   EXPECT_EQ(similar.items, (std::vector<int32_t>{0, 4, 4, 0}));
   EXPECT_EQ(ranker.FoldIn(context(), history.view()).histories(5).nnz(), history.view().nnz());
+}
+
+// A blend's score is the sum of its parts', weighted by the band of the history's length, of parts of every kind.
+TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
+  const int64_t n_users = 20, n_items = 33;
+  const Csr c = RandomInteractions(n_users, n_items, 4, 25);
+  const std::vector<float> popularity = ItemPopularity(c.view());
+  ModelView als;
+  als.algorithm = "als";
+  als.history = c.view();
+  als.popularity = popularity;
+  const AlsFactors factors = FitAls(backend(), c.view(), {8, als.objective, 2, 1});
+  als.user_factors = {factors.user_factors.data(), n_users, 8};
+  als.item_factors = {factors.item_factors.data(), n_items, 8};
+  als.eigenvalues = factors.eigenvalues;
+  std::vector<ModelView> parts = {als, als, als};
+  const LinearModel cosine =
+      MakeItemItemModel(FitItemNeighbours(backend(), c.view(), CosineOptions(9)), popularity, n_users);
+  const LinearModel walks =
+      MakeItemItemModel(FitItemNeighbours(backend(), c.view(), Rp3BetaOptions(12, 1, 0.3)), popularity, n_users);
+  parts[0].algorithm = parts[2].algorithm = "item-cosine";
+  parts[0].eigenvalues = parts[2].eigenvalues = {};
+  cosine.SetIn(&parts[0]);
+  walks.SetIn(&parts[2]);
+
+  ModelView blend = als;
+  blend.algorithm = "blend";
+  blend.user_factors = blend.item_factors = {};
+  blend.eigenvalues = {};
+  blend.parts = parts;
+  const std::vector<int32_t> lengths = {0, 6};
+  const std::vector<float> weights = {0.5f, 2, 0, 1, 0.25f, 3};
+  blend.band_lengths = lengths;
+  blend.band_weights = {weights.data(), 2, 3};
+
+  Queries stored;
+  const Ranker ranker(backend(), blend, nullptr);
+  for (int64_t u = 0; u < n_users; ++u) ranker.AddUser(u, &stored);
+  std::vector<double> expected(static_cast<size_t>(n_users * n_items), 0);
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const Ranker part(backend(), parts[p], nullptr);
+    Queries queries;
+    for (int64_t u = 0; u < n_users; ++u) part.AddUser(u, &queries);
+    const RankedLists lists = part.ByModel(context(), queries, {}, n_items);
+    for (int64_t u = 0; u < n_users; ++u)
+      for (size_t place = 0; place < lists.Items(u).size(); ++place)
+        expected[static_cast<size_t>(u * n_items + lists.Items(u)[place])] +=
+            static_cast<double>(blend.WeightsFor(std::ssize(c.view().row(u)))[p]) * lists.Scores(u)[place];
+  }
+  for (const Queries& queries : {stored, ranker.FoldIn(context(), c.view())}) {
+    const RankedLists lists = ranker.ByModel(context(), queries, {}, n_items);
+    for (int64_t u = 0; u < n_users; ++u) {
+      ASSERT_EQ(std::ssize(lists.Items(u)), n_items);
+      for (size_t place = 0; place < lists.Items(u).size(); ++place)
+        ASSERT_NEAR(lists.Scores(u)[place], expected[static_cast<size_t>(u * n_items + lists.Items(u)[place])], 2e-5)
+            << "user " << u << " place " << place;
+    }
+  }
+  const std::vector<int32_t> items = {0, 5};
+  const RankedLists similar = ranker.Similar(context(), items, 4);
+  EXPECT_EQ(std::ranges::count(similar.Items(0), 0), 0);
+  EXPECT_EQ(std::ssize(similar.Items(1)), 4);
 }
 
 KINDRED_ON_ALL_BACKENDS(LinearModelsTest);

@@ -1,0 +1,138 @@
+// Every algorithm of train by its command, on the same small data: trained, evaluated, read back, searched.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "host/data/random.h"
+#include "host/models/model.h"
+#include "tests/support/captured_run.h"
+#include "tests/support/dataset_writer.h"
+#include "tests/support/temporary_folder.h"
+#include "training/commands.h"
+
+namespace kindred {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class AlgorithmsTest : public testing::Test {
+ protected:
+  AlgorithmsTest() {
+    DatasetWriter writer;  // users with a taste for one of ten groups of items, and now and then anything
+    for (int user = 0; user < 200; ++user)
+      for (int e = 0; e < 14; ++e) {
+        const uint64_t bits = RandomBits(23, static_cast<uint64_t>(user * 100 + e));
+        const auto item = static_cast<int>(bits % 5 == 0 ? (bits >> 16) % 120 : user % 10 * 12 + (bits >> 16) % 12);
+        writer.Add({"u" + std::to_string(user), "i" + std::to_string(item), {}, 1.0f, 1000 + e});
+      }
+    writer.Write(folder_.path() / "data", true, false, json::object(), false);
+  }
+
+  std::string Path(const std::string& name) const { return (folder_.path() / name).string(); }
+
+  std::string Write(const std::string& name, const std::string& text) const {
+    std::ofstream(Path(name)) << text;
+    return Path(name);
+  }
+
+  int Train(std::vector<std::string> flags) {
+    CommandLine program;
+    AddTrainCommand(program);
+    AddTuneCommand(program);
+    std::vector<std::string> words = {"train", Path("data"), "--store", Path("store"), "--backend", "cpu"};
+    if (flags[0] == "tune") {
+      words = {"tune", Path("data"), "--backend", "cpu"};
+      flags.erase(flags.begin());
+    }
+    words.insert(words.end(), flags.begin(), flags.end());
+    return RunCaptured(program, words, &out_, &err_);
+  }
+
+  json Trained(const std::string& algorithm, std::vector<std::string> flags = {}) {
+    flags.insert(flags.begin(), {"--model", "m", "--algorithm", algorithm, "--split", "random", "--json"});
+    EXPECT_EQ(Train(flags), 0) << err_;
+    return json::parse(out_);
+  }
+
+  TemporaryFolder folder_;
+  std::string out_, err_;
+};
+
+TEST_F(AlgorithmsTest, EachBeatsPopularityAndIsReadBack) {
+  for (const char* algorithm : {"svd-filter", "item-cosine", "rp3beta", "ease"}) {
+    SCOPED_TRACE(algorithm);
+    const json report = Trained(algorithm);
+    EXPECT_GT(report["metrics"]["ndcg_at_20"].get<double>(),
+              1.5 * report["metrics"]["popularity_ndcg_at_20"].get<double>());
+    EXPECT_GT(report[algorithm]["n_item_item_entries"].get<int64_t>(), 0);
+    EXPECT_EQ(report[algorithm].contains("n_columns"), algorithm == std::string("svd-filter"));
+    const auto model = Model::Open(ModelStore(Path("store")), "m");
+    EXPECT_EQ(model->view().algorithm, algorithm);
+    EXPECT_EQ(model->view().item_item.nnz(), report[algorithm]["n_item_item_entries"]);
+  }
+}
+
+TEST_F(AlgorithmsTest, SettingsOfAnotherAlgorithmAreRefused) {
+  for (const auto& [flag, value, of] : {std::tuple("--beta", "0.5", "rp3beta"),
+                                        {"--low-pass-weight", "1", "svd-filter"},
+                                        {"--max-items", "10", "ease"},
+                                        {"--n-neighbours", "10", "svd-filter or item-cosine or rp3beta or ease"},
+                                        {"--component", "a.toml", "blend"}}) {
+    EXPECT_EQ(Train({"--model", "m", "--algorithm", "als", flag, value}), 2);
+    EXPECT_THAT(err_, HasSubstr(std::string(flag) + " is for --algorithm " + of + ", and this is als"));
+  }
+  EXPECT_EQ(Train({"--model", "m", "--algorithm", "item-cosine", "--n-neighbours", "0"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--n-neighbours 0: expected 1 or more"));
+  EXPECT_EQ(Train({"--model", "m", "--algorithm", "ease", "--max-items", "100"}), 1);
+  EXPECT_THAT(err_, HasSubstr("ease: a catalogue of 120 items takes 0.0 GB"));
+}
+
+TEST_F(AlgorithmsTest, ABlendIsAtLeastAsGoodAsItsParts) {
+  const std::string filter = Write("filter.toml", "algorithm = 'svd-filter'\nn-factors = 8\n");
+  const std::string cosine = Write("cosine.toml", "algorithm = 'item-cosine'\nn-neighbours = 30\n");
+  const std::string als = Write("als.toml", "algorithm = 'als'\nn-factors = 8\nepochs = 3\n");
+  const json blend = Trained("blend", {"--component", filter, "--component", cosine, "--component", als});
+  EXPECT_EQ(blend["blend"]["parts"], json({"svd-filter", "item-cosine", "als"}));
+  EXPECT_GT(blend["metrics"]["ndcg_at_20"].get<double>(),
+            1.5 * blend["metrics"]["popularity_ndcg_at_20"].get<double>());
+  EXPECT_FALSE(blend["blend"]["bands"].empty());
+  for (const json& part : blend["blend"]["part_ndcg"]) EXPECT_GE(blend["blend"]["ndcg"], part);
+  const auto model = Model::Open(ModelStore(Path("store")), "m");
+  ASSERT_EQ(model->view().parts.size(), 3u);
+  EXPECT_EQ(model->view().parts[2].n_factors(), 8);
+  const json again = Trained("blend", {"--component", filter, "--component", cosine, "--component", als});
+  EXPECT_EQ(again["metrics"], blend["metrics"]);
+}
+
+TEST_F(AlgorithmsTest, ComponentsThatDoNotDoAreRefused) {
+  const std::string cosine = Write("cosine.toml", "algorithm = 'item-cosine'\n");
+  const auto refused = [&](const std::string& text, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"--model", "m", "--algorithm", "blend"});
+    EXPECT_EQ(Train(flags), 2);
+    EXPECT_THAT(err_, HasSubstr(text));
+  };
+  refused("0 --component; expected two or more", {});
+  refused("1 --component; expected two or more", {"--component", cosine});
+  refused("popularity cannot be a part",
+          {"--component", cosine, "--component", Write("p.toml", "algorithm = 'popularity'\n")});
+  refused("als of explicit feedback cannot be a part",
+          {"--component", cosine, "--component", Write("e.toml", "feedback = 'explicit'\n")});
+  refused("wrong.toml: unknown key 'n-factor'",
+          {"--component", cosine, "--component", Write("wrong.toml", "n-factor = 8\n")});
+  refused("bad.toml", {"--component", cosine, "--component", Write("bad.toml", "algorithm = 'nothing'\n")});
+  refused("absent.toml", {"--component", cosine, "--component", Path("absent.toml")});
+}
+
+TEST_F(AlgorithmsTest, EachIsSearchedAndTrainedByWhatWasFound) {
+  for (const char* algorithm : {"svd-filter", "item-cosine", "rp3beta", "ease"}) {
+    SCOPED_TRACE(algorithm);
+    EXPECT_EQ(Train({"tune", "--algorithm", algorithm, "--trials", "4", "--out", Path(algorithm)}), 0) << err_;
+    EXPECT_EQ(Train({"--model", "tuned", "--config", Path(algorithm), "--split", "random"}), 0) << err_;
+    EXPECT_EQ(Model::Open(ModelStore(Path("store")), "tuned")->view().algorithm, algorithm);
+  }
+}
+
+}  // namespace
+}  // namespace kindred
