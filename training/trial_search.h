@@ -3,9 +3,9 @@
 // The first trial is what train does by default, the next ones spread evenly over the space: a Halton sequence (Halton
 // 1960), shifted by chance (Cranley and Patterson 1976). Then the point where the best trial is expected to be improved
 // most (Jones, Schonlau and Welch 1998) under a Gaussian process over the trials so far (Matern 5/2 with a length for
-// each parameter, averaged over lengths by their likelihood: Snoek, Larochelle and Adams 2012). It sees ranks, as normal
-// quantiles, instead of values (Salinas, Shen and Perrone 2020): failed trials are just the last ones, and a few that are
-// hopeless do not hide how the good ones differ.
+// each parameter, averaged over lengths by their likelihood: Snoek, Larochelle and Adams 2012). It sees ranks, as
+// normal quantiles, instead of values (Salinas, Shen and Perrone 2020): failed trials are just the last ones, and a few
+// that are hopeless do not hide how the good ones differ.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,7 @@
 namespace kindred {
 
 inline constexpr int64_t kEpochStep = 2, kPatience = 2, kLeastForMedian = 3;
-inline constexpr double kLeastGain = 0.002;    // of the metric
+inline constexpr double kLeastGain = 0.002;  // of the metric
 inline constexpr int64_t kLeastSliceUsers = 10;
 
 /// A flag of train that the trials were made with, for the file that is written.
