@@ -96,7 +96,7 @@ std::vector<SearchSpace> AllSpaces() {
   return {
       {"als",
        {Factors({32, 64, 96, 128, 192, 256}),
-        OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 5e-4, 0.2),
+        OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 2e-4, 1),
         OfObjective<&AlsObjective::regularization_exponent>("regularization-exponent", Scale::kLinear, 0.5, 1),
         OfObjective<&AlsObjective::unobserved_weight>("unobserved-weight", Scale::kLog, 3e-3, 1)}},
       {"svd",
@@ -293,7 +293,7 @@ SearchSpace SpaceOf(const std::string& algorithm, std::span<const std::string> s
                   fmt::format("--set fixes every parameter of {}: there is nothing to search", algorithm));
     return std::move(space);
   }
-  throw Error(ErrorCode::kUsage, fmt::format("--algorithm '{}' has no parameters to search; expected {}",
+  throw Error(ErrorCode::kUsage, fmt::format("algorithm '{}' has no parameters to search; expected {}",
                                              Printable(algorithm), fmt::join(TunableAlgorithms(), " or ")));
 }
 

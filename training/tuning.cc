@@ -298,7 +298,7 @@ class Tuning {
       trial.epochs = epoch;
       best.model = std::move(now);
     }
-    if (!(value < best.gained * (1 + kLeastGain))) {
+    if (!(value <= best.gained * (1 + kLeastGain))) {
       best.gained = value;
       best.gained_at = epoch;
     }
@@ -316,7 +316,8 @@ class Tuning {
   double MedianBy(int64_t epoch) const {
     std::vector<double> values;
     for (const Trial& trial : trials())
-      if (trial.state == TrialState::kComplete) values.push_back(BestBy(trial, epoch));
+      if (const double best = BestBy(trial, epoch); trial.state == TrialState::kComplete && !std::isnan(best))
+        values.push_back(best);
     if (std::ssize(values) < kLeastForMedian) return NAN;
     const auto middle = values.begin() + (std::ssize(values) - 1) / 2;
     std::nth_element(values.begin(), middle, values.end());
