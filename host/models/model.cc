@@ -98,6 +98,8 @@ class ShapeCheck {
       Expect(std::isfinite(weight) && weight >= 0, "a weight of the objective is {}", weight);
     Expect(std::isfinite(objective.regularization_exponent), "the regularization exponent is {}",
            objective.regularization_exponent);
+    const double noise = model_.noise_variance.value_or(0);
+    Expect(std::isfinite(noise) && noise >= 0, "the noise variance is {}", noise);
   }
 
   void Biases() const {
@@ -175,6 +177,7 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
     if (model->algorithm != kAls) return;
     model->objective = ParseObjective(manifest.at("objective"), where);
     if (model->has_ratings()) model->rating_mean = manifest.at("rating_mean").get<float>();
+    if (manifest.contains("noise_variance")) model->noise_variance = manifest.at("noise_variance").get<double>();
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{}: the manifest does not describe a model: {}", where, error.what()));
@@ -300,6 +303,7 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   if (model.algorithm == kAls) {
     writer.AddArray<float>("eigenvalues", model.eigenvalues);
     manifest["objective"] = ObjectiveJson(model.objective);
+    if (model.noise_variance) manifest["noise_variance"] = *model.noise_variance;
   }
   if (model.has_ratings()) {
     writer.AddArray<float>("user_biases", model.user_biases);

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,7 +73,8 @@ struct ModelView {
   std::span<const float> user_biases;      // n_users where the objective has ratings, else empty
   std::span<const float> item_biases;      // n_items, likewise
   float rating_mean = 0;
-  CalibrationView calibration;  // of scores by factors; may be empty
+  CalibrationView calibration;           // of scores by factors; may be empty
+  std::optional<double> noise_variance;  // of implicit "als", where it was measured (host/ranking/uncertainty.h)
 
   int64_t n_users() const { return history.n_rows; }
   int64_t n_items() const { return history.n_cols; }
