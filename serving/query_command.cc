@@ -169,13 +169,15 @@ int QuerySimilarItems(const QueryOptions& options) {
 }
 
 std::string EventsText(const v1::Contribution& by) {
+  constexpr int kShown = 3;
   std::string text;
-  for (const v1::PastEvent& event : by.events()) {
+  for (int e = 0; e < std::min(kShown, by.events_size()); ++e) {
+    const v1::PastEvent& event = by.events(e);
     const std::string time = event.has_time() ? google::protobuf::util::TimeUtil::ToString(event.time()) : "";
     const std::string type = event.event().empty() ? "event" : Printable(event.event());
     text += fmt::format("{}{}{}{}", text.empty() ? "  " : ", ", type, time.empty() ? "" : " ", time);
   }
-  if (by.n_events() > by.events_size()) text += fmt::format(", and {} before", by.n_events() - by.events_size());
+  if (by.n_events() > kShown) text += fmt::format(", {} before", by.n_events() - kShown);
   return text;
 }
 

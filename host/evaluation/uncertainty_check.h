@@ -53,7 +53,7 @@ struct UncertaintyCheck {
 
 /// At most about so many users are looked at, drawn by chance; with fewer than kLeastUsers in either half there is no
 /// check.
-inline constexpr int64_t kMostCheckedUsers = 8192, kLeastCheckedUsers = 20;
+inline constexpr int64_t kMostCheckedUsers = 2048, kLeastCheckedUsers = 20;
 
 /// `held_out` is n_users x n_items of the model. Deterministic, whatever the threads of `pool`, which may be null;
 /// `before_block` is called now and then, and what it throws ends the check. Throws as Ranker and ScoreVariances do.
