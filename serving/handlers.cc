@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "host/text/text.h"
+#include "serving/explain.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -19,11 +20,23 @@ using google::protobuf::Reflection;
 /// Statuses travel in headers, and those are limited.
 constexpr size_t kMaxMessage = 2000;
 
+/// What a Timestamp holds: the years 1 to 9999.
+constexpr int64_t kFirstTime = -62'135'596'800, kLastTime = 253'402'300'799;
+
 const char* const kServedFields[] = {
-    "kindred.v1.RecommendRequest.user_id",    "kindred.v1.RecommendRequest.history",
-    "kindred.v1.RecommendRequest.n",          "kindred.v1.HistoryItem.item_id",
-    "kindred.v1.HistoryItem.value",           "kindred.v1.BatchRecommendRequest.requests",
-    "kindred.v1.SimilarItemsRequest.item_id", "kindred.v1.SimilarItemsRequest.n",
+    "kindred.v1.RecommendRequest.user_id",
+    "kindred.v1.RecommendRequest.history",
+    "kindred.v1.RecommendRequest.n",
+    "kindred.v1.HistoryItem.item_id",
+    "kindred.v1.HistoryItem.value",
+    "kindred.v1.BatchRecommendRequest.requests",
+    "kindred.v1.SimilarItemsRequest.item_id",
+    "kindred.v1.SimilarItemsRequest.n",
+    "kindred.v1.ExplainRequest.user_id",
+    "kindred.v1.ExplainRequest.history",
+    "kindred.v1.ExplainRequest.item_ids",
+    "kindred.v1.ExplainRequest.n",
+    "kindred.v1.ExplainRequest.max_contributions",
 };
 
 bool IsServed(const FieldDescriptor* field) {
@@ -71,16 +84,9 @@ v1::ServedBy ToProto(ServedBy served_by) {
   return v1::SERVED_BY_UNSPECIFIED;
 }
 
-/// What RecommendReply and SimilarItemsReply have in common.
-template <class Reply>
-void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
-  reply->mutable_items()->Reserve(static_cast<int>(from.items.size()));
-  for (const ScoredItem& item : from.items) {
-    v1::ScoredItem* to = reply->add_items();
-    to->set_item_id(item.item_id.data(), item.item_id.size());
-    to->set_score(item.score);
-    if (item.probability) to->set_probability(*item.probability);
-  }
+/// What all replies have in common.
+template <class Answer, class Reply>
+void FillHow(const ServedModel& model, const Answer& from, Reply* reply) {
   reply->mutable_model()->set_name(model.name);
   reply->mutable_model()->set_version(model.version);
   reply->set_served_by(ToProto(from.served_by));
@@ -91,18 +97,83 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
   reply->mutable_shortfall()->set_reason(from.shortfall->reason);
 }
 
+/// What RecommendReply and SimilarItemsReply have in common.
+template <class Reply>
+void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
+  reply->mutable_items()->Reserve(static_cast<int>(from.items.size()));
+  for (const ScoredItem& item : from.items) {
+    v1::ScoredItem* to = reply->add_items();
+    to->set_item_id(item.item_id.data(), item.item_id.size());
+    to->set_score(item.score);
+    if (item.probability) to->set_probability(*item.probability);
+  }
+  FillHow(model, from, reply);
+}
+
 void FillRecommend(const ServedModel& model, const Recommendation& from, v1::RecommendReply* reply) {
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
 }
 
-RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query;
-  query.user_id = request.user_id();
-  query.history.reserve(static_cast<size_t>(std::min(request.history_size(), kMaxHistory + 1)));
+void Fill(const IdMap& items, const Contribution& from, const StoredEvents& events, v1::Contribution* to) {
+  to->set_item_id(std::string(items.Id(from.item)));
+  to->set_amount(from.amount);
+  to->set_share(from.share);
+  if (from.position_without > 0) to->set_position_without(from.position_without);
+  to->set_n_events(events.n);
+  for (const PastEvent& event : events.last) {
+    v1::PastEvent* shown = to->add_events();
+    shown->set_event(std::string(event.type));
+    if (event.time && *event.time >= kFirstTime && *event.time <= kLastTime)
+      shown->mutable_time()->set_seconds(*event.time);
+  }
+}
+
+void Fill(const IdMap& items, const ExplainedItem& from, v1::ItemExplanation* to) {
+  const ItemExplanation& explanation = from.explanation;
+  to->set_item_id(std::string(items.Id(explanation.item)));
+  to->set_score(explanation.score);
+  to->set_position(explanation.position);
+  to->set_base(explanation.base);
+  for (size_t c = 0; c < explanation.contributions.size(); ++c)
+    Fill(items, explanation.contributions[c], from.events[c], to->add_contributions());
+  to->set_n_others(explanation.n_others);
+  to->set_others(explanation.others);
+  if (explanation.variance) to->set_variance(*explanation.variance);
+  if (!explanation.ratings) return;
+  to->mutable_rating_parts()->set_mean(explanation.ratings->mean);
+  to->mutable_rating_parts()->set_item_bias(explanation.ratings->item_bias);
+  to->mutable_rating_parts()->set_user_bias(explanation.ratings->user_bias);
+}
+
+void FillExplain(const ServedModel& model, const Explanation& from, v1::ExplainReply* reply) {
+  for (const ExplainedItem& item : from.items) Fill(model.ranker->model().items, item, reply->add_items());
+  FillHow(model, from, reply);
+  for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
+}
+
+template <class Request>
+std::vector<HistoryEntry> ToHistory(const Request& request) {
+  std::vector<HistoryEntry> history;
+  history.reserve(static_cast<size_t>(std::min(request.history_size(), kMaxHistory + 1)));
   for (const v1::HistoryItem& item : request.history())
-    query.history.push_back({item.item_id(), item.has_value() ? std::optional(item.value()) : std::nullopt});
+    history.push_back({item.item_id(), item.has_value() ? std::optional(item.value()) : std::nullopt});
+  return history;
+}
+
+RecommendQuery ToQuery(const v1::RecommendRequest& request) {
+  RecommendQuery query = {request.user_id(), ToHistory(request), {}};
   if (request.has_n()) query.n = request.n();
+  return query;
+}
+
+ExplainQuery ToQuery(const v1::ExplainRequest& request) {
+  ExplainQuery query;
+  query.user_id = request.user_id();
+  query.history = ToHistory(request);
+  query.item_ids.assign(request.item_ids().begin(), request.item_ids().end());
+  if (request.has_n()) query.n = request.n();
+  if (request.has_max_contributions()) query.max_contributions = request.max_contributions();
   return query;
 }
 
@@ -210,6 +281,15 @@ grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, 
       return SimilarItems(own, ranker, request.item_id(), n);
     };
     Fill(*model, model->ranker->Ask(context, similar), reply);
+  });
+}
+
+grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const v1::ExplainRequest& request,
+                           v1::ExplainReply* reply) {
+  return Guarded(model, request, [&] {
+    const ExplainQuery query = ToQuery(request);
+    const auto explain = [&](Context& own, const Ranker& ranker) { return ExplainItems(own, ranker, query); };
+    FillExplain(*model, model->ranker->Ask(context, explain), reply);
   });
 }
 

@@ -16,6 +16,8 @@ grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model
                                   const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply);
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
                                 v1::SimilarItemsReply* reply);
+grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const v1::ExplainRequest& request,
+                           v1::ExplainReply* reply);
 
 /// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.
 /// A field added to the proto is refused until it is listed in handlers.cc.

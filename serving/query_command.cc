@@ -1,17 +1,21 @@
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 #include <google/protobuf/wrappers.pb.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <future>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/commands.h"
+#include "serving/explain.h"
 #include "serving/json.h"
 
 namespace kindred {
@@ -28,7 +32,9 @@ struct QueryOptions {
   std::vector<std::string> history;
   std::vector<float> history_values;
   std::string item;
-  int32_t n = 10;
+  std::vector<std::string> items;
+  std::optional<int32_t> n;
+  int32_t n_contributions = kDefaultContributions;
 };
 
 const char* const kStatusNames[] = {
@@ -71,6 +77,14 @@ Reply Call(const QueryOptions& options,
 }
 
 template <class Reply>
+void PrintFoot(const Reply& reply) {
+  if (!reply.why().empty()) fmt::print("  because: {}\n", Printable(reply.why(), kMaxLine));
+  if (reply.has_shortfall())
+    fmt::print("  {} of {} items: {}\n", reply.shortfall().returned(), reply.shortfall().requested(),
+               Printable(reply.shortfall().reason(), kMaxLine));
+}
+
+template <class Reply>
 void PrintTable(const Reply& reply) {
   size_t width = 4;
   for (const v1::ScoredItem& item : reply.items()) width = std::max(width, Printable(item.item_id()).size());
@@ -83,10 +97,7 @@ void PrintTable(const Reply& reply) {
     if (calibrated) fmt::print("  {:>11.4f}", item.probability());
     fmt::print("\n");
   }
-  if (!reply.why().empty()) fmt::print("  because: {}\n", Printable(reply.why(), kMaxLine));
-  if (reply.has_shortfall())
-    fmt::print("  {} of {} items: {}\n", reply.shortfall().returned(), reply.shortfall().requested(),
-               Printable(reply.shortfall().reason(), kMaxLine));
+  PrintFoot(reply);
 }
 
 template <class Reply>
@@ -101,15 +112,20 @@ void PrintRecommendation(const std::string& user, const v1::RecommendReply& repl
   for (const std::string& id : reply.unknown_history_items()) fmt::print("  not in the model: {}\n", Printable(id));
 }
 
-v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& user) {
-  v1::RecommendRequest request;
-  request.set_user_id(user);
-  request.set_n(options.n);
+template <class Request>
+void AddHistory(const QueryOptions& options, Request& request) {
   for (size_t i = 0; i < options.history.size(); ++i) {
     v1::HistoryItem* entry = request.add_history();
     entry->set_item_id(options.history[i]);
     if (!options.history_values.empty()) entry->set_value(options.history_values[i]);
   }
+}
+
+v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& user) {
+  v1::RecommendRequest request;
+  request.set_user_id(user);
+  request.set_n(options.n.value_or(kDefaultN));
+  AddHistory(options, request);
   return request;
 }
 
@@ -141,7 +157,7 @@ int QueryBatchRecommend(const QueryOptions& options) {
 int QuerySimilarItems(const QueryOptions& options) {
   v1::SimilarItemsRequest request;
   request.set_item_id(options.item);
-  request.set_n(options.n);
+  request.set_n(options.n.value_or(kDefaultN));
   const auto reply = Call(options, &v1::Recommender::Stub::SimilarItems, request);
   if (options.json) {
     PrintJson(ToJson(reply));
@@ -149,6 +165,55 @@ int QuerySimilarItems(const QueryOptions& options) {
   }
   PrintHead("item " + Printable(options.item), reply);
   PrintTable(reply);
+  return 0;
+}
+
+std::string EventsText(const v1::Contribution& by) {
+  constexpr int kShown = 3;
+  std::string text;
+  for (int e = 0; e < std::min(kShown, by.events_size()); ++e) {
+    const v1::PastEvent& event = by.events(e);
+    const std::string time = event.has_time() ? google::protobuf::util::TimeUtil::ToString(event.time()) : "";
+    const std::string type = event.event().empty() ? "event" : Printable(event.event());
+    text += fmt::format("{}{}{}{}", text.empty() ? "  " : ", ", type, time.empty() ? "" : " ", time);
+  }
+  if (by.n_events() > kShown) text += fmt::format(", {} before", by.n_events() - kShown);
+  return text;
+}
+
+void PrintExplanation(const v1::ItemExplanation& item) {
+  fmt::print("  {}: score {:.6g}, position {}{}\n", Printable(item.item_id()), item.score(), item.position(),
+             item.has_variance() ? fmt::format(", standard deviation {:.3g}", std::sqrt(item.variance())) : "");
+  if (item.has_rating_parts())
+    fmt::print("    {:>+12.4g}         mean {:.4g} and the item's bias {:+.4g}\n", item.base(),
+               item.rating_parts().mean(), item.rating_parts().item_bias());
+  else if (item.base() != 0)
+    fmt::print("    {:>+12.4g}         whoever asks\n", item.base());
+  size_t width = 0;
+  for (const v1::Contribution& by : item.contributions()) width = std::max(width, Printable(by.item_id()).size());
+  for (const v1::Contribution& by : item.contributions())
+    fmt::print("    {:>+12.4g}  {:>4.0f} %  {:<{}}  position {} without{}\n", by.amount(), 100 * by.share(),
+               Printable(by.item_id()), width,
+               by.has_position_without() ? std::to_string(by.position_without()) : "none", EventsText(by));
+  if (item.n_others() > 0) fmt::print("    {:>+12.4g}         {} others\n", item.others(), item.n_others());
+}
+
+int QueryExplain(const QueryOptions& options) {
+  v1::ExplainRequest request;
+  request.set_user_id(options.user);
+  AddHistory(options, request);
+  for (const std::string& item : options.items) request.add_item_ids(item);
+  if (options.n) request.set_n(*options.n);
+  request.set_max_contributions(options.n_contributions);
+  const auto reply = Call(options, &v1::Recommender::Stub::Explain, request);
+  if (options.json) {
+    PrintJson(ToJson(reply));
+    return 0;
+  }
+  PrintHead(options.user.empty() ? "no user" : "user " + Printable(options.user), reply);
+  for (const v1::ItemExplanation& item : reply.items()) PrintExplanation(item);
+  PrintFoot(reply);
+  for (const std::string& id : reply.unknown_history_items()) fmt::print("  not in the model: {}\n", Printable(id));
   return 0;
 }
 
@@ -210,6 +275,7 @@ void Check(const QueryOptions& options) {
   for (const std::string& user : options.users) expect_utf8("--user", user);
   for (const std::string& item : options.history) expect_utf8("--history", item);
   expect_utf8("--item", options.item);
+  for (const std::string& item : options.items) expect_utf8("--item", item);
   if (!options.history_values.empty() && options.history_values.size() != options.history.size())
     throw Error(ErrorCode::kUsage, fmt::format("--history-value is there {} times and --history {} times; expected as "
                                                "many, or no values",
@@ -235,21 +301,31 @@ void AddQueryCommand(CommandLine& program) {
   CLI::App* query = program.Add("query", "Ask a running server.", nullptr);
 
   CLI::App* recommend = AddQuery(program, query, "recommend", "Items for a user.", options, &QueryRecommend);
-  recommend->add_option("--user", options->user, "the user's id; none: popular items, or by --history alone");
-  recommend->add_option("--history", options->history, "an item the user had to do with; repeat for more");
-  recommend->add_option(
-      "--history-value", options->history_values,
-      "what each --history counts, in their order: a confidence, or of a model of ratings the rating");
-  recommend->add_option("--n", options->n, "how many items");
+  const auto add_history = [&options](CLI::App* app) {
+    app->add_option("--user", options->user, "the user's id; none: popular items, or by --history alone");
+    app->add_option("--history", options->history, "an item the user had to do with; repeat for more");
+    app->add_option("--history-value", options->history_values,
+                    "what each --history counts, in their order: a confidence, or of a model of ratings the rating");
+  };
+  add_history(recommend);
+  recommend->add_option("--n", options->n, "how many items; default: 10");
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
                              &QueryBatchRecommend);
   batch->add_option("--user", options->users, "a user's id; repeat for more")->required();
-  batch->add_option("--n", options->n, "how many items for each");
+  batch->add_option("--n", options->n, "how many items for each; default: 10");
 
   CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
   similar->add_option("--item", options->item, "the item's id")->required();
-  similar->add_option("--n", options->n, "how many items");
+  similar->add_option("--n", options->n, "how many items; default: 10");
+
+  CLI::App* explain =
+      AddQuery(program, query, "explain", "Why items are recommended: what each item of the history adds to a score.",
+               options, &QueryExplain);
+  add_history(explain);
+  explain->add_option("--item", options->items, "the id of an item to explain; repeat for more; none: the best");
+  explain->add_option("--n", options->n, "how many of the best items; default: 3");
+  explain->add_option("--contributions", options->n_contributions, "how many items of the history to list for each");
 
   AddQuery(program, query, "server-info", "What the server is and what it serves.", options, &QueryServerInfo);
   AddQuery(program, query, "health", "Whether the server answers calls; exit status 0 if it does.", options,

@@ -128,6 +128,11 @@ grpc::ServerUnaryReactor* RecommenderService::SimilarItems(grpc::CallbackServerC
   return Dispatch(context, request, reply, &HandleSimilarItems);
 }
 
+grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContext* context,
+                                                      const v1::ExplainRequest* request, v1::ExplainReply* reply) {
+  return Dispatch(context, request, reply, &HandleExplain);
+}
+
 grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext*,
                                                             const v1::GetServerInfoRequest* request,
                                                             v1::ServerInfo* reply) {

@@ -30,6 +30,8 @@ class RecommenderService final : public v1::Recommender::CallbackService {
                                            v1::BatchRecommendReply* reply) override;
   grpc::ServerUnaryReactor* SimilarItems(grpc::CallbackServerContext* context, const v1::SimilarItemsRequest* request,
                                          v1::SimilarItemsReply* reply) override;
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
+                                    v1::ExplainReply* reply) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* reply) override;
 

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "host/evaluation/uncertainty_check.h"
 #include "host/ranking/ranker.h"
 #include "host/store/files.h"
 #include "kernels/error.h"
@@ -14,14 +15,18 @@ Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const s
                         const Holdout& holdout, const KnownAttributes& known, const EvaluatingOptions& options) {
   const bool by_attributes = !model.has_factors() && known.items != nullptr;
   const Csr features = by_attributes ? ItemFeatures(*known.items, known.item_rows) : Csr();
+  UncertaintyCheck uncertainty;
   const Evaluation evaluation = backend.Run("evaluating", [&](Backend& on) {
-    return Evaluate(Ranker(on, model, keep), holdout, options.k, {options.pool, features.view(), options.before_block});
+    const Ranker ranker(on, model, keep);
+    uncertainty = CheckUncertainty(ranker, holdout.relevant.view(), options.pool, options.before_block);
+    return Evaluate(ranker, holdout, options.k, {options.pool, features.view(), options.before_block});
   });
   EvaluationDetails details = MeasureDetails(evaluation, model, holdout.relevant.view(), known);
   if (!options.metrics_out.empty())
     WriteMetricsFiles(options.metrics_out, model, evaluation, details, options.overwrite);
-  return {MetricsJson(evaluation), HoldoutJson(evaluation), DetailsJson(evaluation, details),
-          std::move(details.calibration)};
+  nlohmann::json shown = DetailsJson(evaluation, details);
+  shown["uncertainty"] = UncertaintyJson(uncertainty);
+  return {MetricsJson(evaluation), HoldoutJson(evaluation), std::move(shown), std::move(details.calibration)};
 }
 
 void CheckOutside(const std::vector<std::string>& places, const std::vector<std::filesystem::path>& folders) {

@@ -26,7 +26,7 @@ struct EvaluatingOptions {
 struct Evaluated {
   nlohmann::json metrics;  // MetricsJson
   nlohmann::json holdout;  // HoldoutJson
-  nlohmann::json details;  // DetailsJson
+  nlohmann::json details;  // DetailsJson, and UncertaintyJson as "uncertainty"
   Calibration calibration;
 };
 

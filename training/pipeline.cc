@@ -43,6 +43,12 @@ bool Refits(const TrainOptions& options) {
   return options.test_paths.empty() && options.refit;
 }
 
+/// As the evaluation measured it, if it did.
+std::optional<double> NoiseVariance(const json& report) {
+  const json found = report.value("/evaluation/uncertainty/noise_variance"_json_pointer, json());
+  return found.is_number() ? std::optional(found.get<double>()) : std::nullopt;
+}
+
 /// The metrics an evaluation will have, without their values.
 json KnownMetrics(const TrainOptions& options) {
   Evaluation evaluation;
@@ -293,6 +299,7 @@ class Training {
     view.events = keep.empty() ? dataset_->events() : kept.view();
     view.events.values = {};
     view.calibration = calibration_.view();
+    view.noise_variance = NoiseVariance(report);
     report["weighting"] = WeightingJson(weighting_);
     if (weighting_.decays()) report["weighting"]["reference_time"] = *LastTime(view.events);
     report["peak_memory_bytes"] = PeakMemory();

@@ -140,6 +140,8 @@ class ShapeCheck {
       Expect(std::isfinite(weight) && weight >= 0, "a weight of the objective is {}", weight);
     Expect(std::isfinite(objective.regularization_exponent), "the regularization exponent is {}",
            objective.regularization_exponent);
+    const double noise = model_.noise_variance.value_or(0);
+    Expect(std::isfinite(noise) && noise >= 0, "the noise variance is {}", noise);
   }
 
   void Biases() const {
@@ -237,6 +239,7 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
     }
     ReadScorer(manifest, where, model);
     if (model->has_ratings()) model->rating_mean = manifest.at("rating_mean").get<float>();
+    if (manifest.contains("noise_variance")) model->noise_variance = manifest.at("noise_variance").get<double>();
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{}: the manifest does not describe a model: {}", where, error.what()));
@@ -437,6 +440,7 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
     WriteFactors(model, "", writer);
     DescribeScorer(model, manifest);
   }
+  if (model.noise_variance) manifest["noise_variance"] = *model.noise_variance;
   if (model.has_ratings()) {
     writer.AddArray<float>("user_biases", model.user_biases);
     writer.AddArray<float>("item_biases", model.item_biases);

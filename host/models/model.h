@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -107,6 +108,7 @@ struct ModelView {
   std::vector<ModelView> parts;           // of a "blend", which has no factors of its own
   std::span<const int32_t> band_lengths;  // the least number of items in a history of each band, increasing, 0 first
   HostMatrix<const float> band_weights;   // n_bands x number of parts
+  std::optional<double> noise_variance;   // of implicit "als", where it was measured (host/ranking/uncertainty.h)
 
   int64_t n_users() const { return history.n_rows; }
   int64_t n_items() const { return history.n_cols; }

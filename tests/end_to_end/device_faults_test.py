@@ -50,8 +50,9 @@ def calls_of_every_kind():
     nobody = [pb.RecommendRequest(user_id="nobody", n=5)]
     singles = [("Recommend", request) for pair in zip(known, given) for request in pair]
     similar = [("SimilarItems", pb.SimilarItemsRequest(item_id=f"i{item}", n=5)) for item in range(0, N_ITEMS, 11)]
+    explain = [("Explain", pb.ExplainRequest(user_id=f"u{user}")) for user in range(0, N_USERS, 50)]
     batch = ("BatchRecommend", pb.BatchRecommendRequest(requests=known + given + nobody))
-    return singles + similar + [batch, ("Recommend", nobody[0])]
+    return singles + similar + explain + [batch, ("Recommend", nobody[0])]
 
 
 def ask_all(channel, first=0):

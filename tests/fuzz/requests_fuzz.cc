@@ -4,10 +4,12 @@
 // Input: one byte that picks the method, then the message.
 #include <google/protobuf/stubs/logging.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <set>
 
 #include "kernels/cpu/backend.h"
+#include "serving/explain.h"
 #include "serving/handlers.h"
 #include "serving/recommender.h"
 #include "tests/serving/tiny_model.h"
@@ -24,7 +26,7 @@ void RequireBlame(int code) {
           code == grpc::StatusCode::UNIMPLEMENTED);
 }
 
-/// Of RecommendReply and SimilarItemsReply.
+/// Of replies with items, best first.
 template <class Reply>
 void CheckReply(const Reply& reply, int n, const ModelView& model) {
   Require(reply.items_size() <= n && reply.has_shortfall() == (reply.items_size() < n));
@@ -53,9 +55,10 @@ class Target {
   }
 
   void Run(uint8_t method, const uint8_t* data, int size) {
-    if (method % 3 == 0) Recommend(data, size);
-    if (method % 3 == 1) BatchRecommend(data, size);
-    if (method % 3 == 2) SimilarItems(data, size);
+    if (method % 4 == 0) Recommend(data, size);
+    if (method % 4 == 1) BatchRecommend(data, size);
+    if (method % 4 == 2) SimilarItems(data, size);
+    if (method % 4 == 3) Explain(data, size);
   }
 
  private:
@@ -93,6 +96,27 @@ class Target {
     if (!status.ok()) return RequireBlame(status.error_code());
     CheckReply(reply, CountOf(request), model_.view());
     CheckTravels(reply);
+  }
+
+  void Explain(const uint8_t* data, int size) {
+    v1::ExplainRequest request;
+    v1::ExplainReply reply;
+    if (!request.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleExplain(*context_, served_.get(), request, &reply);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    if (request.item_ids().empty())
+      CheckReply(reply, request.has_n() ? request.n() : kDefaultExplained, model_.view());
+    else
+      Require(reply.items_size() == request.item_ids_size());
+    for (const v1::ItemExplanation& item : reply.items()) CheckExplanation(item, request);
+    CheckTravels(reply);
+  }
+
+  void CheckExplanation(const v1::ItemExplanation& item, const v1::ExplainRequest& request) {
+    const int most = request.has_max_contributions() ? request.max_contributions() : kDefaultContributions;
+    Require(item.position() > 0 && item.position() <= model_.view().n_items() && item.contributions_size() <= most);
+    for (const v1::Contribution& by : item.contributions())
+      Require(model_.view().items.Find(by.item_id()) >= 0 && std::isfinite(by.amount()) && std::abs(by.share()) <= 1);
   }
 
   CpuBackend backend_{1};

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "serving/executor.h"
+#include "serving/explain.h"
 #include "serving/model_watcher.h"
 #include "serving/recommender.h"
 #include "tests/serving/failing_device.h"
@@ -39,12 +40,25 @@ Replies Batch(Context& context, const Ranker& ranker) {
   return replies;
 }
 
-constexpr int kCalls = 7;
+std::string ToText(const Explanation& reply) {
+  std::string text = fmt::format("{} {}", static_cast<int>(reply.served_by), reply.why);
+  for (const ExplainedItem& item : reply.items) {
+    const ItemExplanation& one = item.explanation;
+    text += fmt::format(" {}={:a}@{}", one.item, one.score, one.position);
+    for (const Contribution& by : one.contributions)
+      text += fmt::format(" {}:{:a}@{}", by.item, by.amount, by.position_without);
+  }
+  return text;
+}
+
+constexpr int kCalls = 9;
 
 /// One of a few calls of every kind.
 Replies Call(int which, Context& context, const Ranker& ranker) {
   if (which == 0) return Batch(context, ranker);
   if (which == 6) return {ToText(SimilarItems(context, ranker, "i4", 6))};
+  if (which == 7) return {ToText(ExplainItems(context, ranker, {.user_id = "u5"}))};
+  if (which == 8) return {ToText(ExplainItems(context, ranker, {.history = {{"i2", 1}, {"i3", 2}}, .n = 2}))};
   return {ToText(Recommend(context, ranker, kQueries[static_cast<size_t>(which) - 1]))};
 }
 

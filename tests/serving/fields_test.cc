@@ -19,8 +19,10 @@ using google::protobuf::Reflection;
 using testing::StartsWith;
 
 const std::set<std::string> kServed = {
-    "RecommendRequest.user_id", "RecommendRequest.history", "RecommendRequest.n",         "HistoryItem.item_id",
-    "HistoryItem.value",        "SimilarItemsRequest.n",    "SimilarItemsRequest.item_id"};
+    "RecommendRequest.user_id",    "RecommendRequest.history", "RecommendRequest.n",
+    "HistoryItem.item_id",         "HistoryItem.value",        "SimilarItemsRequest.n",
+    "SimilarItemsRequest.item_id", "ExplainRequest.user_id",   "ExplainRequest.history",
+    "ExplainRequest.item_ids",     "ExplainRequest.n",         "ExplainRequest.max_contributions"};
 
 /// Sets a field to something that is not its default.
 void Set(Message* message, const FieldDescriptor* field) {
@@ -138,6 +140,30 @@ TEST_F(FieldsTest, OfSimilarItems) {
     else
       ExpectRefused(status, type->field(i)->name());
   }
+}
+
+TEST_F(FieldsTest, OfExplain) {
+  const auto* type = v1::ExplainRequest::descriptor();
+  int refused = 0;
+  for (int i = 0; i < type->field_count(); ++i) {
+    SCOPED_TRACE(type->field(i)->name());
+    v1::ExplainRequest request;
+    Set(&request, type->field(i));
+    v1::ExplainReply reply;
+    const grpc::Status status = HandleExplain(*context_, served_.get(), request, &reply);
+    if (IsServed(type->field(i))) {
+      EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+      continue;
+    }
+    ++refused;
+    ExpectRefused(status, type->field(i)->name());
+  }
+  EXPECT_EQ(refused, 2);
+  v1::ExplainRequest request;
+  request.add_history()->set_item_id("i1");
+  request.mutable_history(0)->set_event("buy");
+  v1::ExplainReply reply;
+  ExpectRefused(HandleExplain(*context_, served_.get(), request, &reply), "history[0].event");
 }
 
 TEST_F(FieldsTest, OfALaterVersionOfTheApi) {

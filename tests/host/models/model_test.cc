@@ -300,6 +300,26 @@ TEST_F(ModelTest, ACalibrationIsAFunctionThatNeverFallsOrIsNotThere) {
   EXPECT_FALSE(fs::exists(store_.VersionPath("m", 1) / "calibration_scores.npy"));
 }
 
+TEST_F(ModelTest, TheNoiseIsAVarianceOrIsNotThere) {
+  const SmallModel model;
+  ModelView view = model.view();
+  PublishModel(store_, "m", view, {});
+  EXPECT_FALSE(Model::Open(store_, "m")->view().noise_variance);
+  EXPECT_FALSE(Model::Open(store_, "m")->manifest().contains("noise_variance"));
+  view.noise_variance = 0.375;
+  PublishModel(store_, "m", view, {});
+  EXPECT_EQ(Model::Open(store_, "m")->view().noise_variance, 0.375);
+  view.noise_variance = -0.5;
+  ExpectError(ErrorCode::kInvalidArgument, "the noise variance is -0.5", [&] { PublishModel(store_, "m", view, {}); });
+  const auto refused = [&](const std::string& part, const nlohmann::json& noise) {
+    Rewrite(model, {}, [&](nlohmann::json& manifest) { manifest["noise_variance"] = noise; });
+    ExpectError(ErrorCode::kCorrupt, part, [&] { Model::Open(store_, "changed", 1); });
+  };
+  refused("the noise variance is -1", -1);
+  refused("does not describe a model", "much");
+  refused("does not describe a model", nullptr);
+}
+
 TEST_F(ModelTest, EventsThatDoNotFitAreRefused) {
   const SmallModel model;
   const auto refused = [&](const std::string& part, const std::map<std::string, Values>& changes,

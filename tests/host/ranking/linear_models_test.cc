@@ -1,11 +1,13 @@
 // The item-item models and the graph filter against their formulas in double.
 #include <Eigen/Dense>
 #include <cmath>
+#include <numeric>
 
 #include "host/models/als.h"
 #include "host/models/ease.h"
 #include "host/models/item_neighbours.h"
 #include "host/models/svd_filter.h"
+#include "host/ranking/explanation.h"
 #include "host/ranking/ranker.h"
 #include "tests/reference/reference.h"
 #include "tests/support/backends.h"
@@ -248,6 +250,16 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
       for (size_t place = 0; place < lists.Items(u).size(); ++place)
         ASSERT_NEAR(lists.Scores(u)[place], expected[static_cast<size_t>(u * n_items + lists.Items(u)[place])], 2e-5)
             << "user " << u << " place " << place;
+    }
+  }
+  for (int64_t u = 0; u < n_users; ++u) {  // what each item of the history adds is all of the score
+    if (c.view().row(u).empty()) continue;
+    const std::vector<int32_t> asked = {1, 7};
+    const auto taken_apart = TakeApart(blend, {c.view().row(u), c.view().row_values(u)}, asked);
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const auto& parts = taken_apart[i].contributions;
+      EXPECT_NEAR(std::accumulate(parts.begin(), parts.end(), taken_apart[i].base),
+                  expected[static_cast<size_t>(u * n_items + asked[i])], 2e-5);
     }
   }
   const std::vector<int32_t> items = {0, 5};
