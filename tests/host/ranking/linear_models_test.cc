@@ -257,8 +257,8 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
     const std::vector<int32_t> asked = {1, 7};
     const auto taken_apart = TakeApart(blend, {c.view().row(u), c.view().row_values(u)}, asked);
     for (size_t i = 0; i < asked.size(); ++i) {
-      const auto& parts = taken_apart[i].contributions;
-      EXPECT_NEAR(std::accumulate(parts.begin(), parts.end(), taken_apart[i].base),
+      const std::vector<double>& added = taken_apart[i].contributions;
+      EXPECT_NEAR(std::accumulate(added.begin(), added.end(), taken_apart[i].base),
                   expected[static_cast<size_t>(u * n_items + asked[i])], 2e-5);
     }
   }
