@@ -89,6 +89,24 @@ std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool ha
   return user_known ? who + " has no history in the model" : who + " and no history";
 }
 
+/// Why the user gets this list, of a model of lists.
+std::string WhyThisList(const ModelView& model, const RecommendQuery& query, int32_t user) {
+  const char* const what = model.algorithm == "popular"  ? "what is popular"
+                           : model.algorithm == "latest" ? "what is new"
+                                                         : "what is on the rise";
+  const auto& [attribute, names] = model.list_groups;
+  if (attribute.empty()) return fmt::format("the model shows all users {}", what);
+  const int64_t group = user >= 0 ? model.ListGroupOf(user) : -1;
+  if (group >= 0)
+    return fmt::format("{} with users whose {} is {}", what, Printable(attribute),
+                       Quoted(names[static_cast<size_t>(group)]));
+  const std::string who = query.user_id.empty() ? "no user"
+                          : user < 0            ? "unknown user " + Quoted(query.user_id)
+                                                : fmt::format("user {} is in no group by {} that has a list of its own",
+                                                              Quoted(query.user_id), Printable(attribute));
+  return fmt::format("{} with all users: {}", what, who);
+}
+
 Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
   Plan plan;
   plan.n = CheckedN(query.n);
@@ -119,6 +137,10 @@ Plan MakePlan(const ModelView& model, const RecommendQuery& query) {
     plan.excluded = plan.fold_items;
   }
 
+  if (model.has_lists()) {
+    plan.why = WhyThisList(model, query, plan.user);
+    return plan;
+  }
   if (model.has_factors() && n_known > 0)
     plan.served_by = ServedBy::kFoldedIn;
   else if (plan.user >= 0 && model.Knows(plan.user))
@@ -205,6 +227,8 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
     if (!by_model) continue;
     if (plan.served_by == ServedBy::kFoldedIn)
       queries.Add(plan.fold_query, 0);
+    else if (plan.user < 0)
+      queries.Add(ranker.model().base_query);
     else
       ranker.AddUser(plan.user, &queries);
   }
@@ -224,7 +248,8 @@ std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranke
     try {
       plans[i] = MakePlan(ranker.model(), queries[i]);
       if (plans[i].served_by == ServedBy::kFoldedIn) folded.push_back(i);
-      (plans[i].served_by == ServedBy::kPopular ? popular : by_model).push_back(i);
+      const bool by_popularity = plans[i].served_by == ServedBy::kPopular && !ranker.model().has_lists();
+      (by_popularity ? popular : by_model).push_back(i);
     } catch (const Error& error) {
       outcomes[i] = error;
     }
@@ -251,8 +276,9 @@ Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_
   if (item < 0) throw Error(ErrorCode::kNotFound, "item_id: the model has no item " + Quoted(item_id));
 
   Recommendation result;
-  result.served_by = model.has_factors() ? ServedBy::kSimilar : ServedBy::kPopular;
-  if (!model.has_factors()) result.why = "the model ranks by popularity";
+  const bool similar = model.has_factors() && !model.has_lists();
+  result.served_by = similar ? ServedBy::kSimilar : ServedBy::kPopular;
+  if (!similar) result.why = "the model ranks by popularity";
   FillItems(model, ranker.Similar(context, {&item, 1}, n), 0, n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
   if (returned < n)

@@ -10,7 +10,9 @@
 namespace kindred {
 
 nlohmann::json Fitted::report() const {
-  return algorithm == "svd" ? svd.report : linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
+  if (algorithm == "svd") return svd.report;
+  if (lists.model.n_factors > 0) return lists.report;
+  return linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
 }
 
 ModelView Fitted::view(const Dataset& dataset) const {
@@ -30,6 +32,10 @@ ModelView Fitted::view(const Dataset& dataset) const {
     view.singular_values = found.singular_values;
   }
   if (linear.model.n_factors > 0) linear.model.SetIn(&view);
+  if (lists.model.n_factors > 0) {
+    lists.model.SetIn(&view);
+    view.list_groups = lists.list_groups();
+  }
   if (algorithm != "als") return view;
   const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
   view.user_factors = {factors.user_factors.data(), history.n_rows, f};
@@ -41,8 +47,8 @@ ModelView Fitted::view(const Dataset& dataset) const {
   return view;
 }
 
-Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
+Fitted FitModel(WorkingBackend& working, Csr interactions, const FitSource& source, const TrainOptions& options,
+                const TrainEvents& events, Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
   Fitted fitted;
   fitted.algorithm = options.algorithm;
   fitted.objective = options.als.objective;
@@ -76,6 +82,7 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
   if (IsFittedLinearly(options))
     fitted.linear =
         working.Run("fitting", [&](Backend& backend) { return FitLinear(backend, view, options, events, pool); });
+  if (IsOfLists(options)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();

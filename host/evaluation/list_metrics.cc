@@ -73,7 +73,10 @@ double ItemVectors::OfFeatures(std::span<const int32_t> list) const {
 }
 
 ListMeter::ListMeter(const ModelView& model, const CsrView& item_features, int64_t k)
-    : k_(k), popularity_(model.popularity), ideal_{0}, vectors_(model.item_factors, item_features) {
+    : k_(k),
+      popularity_(model.popularity),
+      ideal_{0},
+      vectors_(model.has_lists() ? HostMatrix<const float>() : model.item_factors, item_features) {
   int64_t n_active = 0;
   for (int64_t u = 0; u < model.n_users(); ++u) n_active += model.history.row(u).empty() ? 0 : 1;
   n_active_users_ = static_cast<double>(std::max<int64_t>(n_active, 1));

@@ -109,12 +109,22 @@ class ShapeCheck {
     of_query("base_query", std::ssize(model_.base_query), n_factors);
     of_query("history_factors (rows)", model_.history_factors.n_rows, model_.n_items());
     of_query("history_factors (columns)", model_.history_factors.n_cols, n_factors);
+    Lists();
     if (model_.algorithm != kAls) return;
     const AlsObjective& objective = model_.objective;
     for (const float weight : {objective.unobserved_weight, objective.regularization, objective.bias_regularization})
       Expect(std::isfinite(weight) && weight >= 0, "a weight of the objective is {}", weight);
     Expect(std::isfinite(objective.regularization_exponent), "the regularization exponent is {}",
            objective.regularization_exponent);
+  }
+
+  void Lists() const {
+    if (!model_.has_lists()) return;
+    ExpectEqual("list_groups", std::ssize(model_.list_groups.names), model_.n_factors() - 1);
+    ExpectEqual("base_query", std::ssize(model_.base_query), model_.n_factors());
+    for (int64_t user = 0; user < model_.n_users(); ++user)
+      Expect(model_.ListGroupOf(user) < std::ssize(model_.list_groups.names), "user_factors has zeros only in row {}",
+             user);
   }
 
   void Biases() const {
@@ -196,6 +206,22 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{}: the manifest does not describe a model: {}", where, error.what()));
   }
+}
+
+/// The groups of a version of lists; `names` gets theirs.
+ListGroups ReadListGroups(const Artifact& artifact, std::vector<std::string>* names) {
+  ListGroups groups;
+  const nlohmann::json& manifest = artifact.manifest();
+  try {
+    if (!manifest.contains("list_groups")) return groups;
+    groups.attribute = manifest.at("list_groups").at("attribute").get<std::string>();
+    *names = manifest.at("list_groups").at("names").get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("{}: the manifest's 'list_groups' are no attribute and names", artifact.path().string()));
+  }
+  groups.names = *names;
+  return groups;
 }
 
 /// The events of a version that has them; `names` gets those of their types.
@@ -308,6 +334,7 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
   view.events = MapEvents(*artifact, &model->event_types_);
   view.popularity = artifact->Array<float>("item_popularity");
   if (view.algorithm != kPopularity) MapFactors(*artifact, &view);
+  if (view.has_lists()) view.list_groups = ReadListGroups(*artifact, &model->list_groups_);
   if (view.has_ratings()) {
     view.user_biases = artifact->Array<float>("user_biases");
     view.item_biases = artifact->Array<float>("item_biases");
@@ -351,6 +378,8 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
     manifest["n_factors"] = model.n_factors();
   }
   if (model.algorithm == kAls) manifest["objective"] = ObjectiveJson(model.objective);
+  if (!model.list_groups.attribute.empty())
+    manifest["list_groups"] = {{"attribute", model.list_groups.attribute}, {"names", model.list_groups.names}};
   if (model.has_ratings()) {
     writer.AddArray<float>("user_biases", model.user_biases);
     writer.AddArray<float>("item_biases", model.item_biases);
