@@ -23,7 +23,7 @@ using nlohmann::json;
 constexpr int64_t kFloat = sizeof(float), kEntry = sizeof(int32_t) + sizeof(float), kOffset = sizeof(int64_t);
 constexpr int64_t kBlockUsers = 4096;                                              // that are evaluated at a time
 constexpr int64_t kBytesOfHeldOutUser = 100;                                       // host/evaluation/metrics.h
-constexpr int64_t kListItem = 6 * sizeof(double), kListUser = 2 * sizeof(double);  // scores, counts and groups
+constexpr int64_t kListItem = 9 * sizeof(double), kListUser = 3 * sizeof(double);  // scores, counts and groups
 constexpr int64_t kEvent = sizeof(int32_t) + sizeof(int64_t) + sizeof(uint8_t);    // item, time, type
 
 bool IsAls(const TrainOptions& options) {

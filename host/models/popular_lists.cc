@@ -27,7 +27,7 @@ void Require(bool holds, fmt::format_string<Args...> what, Args&&... args) {
 /// The user counts of some users.
 struct Counts {
   std::vector<double> now, before;  // [n_items] c and b; of "latest" `now` are events
-  int64_t n_users = 0;
+  double n_users = 0;               // n
 };
 
 /// The groups and the users of each.
@@ -60,7 +60,7 @@ class Fit {
 
     PopularLists lists;
     lists.groups = chosen.groups;
-    lists.n_active_users = all.n_users;
+    lists.n_active_users = std::ranges::count_if(everybody, [&](int32_t user) { return IsActive(user); });
     lists.n_small_groups = chosen.n_small;
     lists.n_left_out_groups = chosen.n_left_out;
     lists.last_time = last_time_;
@@ -78,7 +78,7 @@ class Fit {
     for (size_t g = 0; g < chosen.groups.size(); ++g) {
       const Counts counts = Count(chosen.users[g]);
       const std::vector<double> own = Score(counts);
-      const double n = static_cast<double>(counts.n_users), prior = options_.group_prior;
+      const double n = counts.n_users, prior = options_.group_prior;
       for (size_t item = 0; item < own.size(); ++item)
         set(1 + g, item, (n * own[item] + prior * of_all[item]) / (n + prior));
       for (const int32_t user : chosen.users[g]) factor_of[static_cast<size_t>(user)] = 1 + g;
@@ -131,20 +131,20 @@ class Fit {
     counts.now.assign(sums_.size(), 0);
     if (kind_ == ListKind::kTrending) counts.before.assign(sums_.size(), 0);
     for (const int32_t user : users) {
-      bool active = AddUser(user, true, counts.now);
-      if (kind_ == ListKind::kTrending) active = AddUser(user, false, counts.before) || active;
-      counts.n_users += active ? 1 : 0;
+      double sum = AddUser(user, true, counts.now);
+      if (kind_ == ListKind::kTrending) sum += AddUser(user, false, counts.before);
+      counts.n_users += std::min(1.0, sum);
     }
     return counts;
   }
 
-  /// Adds what the user's events in one window come to; whether there is one.
-  bool AddUser(int32_t user, bool now, std::vector<double>& counts) {
+  /// Adds what the user's events with each item in one window come to; returns what all of them count.
+  double AddUser(int32_t user, bool now, std::vector<double>& counts) {
     touched_.clear();
-    bool active = false;
+    double sum = 0;
     EachEvent(user, [&](size_t event, bool in_now, double weight) {
       if (in_now != now) return;
-      active = true;
+      sum += weight;
       const auto item = static_cast<size_t>(data_.events.items[event]);
       if (kind_ == ListKind::kLatest) {
         ++counts[item];
@@ -157,7 +157,7 @@ class Fit {
       counts[item] += std::min({1.0, sums_[item], data_.weighting.confidence_cap});
       sums_[item] = 0;
     }
-    return active;
+    return sum;
   }
 
   void CheckWindows(const Counts& all) const {
@@ -173,13 +173,12 @@ class Fit {
 
   std::vector<double> Score(const Counts& counts) const {
     std::vector<double> scores(sums_.size());
-    const double n = static_cast<double>(std::max<int64_t>(counts.n_users, 1));
     const double before = std::accumulate(counts.before.begin(), counts.before.end(), 0.0);
     const double growth = before > 0 ? std::accumulate(counts.now.begin(), counts.now.end(), 0.0) / before : 0;
     const double prior = options_.trend_prior;
     for (size_t i = 0; i < scores.size(); ++i) switch (kind_) {
         case ListKind::kPopular:
-          scores[i] = counts.now[i] / n;
+          scores[i] = counts.n_users > 0 ? counts.now[i] / counts.n_users : 0;
           break;
         case ListKind::kLatest:
           scores[i] = newness_[i] * (counts.now[i] >= static_cast<double>(options_.min_events) ? 1 : kBehind);
@@ -231,9 +230,8 @@ class Fit {
         chosen.n_small += all[g].n_users > 0 ? 1 : 0;
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return all[a].n_active_users > all[b].n_active_users; });
-    const auto most = static_cast<size_t>(kMostListGroups);
-    chosen.n_left_out = std::ssize(order) - std::ssize(std::span(order).first(std::min(order.size(), most)));
-    order.resize(std::min(order.size(), most));
+    chosen.n_left_out = std::max<int64_t>(std::ssize(order) - kMostListGroups, 0);
+    order.resize(order.size() - static_cast<size_t>(chosen.n_left_out));
     for (const size_t g : order) {
       all[g].name = Printable(names[static_cast<int64_t>(g)], kMostNameBytes);
       chosen.groups.push_back(std::move(all[g]));

@@ -4,7 +4,8 @@
 // weights, caps and decay of host/data/event_weighting.h. Ages count back from the last event. A window of length W is
 // the events younger than W. Of the items of a catalogue:
 //
-//   popular    s_i = sum over u of m_ui / n: the share of the n users with any event in the window that have i
+//   popular    s_i = sum over u of m_ui / n: the share of users that have i. n is the sum over u of min(1, what all
+//              events of u count), in the window: the number of users, where events count 1 or more
 //   latest     s_i = 1 / (1 + days since i's first event, or since its release): newest first. Items with fewer than
 //              min_events events follow behind, newest first: s_i is 2^-30 of that. Those without a time, or released
 //              more than a day after the last event, come last: 0
@@ -12,15 +13,18 @@
 //              b_i the sums of m_ui in the two, and C and B those over all items,
 //                c_i ~ Poisson(l_i e_i),  e_i = b_i C / B: what c_i is where nothing changes,  l_i ~ Gamma(a, a)
 //              and s_i is the logarithm of the 5 % quantile of l_i's posterior, Gamma(a + c_i, a + e_i): 0.69 is "twice
-//              as many, at least". DuMouchel 1999 ("Bayesian data mining in large frequency tables"), whose prior is a
-//              mixture of two; the quantile by Wilson and Hilferty 1931
+//              as many, at least". Where events decay, those of each window do so from its end. DuMouchel 1999
+//              ("Bayesian data mining in large frequency tables"), whose prior is a mixture of two; the quantile by
+//              Wilson and Hilferty 1931
 //
-// A group's own scores s_gi are the same of its n_g users alone; the group's list goes by
+// A group's own scores s_gi are the same of its users alone, n_g of these ("trending": over both windows); its list
+// goes by
 //
 //   (n_g s_gi + group_prior s_i) / (n_g + group_prior)
 //
-// of "popular" the mean of the posterior under a Beta prior around s_i. An item's first event is the same for all
-// groups: of "latest" a group says which items have min_events.
+// of "popular" the mean of the posterior under a Beta prior around s_i; as n_g decays, old events make a group no
+// larger than what they count. An item's first event is the same for all groups: of "latest" a group says which items
+// have min_events.
 //
 // The model is the one scorer's (host/models/model.h): factor 0 of an item is s_i, factor 1 + g what group g makes of
 // it; a user's factors, and the base query, are 1 in one place. What a user did has no part in it.

@@ -110,7 +110,7 @@ class Reference {
   }
 
   /// m_ui of window 0, the last, or 1, the one before.
-  std::map<std::pair<int, int>, double> Pairs(const std::set<int>& users, int window) const {
+  std::map<std::pair<int, int>, double> Pairs(const std::set<int>& users, int window, bool capped = true) const {
     std::map<std::pair<int, int>, double> pairs;
     for (size_t e = 0; e < shop_.all.size(); ++e) {
       const OneEvent& event = shop_.all[e];
@@ -121,7 +121,8 @@ class Reference {
       const double counts = Counts(e, last_ - (window == 0 ? 0 : static_cast<int64_t>(options_.window)));
       if (counts > 0) pairs[{event.user, event.item}] += counts;
     }
-    for (auto& [pair, sum] : pairs) sum = std::min({sum, 1.0, weighting_.confidence_cap});
+    for (auto& [pair, sum] : pairs)
+      if (capped) sum = std::min({sum, 1.0, weighting_.confidence_cap});
     return pairs;
   }
 
@@ -132,18 +133,28 @@ class Reference {
     return active;
   }
 
+  /// n: what the users' events count in the windows, of each at most 1.
+  double NumberOfUsers(const std::set<int>& users) const {
+    std::map<int, double> sums;
+    for (int window = 0; window < (options_.kind == ListKind::kTrending ? 2 : 1); ++window)
+      for (const auto& [pair, sum] : Pairs(users, window, false)) sums[pair.first] += sum;
+    double n = 0;
+    for (const auto& [user, sum] : sums) n += std::min(1.0, sum);
+    return n;
+  }
+
   std::vector<double> Scores(const std::set<int>& users) const {
     const auto n_items = static_cast<size_t>(shop_.n_items);
     std::vector<double> now(n_items, 0), before(n_items, 0), scores(n_items, 0);
     for (const auto& [pair, sum] : Pairs(users, 0)) now[static_cast<size_t>(pair.second)] += sum;
     if (options_.kind == ListKind::kTrending)
       for (const auto& [pair, sum] : Pairs(users, 1)) before[static_cast<size_t>(pair.second)] += sum;
-    const double n_active = std::max<double>(1, static_cast<double>(Active(users).size()));
+    const double n = NumberOfUsers(users);
     double all_now = 0, all_before = 0;
     for (size_t i = 0; i < n_items; ++i) all_now += now[i], all_before += before[i];
     for (size_t i = 0; i < n_items; ++i)
       if (options_.kind == ListKind::kPopular) {
-        scores[i] = now[i] / n_active;
+        scores[i] = n > 0 ? now[i] / n : 0;
       } else if (options_.kind == ListKind::kTrending) {
         const double expected = all_before > 0 ? before[i] * all_now / all_before : 0;
         scores[i] = std::log(GammaLowQuantile(options_.trend_prior + now[i]) / (options_.trend_prior + expected));
@@ -230,9 +241,9 @@ void ExpectFollowsFormulas(Shop& shop, const PopularListOptions& options, const 
   for (size_t g = 0; g < lists.groups.size(); ++g) {
     const auto code = static_cast<int32_t>(std::ranges::find(kNames, lists.groups[g].name) - kNames.begin());
     const std::set<int> users = reference.Users(code);
-    const auto n = static_cast<double>(reference.Active(users).size());
+    const double n = reference.NumberOfUsers(users);
     EXPECT_EQ(lists.groups[g].n_users, std::ssize(users));
-    EXPECT_EQ(static_cast<double>(lists.groups[g].n_active_users), n);
+    EXPECT_EQ(lists.groups[g].n_active_users, std::ssize(reference.Active(users)));
     const std::vector<double> own = reference.Scores(users);
     for (int item = 0; item < shop.n_items; ++item) {
       const auto i = static_cast<size_t>(item);
