@@ -37,7 +37,7 @@ void AddListFlags(CLI::App& app, ListFlags& flags) {
                  "groups with fewer users that have events get the list of all users; default: 20")
       ->check(Within(1, INT32_MAX));
   app.add_option("--group-prior", flags.group_prior,
-                 "users for whom the list of all users counts in each group's; default: 100")
+                 "users for whom the list of all users counts in each group's; default: 500")
       ->check(Within(1e-9, 1e12));
   app.add_option("--min-events", flags.min_events,
                  "items with fewer come behind all others (latest); default: 1, with --released 0")

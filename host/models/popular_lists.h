@@ -53,7 +53,7 @@ struct PopularListOptions {
   double window = kNoLimit;      // W, seconds > 0; not of "latest"; of "trending" finite
   int64_t min_events = 1;        // of "latest"
   double trend_prior = 10;       // a >= 1
-  double group_prior = 100;      // > 0
+  double group_prior = 500;      // > 0
   int64_t min_group_users = 20;  // >= 1; groups with fewer users that have events have no list of their own
 };
 

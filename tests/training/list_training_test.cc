@@ -7,6 +7,7 @@
 #include "host/data/random.h"
 #include "host/models/model.h"
 #include "tests/support/captured_run.h"
+#include "tests/support/editable_artifact.h"
 #include "tests/support/errors.h"
 #include "tests/support/html.h"
 #include "tests/support/temporary_folder.h"
@@ -42,8 +43,8 @@ class ListTrainingTest : public testing::Test {
       if (user % 2 == 0) add(user, 39, kStart + 19 * kDay + user);
     }
     for (int item = 0; item < 41; ++item)
-      items += "i" + std::to_string(item) + ",2023-11-" + (item < 10 ? "0" : "") + std::to_string(1 + item % 28) + "," +
-               (item % 2 == 0 ? "even" : "odd") + "\n";
+      items += "i" + std::to_string(item) + ",2023-11-" + (item % 28 < 9 ? "0" : "") + std::to_string(1 + item % 28) +
+               "T00:00:00Z," + (item % 2 == 0 ? "even" : "odd") + "\n";
     EXPECT_EQ(Run({"prepare", folder_.Write("events.csv", events), "--users", folder_.Write("users.csv", users),
                    "--items", folder_.Write("items.csv", items), "--out", Path("data")}),
               0)
@@ -269,6 +270,18 @@ TEST_F(ListTrainingTest, AVersionWhoseGroupsDoNotFitIsDamaged) {
   view.list_groups = {};
   ExpectError(ErrorCode::kInvalidArgument, "list_groups has size 0; expected 2",
               [&] { PublishModel(store, "m", view, json::object()); });
+
+  const EditableArtifact files(store.VersionPath("m", 1));
+  const auto damaged = [&](const json& groups, const char* message) {
+    json manifest = files.manifest();
+    manifest["list_groups"] = groups;
+    files.ReplaceManifest(manifest.dump());
+    ExpectError(ErrorCode::kCorrupt, message, [&] { Model::Open(store, "m", 1); });
+  };
+  damaged("DE", "the manifest's 'list_groups' are no attribute and names");
+  damaged({{"attribute", "country"}}, "the manifest's 'list_groups' are no attribute and names");
+  damaged({{"attribute", "country"}, {"names", {1, 2}}}, "the manifest's 'list_groups' are no attribute and names");
+  damaged({{"attribute", "country"}, {"names", {"DE"}}}, "list_groups has size 1; expected 2");
 }
 
 }  // namespace
