@@ -88,41 +88,8 @@ void WarnOfWindow(const PopularListOptions& options, const EventsView& events, c
                     NumberText(options.window / kDay), of_data));
 }
 
-}  // namespace
-
-bool IsOfLists(const TrainOptions& options) {
-  return options.algorithm == "popular" || options.algorithm == "latest" || options.algorithm == "trending";
-}
-
-FittedLists FitLists(const Dataset& dataset, std::span<const uint8_t> keep, const EventWeighting& weighting,
-                     const TrainOptions& options) {
-  PopularLists lists = FitPopularLists({.events = dataset.events(),
-                                        .weighting = weighting,
-                                        .keep = keep,
-                                        .n_items = dataset.items().size(),
-                                        .group_by = GroupBy(options, dataset),
-                                        .released = Released(options, dataset)},
-                                       ListOptions(options));
-  FittedLists fitted;
-  fitted.model = std::move(lists.model);
-  fitted.report = ListSettings(options);
-  fitted.report["n_active_users"] = lists.n_active_users;
-  if (lists.last_time) fitted.report["reference_time"] = *lists.last_time;
-  if (options.lists.group_by.empty()) return fitted;
-  fitted.attribute = Printable(options.lists.group_by);
-  fitted.report.update({{"n_groups", lists.groups.size()},
-                        {"n_small_groups", lists.n_small_groups},
-                        {"n_left_out_groups", lists.n_left_out_groups}});
-  json& groups = fitted.report["groups"] = json::array();
-  for (ListGroup& group : lists.groups) {
-    groups.push_back({{"group", group.name}, {"n_users", group.n_users}, {"n_active_users", group.n_active_users}});
-    fitted.groups.push_back(std::move(group.name));
-  }
-  return fitted;
-}
-
-json ListSettings(const TrainOptions& options) {
-  const PopularListOptions lists = ListOptions(options);
+/// The options, as a report has them.
+json SettingsJson(const TrainOptions& options, const PopularListOptions& lists) {
   json settings = json::object();
   if (lists.kind != ListKind::kLatest)
     settings["window_seconds"] = lists.window < kNoLimit ? json(lists.window) : json();
@@ -136,6 +103,40 @@ json ListSettings(const TrainOptions& options) {
                      {"group_prior", lists.group_prior},
                      {"min_group_users", lists.min_group_users}});
   return settings;
+}
+
+}  // namespace
+
+bool IsOfLists(const TrainOptions& options) {
+  return options.algorithm == "popular" || options.algorithm == "latest" || options.algorithm == "trending";
+}
+
+FittedLists FitLists(const Dataset& dataset, std::span<const uint8_t> keep, const EventWeighting& weighting,
+                     const TrainOptions& options) {
+  const PopularListOptions of = ListOptions(options);
+  PopularLists lists = FitPopularLists({.events = dataset.events(),
+                                        .weighting = weighting,
+                                        .keep = keep,
+                                        .n_items = dataset.items().size(),
+                                        .group_by = GroupBy(options, dataset),
+                                        .released = Released(options, dataset)},
+                                       of);
+  FittedLists fitted;
+  fitted.model = std::move(lists.model);
+  fitted.report = SettingsJson(options, of);
+  fitted.report["n_active_users"] = lists.n_active_users;
+  if (lists.last_time) fitted.report["reference_time"] = *lists.last_time;
+  if (options.lists.group_by.empty()) return fitted;
+  fitted.attribute = Printable(options.lists.group_by);
+  fitted.report.update({{"n_groups", lists.groups.size()},
+                        {"n_small_groups", lists.n_small_groups},
+                        {"n_left_out_groups", lists.n_left_out_groups}});
+  json& groups = fitted.report["groups"] = json::array();
+  for (ListGroup& group : lists.groups) {
+    groups.push_back({{"group", group.name}, {"n_users", group.n_users}, {"n_active_users", group.n_active_users}});
+    fitted.groups.push_back(std::move(group.name));
+  }
+  return fitted;
 }
 
 void CheckLists(const TrainOptions& options, const Dataset& dataset, const TrainEvents& events) {

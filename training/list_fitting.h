@@ -28,9 +28,6 @@ struct FittedLists {
 FittedLists FitLists(const Dataset& dataset, std::span<const uint8_t> keep, const EventWeighting& weighting,
                      const TrainOptions& options);
 
-/// The options that decide lists, as their report has them.
-nlohmann::json ListSettings(const TrainOptions& options);
-
 /// Before anything is made: throws kInvalidArgument for what the dataset lacks (times, a column, naming the nearest;
 /// its type), and warns of a window longer than the data, of one group only and of more than can have lists.
 void CheckLists(const TrainOptions& options, const Dataset& dataset, const TrainEvents& events);
