@@ -66,6 +66,24 @@ std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool ha
   return user_known ? who + " has no history in the model" : who + " and no history";
 }
 
+/// Why the user gets this list, of a model of lists.
+std::string WhyThisList(const ModelView& model, const RecommendQuery& query, int32_t user) {
+  const char* const what = model.algorithm == "popular"  ? "what is popular"
+                           : model.algorithm == "latest" ? "what is new"
+                                                         : "what is on the rise";
+  const auto& [attribute, names] = model.list_groups;
+  if (attribute.empty()) return fmt::format("the model shows all users {}", what);
+  const int64_t group = user >= 0 ? model.ListGroupOf(user) : -1;
+  if (group >= 0)
+    return fmt::format("{} with users whose {} is {}", what, Printable(attribute),
+                       Quoted(names[static_cast<size_t>(group)]));
+  const std::string who = query.user_id.empty() ? "no user"
+                          : user < 0            ? "unknown user " + Quoted(query.user_id)
+                                                : fmt::format("user {} is in no group by {} that has a list of its own",
+                                                              Quoted(query.user_id), Printable(attribute));
+  return fmt::format("{} with all users: {}", what, who);
+}
+
 }  // namespace
 
 std::string Quoted(std::string_view id) {
@@ -109,6 +127,10 @@ QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query) {
     plan.excluded = plan.fold_items;
   }
 
+  if (model.has_lists()) {
+    plan.why = WhyThisList(model, query, plan.user);
+    return plan;
+  }
   if (model.has_factors() && n_known > 0)
     plan.served_by = ServedBy::kFoldedIn;
   else if (plan.user >= 0 && model.Knows(plan.user))

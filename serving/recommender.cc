@@ -92,6 +92,8 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
     if (!by_model) continue;
     if (plan.served_by == ServedBy::kFoldedIn)
       queries.Add(plan.fold_query, 0);
+    else if (plan.user < 0)
+      queries.Add(ranker.model().base_query);
     else
       ranker.AddUser(plan.user, &queries);
   }
@@ -111,7 +113,8 @@ std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranke
     try {
       plans[i] = {PlanQuery(ranker.model(), queries[i]), {}};
       if (plans[i].served_by == ServedBy::kFoldedIn) folded.push_back(i);
-      (plans[i].served_by == ServedBy::kPopular ? popular : by_model).push_back(i);
+      const bool by_popularity = plans[i].served_by == ServedBy::kPopular && !ranker.model().has_lists();
+      (by_popularity ? popular : by_model).push_back(i);
     } catch (const Error& error) {
       outcomes[i] = error;
     }
@@ -138,8 +141,9 @@ Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_
   if (item < 0) throw Error(ErrorCode::kNotFound, "item_id: the model has no item " + Quoted(item_id));
 
   Recommendation result;
-  result.served_by = model.has_factors() ? ServedBy::kSimilar : ServedBy::kPopular;
-  if (!model.has_factors()) result.why = "the model ranks by popularity";
+  const bool similar = model.has_factors() && !model.has_lists();
+  result.served_by = similar ? ServedBy::kSimilar : ServedBy::kPopular;
+  if (!similar) result.why = "the model ranks by popularity";
   FillItems(model, ranker.Similar(context, {&item, 1}, n), 0, n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
   if (returned < n)

@@ -5,7 +5,9 @@
 //   user not in the model, with a history folded in  from the given history
 //   neither, or nothing of it is known    popular
 //
-// Items of the stored and of the given history are left out. A model without factors answers popular to all.
+// Items of the stored and of the given history are left out. A model without factors answers popular to all, and so
+// does one of lists (host/models/popular_lists.h): users of a group that has a list get that, all others the list of
+// all users.
 #pragma once
 
 #include <cstdint>

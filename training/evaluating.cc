@@ -13,7 +13,7 @@ namespace kindred {
 
 Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const std::shared_ptr<const void>& keep,
                         const Holdout& holdout, const KnownAttributes& known, const EvaluatingOptions& options) {
-  const bool by_attributes = !model.has_factors() && known.items != nullptr;
+  const bool by_attributes = (!model.has_factors() || model.has_lists()) && known.items != nullptr;
   const Csr features = by_attributes ? ItemFeatures(*known.items, known.item_rows) : Csr();
   UncertaintyCheck uncertainty;
   const Evaluation evaluation = backend.Run("evaluating", [&](Backend& on) {

@@ -12,6 +12,7 @@ namespace kindred {
 nlohmann::json Fitted::report() const {
   if (algorithm == "svd") return svd.report;
   if (!blend.parts.empty()) return blend.report;
+  if (lists.model.n_factors > 0) return lists.report;
   return linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
 }
 
@@ -33,6 +34,10 @@ ModelView Fitted::view(const Dataset& dataset) const {
   }
   if (linear.model.n_factors > 0) linear.model.SetIn(&view);
   if (!blend.parts.empty()) blend.SetIn(&view);
+  if (lists.model.n_factors > 0) {
+    lists.model.SetIn(&view);
+    view.list_groups = lists.list_groups();
+  }
   if (algorithm != "als") return view;
   const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
   view.user_factors = {factors.user_factors.data(), history.n_rows, f};
@@ -44,8 +49,8 @@ ModelView Fitted::view(const Dataset& dataset) const {
   return view;
 }
 
-Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
+Fitted FitModel(WorkingBackend& working, Csr interactions, const FitSource& source, const TrainOptions& options,
+                const TrainEvents& events, Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
   Fitted fitted;
   fitted.algorithm = options.algorithm;
   fitted.objective = options.als.objective;
@@ -82,6 +87,7 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
   if (options.algorithm == "blend")
     fitted.blend =
         working.Run("fitting", [&](Backend& backend) { return FitBlend(backend, view, options, events, pool); });
+  if (IsOfLists(options)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();

@@ -13,6 +13,7 @@
 #include "training/checkpoints.h"
 #include "training/epoch_metrics.h"
 #include "training/linear_fitting.h"
+#include "training/list_fitting.h"
 #include "training/pipeline.h"
 #include "training/svd_fitting.h"
 #include "training/working_backend.h"
@@ -31,6 +32,7 @@ struct Fitted {
   FittedSvd svd;
   FittedLinear linear;
   FittedBlend blend;
+  FittedLists lists;
   nlohmann::json backend;  // what it was fitted on
   AlsPlan plan;
 
@@ -40,10 +42,17 @@ struct Fitted {
   ModelView view(const Dataset& dataset) const;
 };
 
+/// Where interactions come from: what a fit reads beside them.
+struct FitSource {
+  const Dataset& dataset;
+  std::span<const uint8_t> keep;  // [n_events] which of its events are in them; empty: all
+  const EventWeighting& weighting;
+};
+
 /// Fits options.algorithm on users x items interactions, which `checkpoints` has begun with. Throws what the fit and
 /// they throw; see WorkingBackend for devices that fail. `epoch_metrics` are told of implicit ALS. `pool` is for the
 /// host's part.
-Fitted FitModel(WorkingBackend& backend, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool);
+Fitted FitModel(WorkingBackend& backend, Csr interactions, const FitSource& source, const TrainOptions& options,
+                const TrainEvents& events, Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool);
 
 }  // namespace kindred

@@ -74,6 +74,7 @@ class Training {
     weighting_ = options_.weighting.Of(dataset_->weighting());
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
     if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
+    if (IsOfLists(options_)) CheckLists(options_, *dataset_, events_);
     WarnOfFuture();
     PlanMemory(backend_, ExpectedSize(), options_);  // refused before anything large is made
     Split split = HoldOut();
@@ -136,11 +137,12 @@ class Training {
 
   /// One event with a wrong clock would make all others count next to nothing.
   void WarnOfFuture() const {
-    const std::optional<int64_t> last = weighting_.decays() ? LastTime(dataset_->events()) : std::nullopt;
+    const bool decays = weighting_.decays(), ages = decays || IsOfLists(options_);
+    const std::optional<int64_t> last = ages ? LastTime(dataset_->events()) : std::nullopt;
     const double days = last ? (static_cast<double>(*last) - static_cast<double>(std::time(nullptr))) / 86400 : 0;
     if (days < 1 || !events_.warning) return;
-    events_.warning(
-        fmt::format("the last event is {:.0f} days in the future, and the half-life counts back from there", days));
+    events_.warning(fmt::format("the last event is {:.0f} days in the future, and {} back from there", days,
+                                decays ? "the half-life counts" : "ages count"));
   }
 
   bool ratings() const { return options_.als.objective.has_ratings(); }
@@ -184,6 +186,7 @@ class Training {
     size_t bytes = users.bytes().size_bytes() + items.bytes().size_bytes();
     if (HasNFactors(options_))
       bytes += static_cast<size_t>((users.size() + items.size()) * options_.als.n_factors) * sizeof(float);
+    if (IsOfLists(options_)) bytes += static_cast<size_t>(users.size() + items.size()) * sizeof(float);
     if (!HasHoldout(options_) || Refits(options_))
       bytes += events.items.size_bytes() + events.times.size_bytes() + events.types.size_bytes();
     return static_cast<int64_t>(bytes);
@@ -199,7 +202,8 @@ class Training {
     return {.n_users = dataset_->users().size(),
             .n_items = dataset_->items().size(),
             .n_entries = n_entries,
-            .n_all_entries = refits ? n_entries : 0};
+            .n_all_entries = refits ? n_entries : 0,
+            .n_lists = IsOfLists(options_) ? MostLists(options_, *dataset_) : 0};
   }
 
   /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.
@@ -255,8 +259,8 @@ class Training {
                        [&] { return warm_start_ ? warm_start_->State() : AlsState(); });
     try {
       EpochMetrics epoch_metrics(options_, events_, *dataset_, holdout, checkpoints_, pool_, stopwatch_);
-      Fitted fitted =
-          FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, epoch_metrics, pool_);
+      Fitted fitted = FitModel(backend_, std::move(interactions), {*dataset_, keep, weighting_}, options_, events_,
+                               checkpoints_, epoch_metrics, pool_);
       stopwatch_.Done(phase);
       if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
       return fitted;

@@ -34,6 +34,16 @@ struct CheckpointOptions {
   bool resume = false;  // go on from the checkpoint that is there, which must be of the same training
 };
 
+/// What decides lists (host/models/popular_lists.h); what is not set is as the algorithm wants it.
+struct ListTrainOptions {
+  std::optional<double> window;       // seconds; by default of "trending" 7 days, else there is none
+  std::string group_by;               // an attribute of users; empty: one list for all
+  std::string released;               // an attribute of items; empty: their first event
+  std::optional<int64_t> min_events;  // by default 1, with `released` 0
+  std::optional<int64_t> min_group_users;
+  std::optional<double> trend_prior, group_prior;
+};
+
 struct TrainOptions {
   std::string dataset;
   std::string store = "models";
@@ -49,6 +59,7 @@ struct TrainOptions {
   /// history lengths that have weights of their own.
   std::vector<TrainOptions> components;
   int64_t n_bands = BlendOptions().n_bands;
+  ListTrainOptions lists;
   std::string backend = "auto";
   GramPrecision gram_precision = GramPrecision::kBf16x3;
   int n_threads = 0;

@@ -9,6 +9,7 @@
 #include "host/cli/progress.h"
 #include "host/intake/inputs.h"
 #include "host/models/explicit_als.h"
+#include "host/report/format.h"
 #include "host/store/files.h"
 #include "host/store/model_store.h"
 #include "kernels/select.h"
@@ -18,9 +19,11 @@
 #include "training/evaluating.h"
 #include "training/linear_fitting.h"
 #include "training/linear_options.h"
+#include "training/list_options.h"
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
 #include "training/reader_options.h"
+#include "training/report_values.h"
 #include "training/solver_options.h"
 #include "training/split_options.h"
 #include "training/stop_request.h"
@@ -41,6 +44,7 @@ struct TrainFlags {
   LinearFlags linear;
   std::vector<std::string> components;
   std::optional<int64_t> n_bands;
+  ListFlags lists;
   SplitFlags split;
   std::string checkpoint_every = "60s";
   std::string gram_precision = "bf16x3";
@@ -143,6 +147,7 @@ TrainOptions Resolve(const TrainFlags& flags) {
   CheckFlagIsFor("--n-bands", flags.n_bands.has_value(), options.algorithm, {"blend"});
   for (const std::string& path : flags.components) options.components.push_back(ReadComponent(path));
   options.n_bands = flags.n_bands.value_or(options.n_bands);
+  flags.lists.Set(&options);
   if (flags.svd_shrinkage == "auto")
     options.svd.shrinkage.reset();
   else if (flags.svd_shrinkage)
@@ -159,6 +164,23 @@ std::string Head(const nlohmann::json& report) {
                      report["n_entries"].get<int64_t>());
 }
 
+/// Of lists by group, whose there are; else empty.
+std::string ListsText(const nlohmann::json& report) {
+  const nlohmann::json& lists = Member(report, TextOf(report, "algorithm"));
+  if (!lists.is_object() || !lists.contains("groups")) return "";
+  const auto groups = [&](const char* member) {
+    const auto n = lists.at(member).get<int64_t>();
+    return fmt::format("{} group{}", CountText(n), n == 1 ? "" : "s");
+  };
+  std::string text = fmt::format("lists by {}: of {}, and of all users", TextOf(lists, "group_by"), groups("n_groups"));
+  if (lists.at("n_small_groups") != 0)
+    text += fmt::format("; {} {} too small for {} own", groups("n_small_groups"),
+                        lists.at("n_small_groups") == 1 ? "is" : "are",
+                        lists.at("n_small_groups") == 1 ? "one of its" : "lists of their");
+  if (lists.at("n_left_out_groups") != 0) text += fmt::format("; {} left out", groups("n_left_out_groups"));
+  return text + "\n";
+}
+
 std::string TrainText(const nlohmann::json& report) {
   const bool published = report["published"].get<bool>();
   std::string text = fmt::format("{}{}: {}, trained on {}\n", report["model"].get<std::string>(),
@@ -166,6 +188,7 @@ std::string TrainText(const nlohmann::json& report) {
                                  Head(report), report["trained_on"].get<std::string>());
   if (report.contains("metrics")) text += MetricsText(report) + TrainingVerdict(report) + "\n";
   if (report.contains("rating_errors")) text += RatingErrorsText(report["rating_errors"]);
+  text += ListsText(report);
   if (report.contains("fell_back")) text += "on the CPU: " + report["fell_back"].get<std::string>() + "\n";
   if (published) text += "published " + report["path"].get<std::string>() + "\n";
   return text;
@@ -261,6 +284,7 @@ void AddTrainFlags(CLI::App* app, TrainFlags* flags) {
   app->add_flag("--warm-start", options.warm_start)
       ->description("begin with the factors of the model's current version");
   AddLinearFlags(*app, flags->linear);
+  AddListFlags(*app, flags->lists);
   AddWeightingFlags(*app, "as the dataset was prepared", flags->weighting);
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);

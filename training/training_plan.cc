@@ -12,6 +12,7 @@
 #include "host/report/format.h"
 #include "kernels/cpu/host_memory.h"
 #include "training/linear_fitting.h"
+#include "training/list_fitting.h"
 #include "training/stopwatch.h"
 
 namespace kindred {
@@ -20,18 +21,20 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kFloat = sizeof(float), kEntry = sizeof(int32_t) + sizeof(float), kOffset = sizeof(int64_t);
-constexpr int64_t kBlockUsers = 4096;                                            // that are evaluated at a time
-constexpr int64_t kBytesOfHeldOutUser = 100;                                     // host/evaluation/metrics.h
-constexpr int64_t kEvent = sizeof(int32_t) + sizeof(int64_t) + sizeof(uint8_t);  // item, time, type
+constexpr int64_t kBlockUsers = 4096;                                              // that are evaluated at a time
+constexpr int64_t kBytesOfHeldOutUser = 100;                                       // host/evaluation/metrics.h
+constexpr int64_t kListItem = 9 * sizeof(double), kListUser = 3 * sizeof(double);  // scores, counts and groups
+constexpr int64_t kEvent = sizeof(int32_t) + sizeof(int64_t) + sizeof(uint8_t);    // item, time, type
 
 bool IsAls(const TrainOptions& options) {
   return options.algorithm == "als";
 }
 
-int64_t NFactors(const TrainOptions& options) {
+int64_t NFactors(const TrainingSize& size, const TrainOptions& options) {
   int64_t of_components = 0;
-  for (const TrainOptions& component : options.components) of_components += NFactors(component);
+  for (const TrainOptions& component : options.components) of_components += NFactors(size, component);
   if (options.algorithm == "blend") return of_components;
+  if (IsOfLists(options)) return size.n_lists;
   return HasNFactors(options) ? options.als.n_factors : options.algorithm == "popularity" ? 0 : 1;
 }
 
@@ -41,7 +44,7 @@ int64_t FactorBytes(const TrainingSize& size, const TrainOptions& options) {
   for (const TrainOptions& component : options.components) of_components += FactorBytes(size, component);
   if (options.algorithm == "blend") return of_components;
   const int64_t n_neighbours = IsFittedLinearly(options) ? std::min(options.n_neighbours, size.n_items) : 0;
-  return (size.n_users + size.n_items) * NFactors(options) * kFloat + size.n_items * n_neighbours * kEntry;
+  return (size.n_users + size.n_items) * NFactors(size, options) * kFloat + size.n_items * n_neighbours * kEntry;
 }
 
 int64_t RowBytes(const TrainingSize& size, int64_t n_entries) {
@@ -58,6 +61,7 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
   const int64_t n_rows = size.n_users + size.n_items, longer = std::max(size.n_users, size.n_items);
   const int64_t factors = FactorBytes(size, options);
   if (options.algorithm == "popularity") return 0;
+  if (IsOfLists(options)) return factors + size.n_items * kListItem + size.n_users * kListUser;
   const int64_t transpose = n_entries * kEntry + size.n_items * 2 * kOffset;
   if (options.algorithm == "blend") {
     int64_t most = 0;
@@ -82,9 +86,9 @@ int64_t EvaluateBytes(const TrainingSize& size, const TrainOptions& options) {
   const int64_t factors = FactorBytes(size, options);
   if (size.n_held_out_users == 0) return factors;
   const int64_t joined = options.algorithm == "blend" ? factors : 0;  // a blend's parts as one scorer
-  const int64_t packed = size.n_items * NFactors(options) * kFloat;
+  const int64_t packed = size.n_items * NFactors(size, options) * kFloat;
   const int64_t block = std::min(size.n_held_out_users, kBlockUsers) *
-                        (NFactors(options) * kFloat + 4 * std::min(options.k, size.n_items) * kEntry);
+                        (NFactors(size, options) * kFloat + 4 * std::min(options.k, size.n_items) * kEntry);
   const int64_t scored = std::min<int64_t>(kMostScoredPairs, size.n_held_out_users * options.k) * (kFloat + 1);
   return factors + joined + packed + block + size.n_held_out_users * kBytesOfHeldOutUser + scored;
 }
@@ -203,17 +207,24 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   const bool evaluates = size.n_held_out_users > 0, refits = size.n_all_entries > 0;
   const double refit_size = static_cast<double>(size.n_all_entries) / static_cast<double>(size.n_entries);
   const double fitted = seconds.value("fit", 0.0);  // before it was resumed
+  const double summed = seconds.value("sum", 0.0);
   seconds["publish"] = static_cast<double>(version_bytes) / kPublishRate;
-  seconds["sum"] = seconds.value("sum", 0.0) * (1 + refit_size);
+  seconds["sum"] = summed * (1 + refit_size);
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
-  if (evaluates && (IsAls(options) || options.algorithm == "svd"))
+  if (evaluates && (IsAls(options) || options.algorithm == "svd" || IsOfLists(options)))
     working.Try([&](Backend& on) {
-      const double once = MeasureEvaluation(on, interactions, held_out, options, pool);
+      TrainOptions measured = options;
+      if (IsOfLists(options)) measured.als.n_factors = size.n_lists;
+      const double once = MeasureEvaluation(on, interactions, held_out, measured, pool);
       seconds["evaluate"] = once;
       if (options.evaluate_every > 0)
         seconds["evaluate_epochs"] = once * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
     });
+  if (IsOfLists(options)) {  // a pass over the events, as summing them up is
+    seconds["fit"] = summed;
+    if (refits) seconds["refit"] = summed * refit_size;
+  }
   AlsSeconds als;
   if (IsAls(options) && working.Try([&](Backend& on) { als = MeasureAls(on, interactions, options.als); })) {
     const int64_t n = 2 * options.als.epochs + 1;

@@ -25,6 +25,7 @@ struct TrainingSize {
   int64_t n_users = 0, n_items = 0;
   int64_t n_entries = 0;            // that the fit sees
   int64_t n_all_entries = 0;        // that the refit sees; 0: there is none
+  int64_t n_lists = 0;              // factors of a model of lists, at most
   int64_t longest_row = INT64_MAX;  // entries of the user or item that has most, if known
   int64_t n_held_out_users = 0;     // to evaluate
   int64_t n_kept_events = 0;        // copied to publish a model without what was held out

@@ -127,6 +127,7 @@ int64_t NumberOfHits(const ScoredPairs& pairs) {
 /// Empty where the pairs do for a calibration.
 std::string WhyNoCalibration(const Evaluation& evaluation, const ModelView& model) {
   if (!model.has_factors()) return "the model ranks by popularity, and says nothing of single users";
+  if (model.has_lists()) return "the model's lists are for many users, and say nothing of single ones";
   for (const ScoredPairs* pairs : {&evaluation.learning, &evaluation.measuring}) {
     const int64_t n = std::ssize(pairs->hits), n_hits = NumberOfHits(*pairs);
     if (std::min(n_hits, n - n_hits) < kLeastForCalibration)

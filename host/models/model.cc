@@ -134,6 +134,7 @@ class ShapeCheck {
     of_query("base_query", std::ssize(model_.base_query), n_factors);
     of_query("history_factors (rows)", model_.history_factors.n_rows, model_.n_items());
     of_query("history_factors (columns)", model_.history_factors.n_cols, n_factors);
+    Lists();
     if (model_.algorithm != kAls) return;
     const AlsObjective& objective = model_.objective;
     for (const float weight : {objective.unobserved_weight, objective.regularization, objective.bias_regularization})
@@ -142,6 +143,15 @@ class ShapeCheck {
            objective.regularization_exponent);
     const double noise = model_.noise_variance.value_or(0);
     Expect(std::isfinite(noise) && noise >= 0, "the noise variance is {}", noise);
+  }
+
+  void Lists() const {
+    if (!model_.has_lists()) return;
+    ExpectEqual("list_groups", std::ssize(model_.list_groups.names), model_.n_factors() - 1);
+    ExpectEqual("base_query", std::ssize(model_.base_query), model_.n_factors());
+    for (int64_t user = 0; user < model_.n_users(); ++user)
+      Expect(model_.ListGroupOf(user) < std::ssize(model_.list_groups.names), "user_factors has zeros only in row {}",
+             user);
   }
 
   void Biases() const {
@@ -244,6 +254,22 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{}: the manifest does not describe a model: {}", where, error.what()));
   }
+}
+
+/// The groups of a version of lists; `names` gets theirs.
+ListGroups ReadListGroups(const Artifact& artifact, std::vector<std::string>* names) {
+  ListGroups groups;
+  const nlohmann::json& manifest = artifact.manifest();
+  try {
+    if (!manifest.contains("list_groups")) return groups;
+    groups.attribute = manifest.at("list_groups").at("attribute").get<std::string>();
+    *names = manifest.at("list_groups").at("names").get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::kCorrupt,
+                fmt::format("{}: the manifest's 'list_groups' are no attribute and names", artifact.path().string()));
+  }
+  groups.names = *names;
+  return groups;
 }
 
 /// The events of a version that has them; `names` gets those of their types.
@@ -359,7 +385,7 @@ std::string AlgorithmNames() {
 HostMatrix<const float> ModelView::item_vectors() const {
   for (const ModelView& part : parts)
     if (part.item_vectors().n_cols > 0) return part.item_vectors();
-  return n_factors() > 1 ? item_factors : HostMatrix<const float>{nullptr, n_items(), 0};
+  return n_factors() > 1 && !has_lists() ? item_factors : HostMatrix<const float>{nullptr, n_items(), 0};
 }
 
 std::span<const float> ModelView::WeightsFor(int64_t n_history_items) const {
@@ -401,6 +427,7 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
     MapParts(*artifact, &view);
   else if (view.algorithm != kPopularity)
     MapFactors(*artifact, "", &view);
+  if (view.has_lists()) view.list_groups = ReadListGroups(*artifact, &model->list_groups_);
   if (view.has_ratings()) {
     view.user_biases = artifact->Array<float>("user_biases");
     view.item_biases = artifact->Array<float>("item_biases");
@@ -441,6 +468,8 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
     DescribeScorer(model, manifest);
   }
   if (model.noise_variance) manifest["noise_variance"] = *model.noise_variance;
+  if (!model.list_groups.attribute.empty())
+    manifest["list_groups"] = {{"attribute", model.list_groups.attribute}, {"names", model.list_groups.names}};
   if (model.has_ratings()) {
     writer.AddArray<float>("user_biases", model.user_biases);
     writer.AddArray<float>("item_biases", model.item_biases);

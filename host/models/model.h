@@ -48,10 +48,11 @@ inline constexpr int kModelSchema = 3;
 inline constexpr const char* kModelKind = "model";
 
 /// What a model can be, by how it is fitted: als (host/models/als.h, explicit_als.h), svd (pure_svd.h), svd-filter
-/// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h).
-/// A blend (blend_weights.h) is several of the others.
-inline constexpr std::string_view kAlgorithms[] = {"als",     "svd",  "svd-filter", "item-cosine",
-                                                   "rp3beta", "ease", "blend",      "popularity"};
+/// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h), popular, latest and trending
+/// (popular_lists.h). A blend (host/evaluation/blend_weights.h) is several of the others.
+inline constexpr std::string_view kAlgorithms[] = {"als",      "svd",   "svd-filter", "item-cosine",
+                                                   "rp3beta",  "ease",  "popular",    "latest",
+                                                   "trending", "blend", "popularity"};
 bool IsAlgorithm(std::string_view name);
 /// "als, svd, ... or popularity"
 std::string AlgorithmNames();
@@ -76,6 +77,12 @@ struct AlsObjective {
 
 /// As a manifest has it.
 nlohmann::json ObjectiveJson(const AlsObjective& objective);
+
+/// The groups that have lists of their own (host/models/popular_lists.h): group g has factor 1 + g.
+struct ListGroups {
+  std::string attribute;  // empty: there are none
+  std::span<const std::string> names;
+};
 
 /// Every model but "popularity" scores alike. With a history of items j and weights w_j, a query x has
 ///
@@ -104,6 +111,7 @@ struct ModelView {
   std::span<const float> user_biases;       // n_users where the objective has ratings, else empty
   std::span<const float> item_biases;       // n_items, likewise
   float rating_mean = 0;
+  ListGroups list_groups;                 // of lists
   CalibrationView calibration;            // of scores by factors; may be empty
   std::vector<ModelView> parts;           // of a "blend", which has no factors of its own
   std::span<const int32_t> band_lengths;  // the least number of items in a history of each band, increasing, 0 first
@@ -120,12 +128,19 @@ struct ModelView {
   /// Weights of the parts for a history of so many items.
   std::span<const float> WeightsFor(int64_t n_history_items) const;
   /// Whether users without a history may have factors all the same, from their attributes or their group.
-  bool knows_users_by_attributes() const { return false; }
+  bool knows_users_by_attributes() const { return has_lists(); }
   /// Whether the model itself answers for this user; the others are shown what is popular.
   bool Knows(int64_t user) const {
     if (!has_factors() || !history.row(user).empty()) return has_factors();
     return knows_users_by_attributes() &&
            std::ranges::any_of(user_factors.row(user), [](float factor) { return factor != 0; });
+  }
+  /// Whether it is a list for all users, or one for each group: histories have no part in it.
+  bool has_lists() const { return algorithm == "popular" || algorithm == "latest" || algorithm == "trending"; }
+  /// The group whose list this user gets; -1: that of all users.
+  int64_t ListGroupOf(int64_t user) const {
+    const std::span<const float> factors = user_factors.row(user);
+    return std::ranges::find_if(factors, [](float factor) { return factor != 0; }) - factors.begin() - 1;
   }
   bool is_linear() const { return n_factors() > 0 && algorithm != "als"; }
   bool has_ratings() const { return has_factors() && objective.has_ratings(); }
@@ -146,7 +161,7 @@ class Model {
 
  private:
   std::shared_ptr<const Artifact> artifact_;
-  std::vector<std::string> event_types_;
+  std::vector<std::string> event_types_, list_groups_;
   ModelView view_;
   std::string name_;
   int64_t version_ = 0;

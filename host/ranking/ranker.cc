@@ -179,6 +179,11 @@ RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, in
   for (const int32_t& item : items) excluded.Add({&item, 1});
   const auto n_queries = static_cast<int64_t>(items.size());
   if (!model_.has_factors()) return ByPopularity(context, n_queries, excluded, n);
+  if (model_.has_lists()) {
+    Queries queries;
+    for (int64_t query = 0; query < n_queries; ++query) queries.Add(model_.base_query);
+    return ByModel(context, queries, excluded, n);
+  }
   if (model_.item_vectors().n_cols == 0 || model_.has_item_item() || !model_.parts.empty()) {
     std::vector<int64_t> indptr(static_cast<size_t>(n_queries + 1));
     std::iota(indptr.begin(), indptr.end(), 0);

@@ -51,7 +51,8 @@ class Ranker {
   /// By popularity, the same score for every query.
   RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const;
   /// Items like each of the query items, which are themselves left out: where the model has an item-item part what it
-  /// scores a history of nothing else, else by cosine of item factors; for a model without factors, by popularity.
+  /// scores a history of nothing else, else by cosine of item factors; for a model without factors by popularity, and
+  /// for one of lists by that of all users.
   RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n) const;
 
   /// Queries of histories the model has not seen, one row each, by the solve that training ends with (als) or the

@@ -310,6 +310,46 @@ TEST_P(RecommenderTest, APopularityModelAnswersPopularWithoutWhatWasSeen) {
   EXPECT_THAT(Ids(similar), Not(testing::Contains("i3")));
 }
 
+TEST_P(RecommenderTest, AModelOfListsAnswersPopularWithTheListOfTheGroup) {
+  Use({.algorithm = "popular"});
+  // User 0 has no history and is of no group, user 2 of the second, user 3 of none; i0, i1 and i2 begin the lists.
+  const auto expect = [&](const RecommendQuery& query, const char* why, int first) {
+    const Recommendation result = Ask(query);
+    EXPECT_EQ(result.served_by, ServedBy::kPopular);
+    EXPECT_EQ(result.why, why);
+    std::vector<std::string> expected;
+    const int user = model().users.Find(query.user_id);
+    for (int i = 0; i < 30 && expected.size() < 4; ++i) {
+      const std::string id = "i" + std::to_string((first + i) % 30);
+      const bool given =
+          std::ranges::any_of(query.history, [&](const HistoryEntry& entry) { return entry.item_id == id; });
+      if (!given && (user < 0 || !Seen(user, id))) expected.push_back(id);
+    }
+    EXPECT_EQ(Ids(result), expected);
+    EXPECT_EQ(result.items[0].probability, std::nullopt);
+  };
+  expect({"u0", {}, 4},
+         "what is popular with all users: user 'u0' is in no group by country that has a list of its own", 0);
+  expect({"u2", {}, 4}, "what is popular with users whose country is 'FR'", 2);
+  expect({"u4", {}, 4}, "what is popular with users whose country is 'DE'", 1);
+  expect({"u4", {{"i1", 1}, {"i2", 5}, {"nowhere", 1}}, 4}, "what is popular with users whose country is 'DE'", 1);
+  expect({"stranger", {}, 4}, "what is popular with all users: unknown user 'stranger'", 0);
+  expect({"stranger", {{"i0", 1}}, 4}, "what is popular with all users: unknown user 'stranger'", 0);
+  expect({"", {{"i0", 1}}, 4}, "what is popular with all users: no user", 0);
+  EXPECT_EQ(Ask({"u4", {{"nowhere", 1}}, 4}).unknown_history_items.size(), 1u);
+  ASSERT_TRUE(Ask({"u1", {}, 4}).shortfall.has_value()) << "who has every item";
+
+  const std::vector<RecommendQuery> queries = {{"u2", {}, 3}, {"stranger", {}, 5}, {"u4", {}, 1}};
+  const auto outcomes = RecommendAll(context(), ranker(), queries);
+  for (size_t i = 0; i < queries.size(); ++i)
+    ExpectSame(std::get<Recommendation>(outcomes[i]), Recommend(context(), ranker(), queries[i]));
+
+  const Recommendation similar = SimilarItems(context(), ranker(), "i0", 2);
+  EXPECT_EQ(similar.served_by, ServedBy::kPopular);
+  EXPECT_EQ(similar.why, "the model ranks by popularity");
+  EXPECT_THAT(Ids(similar), testing::ElementsAre("i1", "i2"));
+}
+
 TEST_P(RecommenderTest, SimilarItemsAreThoseOfTheSameDirection) {
   const Recommendation result = SimilarItems(context(), ranker(), "i3", 5);
   EXPECT_EQ(result.served_by, ServedBy::kSimilar);

@@ -10,6 +10,7 @@
 #include "host/data/interactions.h"
 #include "host/models/als.h"
 #include "host/models/explicit_als.h"
+#include "host/models/linear_model.h"
 #include "host/models/model.h"
 #include "host/store/model_store.h"
 #include "serving/failover.h"
@@ -18,6 +19,8 @@
 namespace kindred {
 
 struct TinyModelOptions {
+  /// "als", "popularity", or "popular": user u is of group u % 3 - 1, of two, and list g (0: of all) begins with item
+  /// g.
   std::string algorithm = "als";
   int n_users = 40;
   int n_items = 30;
@@ -60,6 +63,7 @@ class TinyModel {
       history_.indptr.push_back(static_cast<int64_t>(history_.indices.size()));
     }
     popularity_ = ItemPopularity(history_.view());
+    if (options.algorithm == "popular") MakeLists();
     if (options.algorithm != "als") return;
     AlsOptions als;
     als.n_factors = options.n_factors;
@@ -86,6 +90,10 @@ class TinyModel {
     view.history = history_.view();
     view.popularity = popularity_;
     view.objective = objective_;
+    if (options_.algorithm == "popular") {
+      lists_.SetIn(&view);
+      view.list_groups = {"country", list_groups_};
+    }
     if (options_.algorithm != "als") return view;
     view.user_factors = {factors_.user_factors.data(), options_.n_users, options_.n_factors};
     view.item_factors = {factors_.item_factors.data(), options_.n_items, options_.n_factors};
@@ -112,6 +120,16 @@ class TinyModel {
   }
 
  private:
+  void MakeLists() {
+    lists_.n_factors = 3;
+    lists_.base_query = {1, 0, 0};
+    for (int i = 0; i < options_.n_items; ++i)
+      for (int g = 0; g < 3; ++g)
+        lists_.item_factors.push_back(1.0f / static_cast<float>(1 + (i - g + options_.n_items) % options_.n_items));
+    for (int u = 0; u < options_.n_users; ++u)
+      for (int g = 0; g < 3; ++g) lists_.user_factors.push_back(u % 3 == g ? 1.0f : 0.0f);
+  }
+
   TinyModelOptions options_;
   IdMapBuilder users_, items_;
   Csr history_;
@@ -119,6 +137,8 @@ class TinyModel {
   AlsFactors factors_;
   RatingBiases biases_;
   AlsObjective objective_;
+  LinearModel lists_;
+  std::vector<std::string> list_groups_ = {"DE", "FR"};
   std::vector<float> calibration_scores_ = {0, 1}, calibration_probabilities_ = {0, 1};
 };
 

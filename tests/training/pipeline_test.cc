@@ -171,7 +171,7 @@ TEST_F(TrainTest, WhatDoesNotDoLeavesTheStoreAsItWas) {
     ExpectError(code, part, [&] { Train(options, {}); });
     EXPECT_EQ(ModelStore(options_.store).Versions("shop"), (std::vector<int64_t>{1})) << part;
   };
-  refused(ErrorCode::kUsage, "expected als, svd or popularity", [](TrainOptions& o) { o.algorithm = "magic"; });
+  refused(ErrorCode::kUsage, "expected als, svd, svd-filter", [](TrainOptions& o) { o.algorithm = "magic"; });
   refused(ErrorCode::kUsage, "expected auto, cpu or cuda", [](TrainOptions& o) { o.backend = "tpu"; });
   refused(ErrorCode::kUnsupported, "no CUDA plug-in", [](TrainOptions& o) { o.backend = "cuda"; });
   refused(ErrorCode::kInvalidArgument, "n_factors", [](TrainOptions& o) { o.als.n_factors = 0; });

@@ -268,6 +268,36 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   EXPECT_EQ(std::ssize(similar.Items(1)), 4);
 }
 
+// A user's one-hot factors pick the list, whatever they did; what is like an item is the list of all.
+TEST_P(LinearModelsTest, RanksByLists) {
+  const Csr history = {3, 4, {0, 1, 1, 2}, {0, 3}, {2, 1}};
+  const std::vector<float> popularity = {1, 0, 0, 1};
+  const std::vector<std::string> names = {"DE"};
+  LinearModel model;
+  model.n_factors = 2;
+  model.item_factors = {0.5f, 0.1f, 0.25f, 0.7f, -1, 0.7f, 0, 0.2f};
+  model.user_factors = {1, 0, 0, 1, 0, 1};
+  model.base_query = {1, 0};
+  ModelView view;
+  view.algorithm = "trending";
+  view.history = history.view();
+  view.popularity = popularity;
+  view.list_groups = {"country", names};
+  model.SetIn(&view);
+  EXPECT_TRUE(view.Knows(1)) << "who has no history";
+  const Ranker ranker(backend(), view, nullptr);
+  Queries queries;
+  for (int64_t u = 0; u < 3; ++u) ranker.AddUser(u, &queries);
+  const RankedLists lists = ranker.ByModel(context(), queries, {}, 4);
+  EXPECT_EQ(lists.items, (std::vector<int32_t>{0, 1, 3, 2, 1, 2, 3, 0, 1, 2, 3, 0}));
+  EXPECT_EQ(lists.Scores(0)[3], -1);
+  EXPECT_EQ(lists.Scores(1)[0], 0.7f);
+  const std::vector<int32_t> items = {0, 2};
+  EXPECT_EQ(ranker.Similar(context(), items, 4).items, (std::vector<int32_t>{1, 3, 2, -1, 0, 1, 3, -1}));
+  const Queries folded = ranker.FoldIn(context(), history.view());
+  EXPECT_EQ(ranker.ByModel(context(), folded, {}, 1).items, (std::vector<int32_t>{0, 0, 0}));
+}
+
 KINDRED_ON_ALL_BACKENDS(LinearModelsTest);
 
 }  // namespace
