@@ -1,10 +1,13 @@
 #include "training/blend_fitting.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "host/evaluation/validation_slice.h"
+#include "training/search_space.h"
 
 namespace kindred {
 namespace {
@@ -80,10 +83,13 @@ void CheckComponents(const TrainOptions& options) {
                 fmt::format("--algorithm blend: {} --component; expected two or more, each a file of "
                             "settings as tune writes them",
                             options.components.size()));
+  const std::vector<std::string> known = TunableAlgorithms();
   for (const TrainOptions& component : options.components)
-    if (component.algorithm == "blend" || component.algorithm == "popularity" || component.als.objective.has_ratings())
-      throw Error(ErrorCode::kUsage, fmt::format("--component: {}{} cannot be a part of a blend", component.algorithm,
-                                                 component.als.objective.has_ratings() ? " of explicit feedback" : ""));
+    if (std::ranges::find(known, component.algorithm) == known.end() || component.als.objective.has_ratings())
+      throw Error(
+          ErrorCode::kUsage,
+          fmt::format("--component: {}{} cannot be a part of a blend; expected {}", component.algorithm,
+                      component.als.objective.has_ratings() ? " of explicit feedback" : "", fmt::join(known, ", ")));
 }
 
 }  // namespace kindred
