@@ -152,10 +152,15 @@ class Ascent {
     }
   }
 
-  double Ndcg(const Users& users, const Weights& weights) const {
+  std::vector<double> OfEach(const Users& users, const Weights& weights) const {
     std::vector<double> each(users.size());
     pool_.Run(std::ssize(users), pool_.n_threads(),
               [&](int64_t u, int) { each[static_cast<size_t>(u)] = OfUser(*users[static_cast<size_t>(u)], weights); });
+    return each;
+  }
+
+  double Ndcg(const Users& users, const Weights& weights) const {
+    const std::vector<double> each = OfEach(users, weights);
     return std::accumulate(each.begin(), each.end(), 0.0) / static_cast<double>(std::max<size_t>(users.size(), 1));
   }
 
@@ -174,6 +179,27 @@ class Ascent {
           }
         }
       }
+    return weights;
+  }
+
+  /// On the line from these weights, of mean 1, to equal ones the last that is no more than a standard error worse.
+  Weights TowardsEqual(const Users& users, Weights weights) const {
+    const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / static_cast<double>(n_parts_);
+    for (double& weight : weights) weight /= mean;
+    const std::vector<double> best = OfEach(users, weights);
+    const auto n = static_cast<double>(users.size());
+    for (int tenths = 10; tenths > 0; --tenths) {
+      Weights tried;
+      for (const double weight : weights) tried.push_back(weight + (1 - weight) * tenths / 10);
+      const std::vector<double> each = OfEach(users, tried);
+      double sum = 0, squares = 0;
+      for (size_t u = 0; u < each.size(); ++u) {
+        sum += best[u] - each[u];
+        squares += (best[u] - each[u]) * (best[u] - each[u]);
+      }
+      const double loss = sum / n, variance = std::max(squares / n - loss * loss, 0.0);
+      if (loss <= std::sqrt(variance / n)) return tried;
+    }
     return weights;
   }
 
@@ -243,7 +269,7 @@ BlendWeights LearnBlendWeights(Backend& backend, std::span<const ModelView> part
     alone[p] = 1;
     found.report["part_ndcg"].push_back(ascent.Ndcg(all, alone));
   }
-  const Weights common = ascent.Best(all, Weights(parts.size(), 1));
+  const Weights common = ascent.TowardsEqual(all, ascent.Best(all, Weights(parts.size(), 1)));
   found.lengths = BandLengths(pools, options.n_bands);
   found.report["ndcg"] = 0.0;
   for (size_t b = 0; b < found.lengths.size(); ++b) {

@@ -385,7 +385,8 @@ std::string AlgorithmNames() {
 HostMatrix<const float> ModelView::item_vectors() const {
   for (const ModelView& part : parts)
     if (part.item_vectors().n_cols > 0) return part.item_vectors();
-  return n_factors() > 1 && !has_lists() ? item_factors : HostMatrix<const float>{nullptr, n_items(), 0};
+  const bool only_orders = has_lists() || (has_item_item() && history_factors.n_rows == 0);
+  return only_orders ? HostMatrix<const float>{nullptr, n_items(), 0} : item_factors;
 }
 
 std::span<const float> ModelView::WeightsFor(int64_t n_history_items) const {

@@ -123,7 +123,7 @@ struct ModelView {
   int64_t n_factors() const { return item_factors.n_cols; }
   bool has_factors() const { return n_factors() > 0 || !parts.empty(); }
   bool has_item_item() const { return !item_item.indptr.empty(); }
-  /// What items are compared by: their factors, where those are more than an order; else no columns.
+  /// What items are compared by: their factors, where those do more than order items alike for all; else no columns.
   HostMatrix<const float> item_vectors() const;
   /// Weights of the parts for a history of so many items.
   std::span<const float> WeightsFor(int64_t n_history_items) const;

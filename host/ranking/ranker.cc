@@ -55,7 +55,9 @@ RankedLists Ask(Backend& backend, Context& context, const ItemIndex& index, Host
                 const CsrView& histories, const Exclusions& excluded, int64_t n) {
   using kindred::Resident;
   const auto upload = [&]<class T>(std::span<const T> from) {
-    Resident<T> resident(backend, std::ssize(from));
+    Resident<T> resident;
+    if (from.empty()) return resident;
+    resident = Resident<T>(backend, std::ssize(from));
     resident.Upload(backend, context, from);
     return resident;
   };

@@ -19,7 +19,7 @@ Csr Steps(int32_t step, uint64_t seed) {
   for (int64_t j = 0; j < kItems; ++j) {
     for (int64_t i = 0; i < kItems; ++i) {
       const double noise = RandomUniform(seed, static_cast<uint64_t>(j * kItems + i));
-      const double value = i == (j + step) % kItems ? 1 : noise < 0.1 ? 4 * noise : 0;
+      const double value = i == (j + step) % kItems ? 1 + noise : noise < 0.1 ? 4 * noise : 0;
       if (value == 0) continue;
       s.indices.push_back(static_cast<int32_t>(i));
       s.values.push_back(static_cast<float>(value));
