@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
+#include "host/evaluation/item_subset.h"
 #include "host/ranking/ranker.h"
 #include "host/store/files.h"
 #include "kernels/error.h"
@@ -17,10 +19,16 @@ Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const s
   const Evaluation evaluation = backend.Run("evaluating", [&](Backend& on) {
     return Evaluate(Ranker(on, model, keep), holdout, options.k, {options.pool, features.view(), options.before_block});
   });
+  const std::optional<Evaluation> cold = backend.Run("evaluating", [&](Backend& on) {
+    return EvaluateColdItems(on, model, holdout, options.k,
+                             {.pool = options.pool, .before_block = options.before_block});
+  });
   EvaluationDetails details = MeasureDetails(evaluation, model, holdout.relevant.view(), known);
   if (!options.metrics_out.empty())
     WriteMetricsFiles(options.metrics_out, model, evaluation, details, options.overwrite);
-  return {MetricsJson(evaluation), HoldoutJson(evaluation), DetailsJson(evaluation, details),
+  nlohmann::json metrics = MetricsJson(evaluation);
+  if (cold) metrics.update(ColdMetricsJson(*cold));
+  return {std::move(metrics), HoldoutJson(evaluation), DetailsJson(evaluation, details),
           std::move(details.calibration)};
 }
 

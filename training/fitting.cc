@@ -10,6 +10,7 @@
 namespace kindred {
 
 nlohmann::json Fitted::report() const {
+  if (algorithm == "content") return content.report;
   return algorithm == "svd" ? svd.report : linear.model.n_factors > 0 ? linear.report : nlohmann::json::object();
 }
 
@@ -30,6 +31,7 @@ ModelView Fitted::view(const Dataset& dataset) const {
     view.singular_values = found.singular_values;
   }
   if (linear.model.n_factors > 0) linear.model.SetIn(&view);
+  if (algorithm == "content") content.model.SetIn(&view);
   if (algorithm != "als") return view;
   const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
   view.user_factors = {factors.user_factors.data(), history.n_rows, f};
@@ -41,8 +43,8 @@ ModelView Fitted::view(const Dataset& dataset) const {
   return view;
 }
 
-Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
+Fitted FitModel(WorkingBackend& working, Csr interactions, const Dataset& dataset, const TrainOptions& options,
+                const TrainEvents& events, Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool) {
   Fitted fitted;
   fitted.algorithm = options.algorithm;
   fitted.objective = options.als.objective;
@@ -76,6 +78,9 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const TrainOptions& o
   if (IsFittedLinearly(options))
     fitted.linear =
         working.Run("fitting", [&](Backend& backend) { return FitLinear(backend, view, options, events, pool); });
+  if (options.algorithm == "content")
+    fitted.content = working.Run(
+        "fitting", [&](Backend& backend) { return FitContent(backend, view, dataset, options, events, pool); });
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();

@@ -10,6 +10,7 @@
 #include "host/models/als.h"
 #include "host/models/rating_biases.h"
 #include "training/checkpoints.h"
+#include "training/content_fitting.h"
 #include "training/epoch_metrics.h"
 #include "training/linear_fitting.h"
 #include "training/pipeline.h"
@@ -29,6 +30,7 @@ struct Fitted {
   std::vector<AlsEpoch> epochs;
   FittedSvd svd;
   FittedLinear linear;
+  FittedContent content;
   nlohmann::json backend;  // what it was fitted on
   AlsPlan plan;
 
@@ -38,10 +40,10 @@ struct Fitted {
   ModelView view(const Dataset& dataset) const;
 };
 
-/// Fits options.algorithm on users x items interactions, which `checkpoints` has begun with. Throws what the fit and
-/// they throw; see WorkingBackend for devices that fail. `epoch_metrics` are told of implicit ALS. `pool` is for the
-/// host's part.
-Fitted FitModel(WorkingBackend& backend, Csr interactions, const TrainOptions& options, const TrainEvents& events,
-                Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool);
+/// Fits options.algorithm on users x items interactions of `dataset`, which `checkpoints` has begun with. Throws what
+/// the fit and they throw; see WorkingBackend for devices that fail. `epoch_metrics` are told of implicit ALS. `pool`
+/// is for the host's part.
+Fitted FitModel(WorkingBackend& backend, Csr interactions, const Dataset& dataset, const TrainOptions& options,
+                const TrainEvents& events, Checkpoints& checkpoints, EpochMetrics& epoch_metrics, ThreadPool& pool);
 
 }  // namespace kindred

@@ -10,6 +10,7 @@
 
 #include "host/data/dataset.h"
 #include "host/evaluation/holdout_file.h"
+#include "host/evaluation/item_subset.h"
 #include "host/evaluation/rated_holdout.h"
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
@@ -47,7 +48,10 @@ bool Refits(const TrainOptions& options) {
 json KnownMetrics(const TrainOptions& options) {
   Evaluation evaluation;
   evaluation.k = options.k;
-  return MetricsJson(evaluation);
+  json metrics = MetricsJson(evaluation);
+  if (options.algorithm == "content" && options.split.kind == SplitKind::kItems)
+    metrics.update(ColdMetricsJson(evaluation));
+  return metrics;
 }
 
 class Training {
@@ -68,6 +72,7 @@ class Training {
     weighting_ = options_.weighting.Of(dataset_->weighting());
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
     if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
+    if (options_.algorithm == "content") CheckHasItemAttributes(*dataset_);
     WarnOfFuture();
     PlanMemory(backend_, ExpectedSize(), options_);  // refused before anything large is made
     Split split = HoldOut();
@@ -190,10 +195,12 @@ class Training {
     const int64_t n_entries =
         counted.is_number_integer() ? std::clamp<int64_t>(counted.get<int64_t>(), 0, n_events) : n_events;
     const bool refits = HasHoldout(options_) && Refits(options_);
-    return {.n_users = dataset_->users().size(),
-            .n_items = dataset_->items().size(),
-            .n_entries = n_entries,
-            .n_all_entries = refits ? n_entries : 0};
+    return {
+        .n_users = dataset_->users().size(),
+        .n_items = dataset_->items().size(),
+        .n_entries = n_entries,
+        .n_all_entries = refits ? n_entries : 0,
+        .n_features = std::max(MostFeatures(dataset_->item_attributes()), MostFeatures(dataset_->user_attributes()))};
   }
 
   /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.
@@ -250,7 +257,7 @@ class Training {
     try {
       EpochMetrics epoch_metrics(options_, events_, *dataset_, holdout, checkpoints_, pool_, stopwatch_);
       Fitted fitted =
-          FitModel(backend_, std::move(interactions), options_, events_, checkpoints_, epoch_metrics, pool_);
+          FitModel(backend_, std::move(interactions), *dataset_, options_, events_, checkpoints_, epoch_metrics, pool_);
       stopwatch_.Done(phase);
       if (!backend_.fell_back().empty()) report["fell_back"] = backend_.fell_back();
       return fitted;
@@ -374,6 +381,8 @@ class Training {
     switch (split.kind) {
       case SplitKind::kRandom:
         return {{"kind", "random"}, {"fraction", split.fraction}, {"seed", split.seed}};
+      case SplitKind::kItems:
+        return {{"kind", "items"}, {"fraction", split.fraction}, {"seed", split.seed}};
       case SplitKind::kLeaveLastN:
         return {{"kind", "leave-last-n"}, {"n", split.n}};
       case SplitKind::kTime:
@@ -402,7 +411,8 @@ class Training {
 }  // namespace
 
 bool HasNFactors(const TrainOptions& options) {
-  return options.algorithm == "als" || options.algorithm == "svd" || options.algorithm == "svd-filter";
+  return options.algorithm == "als" || options.algorithm == "svd" || options.algorithm == "svd-filter" ||
+         options.algorithm == "content";
 }
 
 json Train(const TrainOptions& options, const TrainEvents& events) {

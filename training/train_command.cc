@@ -30,7 +30,7 @@ namespace kindred {
 namespace {
 
 constexpr double kLargestWeight = 1e30;  // what a float holds with room to add and multiply
-constexpr int64_t kFilterFactors = 256;
+constexpr int64_t kFilterFactors = 256;  // of content too
 constexpr double kFilterTolerance = 0.05;
 
 struct TrainFlags {
@@ -108,7 +108,7 @@ AlsObjective Objective(const TrainFlags& flags) {
 void CheckAlgorithm(const TrainFlags& flags) {
   const std::string& algorithm = flags.options.algorithm;
   CheckFlagIsFor("--solver", flags.solver.method.has_value(), algorithm, {"als"});
-  CheckFlagIsFor("--svd-tolerance", flags.svd_tolerance.has_value(), algorithm, {"svd", "svd-filter"});
+  CheckFlagIsFor("--svd-tolerance", flags.svd_tolerance.has_value(), algorithm, {"svd", "svd-filter", "content"});
   CheckFlagIsFor("--svd-shrinkage", flags.svd_shrinkage.has_value(), algorithm, {"svd"});
 }
 
@@ -124,7 +124,7 @@ TrainOptions Resolve(const TrainFlags& flags) {
   options.split.kind = ParseSplitKind(flags.split);
   options.split.seed = options.als.seed;
   options.refit = !flags.no_refit;
-  if (options.algorithm == "svd-filter") {
+  if (options.algorithm == "svd-filter" || options.algorithm == "content") {
     options.als.n_factors = kFilterFactors;
     options.svd.tolerance = kFilterTolerance;
   }
@@ -214,7 +214,9 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--model", options.model, "the model's name in the store")->required();
   app->add_option("--algorithm", options.algorithm, AlgorithmNames())
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kAlgorithms), std::end(kAlgorithms))));
-  app->add_option("--n-factors", flags->n_factors, "length of the factor vectors; default: 64, of svd-filter 256")
+  app->add_option("--n-factors", flags->n_factors,
+                  "length of the factor vectors; default: 64, of svd-filter 256; of "
+                  "content 256, at most")
       ->check(Within(1, 4096));
   app->add_option("--feedback", flags->feedback, "implicit: values are confidences; explicit: they are ratings")
       ->check(CLI::IsMember({"implicit", "explicit"}));
@@ -235,7 +237,7 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split")
       ->check(Within(0, kLargestSeed));
   app->add_option("--svd-tolerance", flags->svd_tolerance,
-                  "relative error of each singular value (svd, svd-filter); default: 1e-4, of svd-filter 0.05")
+                  "relative error of each singular value (svd, svd-filter, content); default: 1e-4, of the others 0.05")
       ->check(Within(1e-7, 0.05));
   app->add_option(
          "--svd-shrinkage", flags->svd_shrinkage,
@@ -259,9 +261,11 @@ void AddTrainCommand(CommandLine& program) {
   app->add_option("--test", options.test_paths, "files of held-out interactions: evaluated on, never trained on")
       ->allow_extra_args(false);
   AddReaderFlags(*app, "test-", flags->test);
-  app->add_option("--split", flags->split, "hold out: none, random, leave-last-n or time")
-      ->check(CLI::IsMember({"none", "random", "leave-last-n", "time"}));
-  app->add_option("--holdout-fraction", options.split.fraction, "of the pairs (random) or of the events (time)")
+  app->add_option("--split", flags->split,
+                  "hold out: none, random, leave-last-n, time or items (all interactions of some items)")
+      ->check(CLI::IsMember({"none", "random", "leave-last-n", "time", "items"}));
+  app->add_option("--holdout-fraction", options.split.fraction,
+                  "of the pairs (random), the items (items) or the events (time)")
       ->check(Within(1e-9, 1 - 1e-9));
   app->add_option("--holdout-n", options.split.n, "items of each user (leave-last-n)")->check(Within(1, 1e9));
   app->add_option("--split-time", flags->split_time, "hold out what is not before this moment (time)")->check(IsTime());

@@ -31,6 +31,8 @@ class ShapeCheck {
     Events();
     Factors();
     ItemItem();
+    Attributes("item", model_.item_attributes, model_.n_items());
+    Attributes("user", model_.user_attributes, model_.n_users());
     Biases();
     Calibration();
   }
@@ -45,24 +47,24 @@ class ShapeCheck {
     Expect(found == expected, "{} has size {}; expected {}", name, found, expected);
   }
 
-  void Rows(const std::string& name, int64_t n_rows, std::span<const int64_t> indptr,
-            std::span<const int32_t> items) const {
+  void Rows(const std::string& name, int64_t n_rows, std::span<const int64_t> indptr, std::span<const int32_t> items,
+            const char* columns = "_items") const {
     ExpectEqual(name + "_indptr", static_cast<int64_t>(indptr.size()), n_rows + 1);
     Expect(indptr[0] == 0, "{}_indptr starts at {}; expected 0", name, indptr[0]);
     for (size_t r = 1; r < indptr.size(); ++r)
       Expect(indptr[r] >= indptr[r - 1], "{}_indptr falls at row {}", name, r - 1);
-    ExpectEqual(name + "_items", static_cast<int64_t>(items.size()), indptr.back());
+    ExpectEqual(name + columns, static_cast<int64_t>(items.size()), indptr.back());
   }
 
-  void Matrix(const std::string& name, const CsrView& matrix) const {
-    Rows(name, matrix.n_rows, matrix.indptr, matrix.indices);
+  void Matrix(const std::string& name, const CsrView& matrix, const char* columns = "_items") const {
+    Rows(name, matrix.n_rows, matrix.indptr, matrix.indices, columns);
     ExpectEqual(name + "_values", static_cast<int64_t>(matrix.values.size()),
                 static_cast<int64_t>(matrix.indices.size()));
     for (int64_t r = 0; r < matrix.n_rows; ++r) {
       int32_t last = -1;
       for (const int32_t item : matrix.row(r)) {
-        Expect(item > last && item < matrix.n_cols, "{}_items holds {} after {} in row {} of {} columns", name, item,
-               last, r, matrix.n_cols);
+        Expect(item > last && item < matrix.n_cols, "{}{} holds {} after {} in row {} of {} columns", name, columns,
+               item, last, r, matrix.n_cols);
         last = item;
       }
     }
@@ -74,6 +76,21 @@ class ShapeCheck {
     ExpectEqual("item_item (rows)", model_.item_item.n_rows, model_.n_items());
     ExpectEqual("item_item (columns)", model_.item_item.n_cols, model_.n_items());
     Matrix("item_item", model_.item_item);
+  }
+
+  void Attributes(const std::string& side, const AttributesView& attributes, int64_t n_rows) const {
+    if (attributes.empty()) return;
+    Expect(model_.is_linear(), "attributes of {}s do not go with algorithm '{}'", side, model_.algorithm);
+    const int64_t n_features = attributes.features.n_cols;
+    ExpectEqual(side + "_features (rows)", attributes.features.n_rows, n_rows);
+    Matrix(side + "_features", attributes.features, "_indices");
+    ExpectEqual(side + "_feature_factors (rows)", attributes.factors.n_rows, n_features);
+    ExpectEqual(side + "_feature_factors (columns)", attributes.factors.n_cols, model_.n_factors());
+    ExpectEqual(side + "_feature_names", attributes.names.size(), n_features);
+    const std::span<const int64_t> offsets = attributes.names.offsets;
+    const bool in_order = offsets.empty() || (offsets[0] == 0 && std::ranges::is_sorted(offsets) &&
+                                              offsets.back() == std::ssize(attributes.names.bytes));
+    Expect(in_order, "{}_feature_names_offsets do not lead through the names one after another", side);
   }
 
   void Events() const {
@@ -228,6 +245,28 @@ void WriteMatrix(const CsrView& matrix, const std::string& name, ArtifactWriter&
   writer.AddArray<float>(name + "_values", matrix.values);
 }
 
+AttributesView MapAttributes(const Artifact& artifact, const std::string& side, int64_t n_rows) {
+  AttributesView attributes;
+  if (!artifact.Has(side + "_features_indptr")) return attributes;
+  attributes.factors = artifact.Matrix<float>(side + "_feature_factors");
+  attributes.features = {n_rows, attributes.factors.n_rows, artifact.Array<int64_t>(side + "_features_indptr"),
+                         artifact.Array<int32_t>(side + "_features_indices"),
+                         artifact.Array<float>(side + "_features_values")};
+  attributes.names = {artifact.Array<uint8_t>(side + "_feature_names_bytes"),
+                      artifact.Array<int64_t>(side + "_feature_names_offsets")};
+  return attributes;
+}
+
+void WriteAttributes(const AttributesView& attributes, const std::string& side, ArtifactWriter& writer) {
+  if (attributes.empty()) return;
+  writer.AddMatrix(side + "_feature_factors", attributes.factors);
+  writer.AddArray<int64_t>(side + "_features_indptr", attributes.features.indptr);
+  writer.AddArray<int32_t>(side + "_features_indices", attributes.features.indices);
+  writer.AddArray<float>(side + "_features_values", attributes.features.values);
+  writer.AddArray<uint8_t>(side + "_feature_names_bytes", attributes.names.bytes);
+  writer.AddArray<int64_t>(side + "_feature_names_offsets", attributes.names.offsets);
+}
+
 void MapFactors(const Artifact& artifact, ModelView* view) {
   const int64_t n_factors = view->n_factors();
   view->user_factors = artifact.Matrix<float>("user_factors");
@@ -239,6 +278,8 @@ void MapFactors(const Artifact& artifact, ModelView* view) {
   if (artifact.Has("base_query")) view->base_query = artifact.Array<float>("base_query");
   if (artifact.Has("item_item_indptr"))
     view->item_item = MapMatrix(artifact, "item_item", view->n_items(), view->n_items());
+  view->item_attributes = MapAttributes(artifact, "item", view->n_items());
+  view->user_attributes = MapAttributes(artifact, "user", view->n_users());
   if (view->algorithm == kAls) view->eigenvalues = artifact.Array<float>("eigenvalues");
   if (view->algorithm != kSvd) return;
   view->singular_values = artifact.Array<float>("singular_values");
@@ -252,6 +293,8 @@ void WriteFactors(const ModelView& model, ArtifactWriter& writer) {
     writer.AddMatrix("history_factors", model.history_factors);
   if (!model.base_query.empty()) writer.AddArray<float>("base_query", model.base_query);
   if (model.has_item_item()) WriteMatrix(model.item_item, "item_item", writer);
+  WriteAttributes(model.item_attributes, "item", writer);
+  WriteAttributes(model.user_attributes, "user", writer);
   if (model.algorithm == kSvd) writer.AddArray<float>("singular_values", model.singular_values);
   if (model.algorithm == kAls) writer.AddArray<float>("eigenvalues", model.eigenvalues);
 }
@@ -328,6 +371,10 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   CheckFinite("history_factors", model.history_factors);
   CheckFinite("base_query", model.base_query);
   CheckFinite("item_item_values", model.item_item.values);
+  for (const AttributesView* attributes : {&model.item_attributes, &model.user_attributes}) {
+    CheckFinite("feature_factors", attributes->factors);
+    CheckFinite("features_values", attributes->features.values);
+  }
   CheckFinite("eigenvalues", model.eigenvalues);
   CheckFinite("singular_values", model.singular_values);
   CheckFinite("item_popularity", model.popularity);
