@@ -18,8 +18,8 @@ using nlohmann::json;
 constexpr double kHeldOut = 0.2;  // of the items, and of the pairs of chosen users
 constexpr double kMostUsers = 4096, kNewUsers = 0.1;
 constexpr int64_t kLeastFactors = 8;
-constexpr double kItemRidges[] = {0.5, 2, 8, 32};
-constexpr double kPriorStrengths[] = {0.5, 2, 8, 32};
+constexpr double kItemRidges[] = {0.25, 1, 4, 16};
+constexpr double kPriorStrengths[] = {2, 8, 32, 128};
 constexpr double kUserRidges[] = {1, 10, 100, 1000};
 
 /// Interactions that are held out to choose by, and the others.

@@ -55,7 +55,8 @@ void Append(char32_t c, std::string* to) {
     return;
   }
   const int n = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;  // bytes that follow
-  to->push_back(static_cast<char>((0xf00 >> n & 0xff) | c >> (6 * n)));
+  constexpr unsigned kLead[] = {0, 0xc0, 0xe0, 0xf0};
+  to->push_back(static_cast<char>(kLead[n] | c >> (6 * n)));
   for (int at = n - 1; at >= 0; --at) to->push_back(static_cast<char>(0x80 | (c >> (6 * at) & 0x3f)));
 }
 

@@ -10,7 +10,6 @@
 #include <set>
 #include <variant>
 
-#include "host/data/attribute_arrays.h"
 #include "tests/support/errors.h"
 #include "tests/support/small_model.h"
 #include "tests/support/temporary_folder.h"
@@ -102,37 +101,8 @@ class ModelTest : public testing::Test {
   ModelStore store_{folder_.path() / "store"};
 };
 
-// Attributes of items: row i has feature i % 3; of users: user 0, who has no history, has feature 1.
-struct WithAttributes : SmallModel {
-  WithAttributes() : SmallModel(5, 7, 3) {
-    item_features = {7, 3, {0}, {}, {}};
-    for (int32_t i = 0; i < 7; ++i) {
-      item_features.indices.push_back(i % 3);
-      item_features.values.push_back(0.5f + static_cast<float>(i));
-      item_features.indptr.push_back(i + 1);
-    }
-    user_features = {5, 2, {0, 1, 1, 1, 1, 1}, {1}, {2}};
-    for (int v = 0; v < 9; ++v) feature_factors.push_back(static_cast<float>(v) - 4);
-    for (const char* name : {"tags: a", "tags: b", "price: 1"}) item_names.Add(name);
-    for (const char* name : {"country: de", "country: fr"}) user_names.Add(name);
-  }
-
-  ModelView view() const {
-    ModelView model = SmallModel::view();
-    model.algorithm = "content";
-    model.eigenvalues = {};
-    model.item_attributes = {item_features.view(), {feature_factors.data(), 3, 3}, item_names.view()};
-    model.user_attributes = {user_features.view(), {feature_factors.data(), 2, 3}, user_names.view()};
-    return model;
-  }
-
-  Csr item_features, user_features;
-  std::vector<float> feature_factors;
-  TextRows item_names, user_names;
-};
-
 TEST_F(ModelTest, AttributesComeBack) {
-  const WithAttributes model;
+  const SmallModel model = SmallModel().KnowAttributes();
   PublishModel(store_, "m", model.view(), {});
   const auto opened = Model::Open(store_, "m");
   const ModelView expected = model.view(), &found = opened->view();
@@ -155,27 +125,27 @@ TEST_F(ModelTest, AttributesComeBack) {
 }
 
 TEST_F(ModelTest, AttributesThatDoNotFitAreRefused) {
-  const auto refused = [&](const std::string& part, const std::function<void(WithAttributes&, ModelView&)>& change) {
-    WithAttributes model;
+  const auto refused = [&](const std::string& part, const std::function<void(SmallModel&, ModelView&)>& change) {
+    SmallModel model = SmallModel().KnowAttributes();
     ModelView view = model.view();
     change(model, view);
     ExpectError(ErrorCode::kInvalidArgument, part, [&] { PublishModel(store_, "m", view, {}); });
   };
-  refused("attributes of items do not go with algorithm 'als'", [](WithAttributes& model, ModelView& view) {
+  refused("attributes of items do not go with algorithm 'als'", [](SmallModel& model, ModelView& view) {
     view.algorithm = "als";
     view.eigenvalues = model.eigenvalues;
   });
   refused("item_features (rows) has size 6; expected 7",
           [](auto&, ModelView& view) { view.item_attributes.features.n_rows = 6; });
   refused("item_features_indices holds 3 after -1 in row 4 of 3 columns",
-          [](WithAttributes& model, auto&) { model.item_features.indices[4] = 3; });
-  refused("user_features_indptr falls", [](WithAttributes& model, auto&) { model.user_features.indptr[2] = 0; });
+          [](SmallModel& model, auto&) { model.item_features.indices[4] = 3; });
+  refused("user_features_indptr falls", [](SmallModel& model, auto&) { model.user_features.indptr[2] = 0; });
   refused("user_feature_factors (rows) has size 3; expected 2",
           [](auto&, ModelView& view) { view.user_attributes.factors.n_rows = 3; });
   refused("item_feature_factors (columns) has size 2; expected 3",
           [](auto&, ModelView& view) { view.item_attributes.factors.n_cols = 2; });
   refused("item_feature_names has size 2; expected 3",
-          [](WithAttributes& model, ModelView& view) { view.item_attributes.names = model.user_names.view(); });
+          [](SmallModel& model, ModelView& view) { view.item_attributes.names = model.user_feature_names.view(); });
   refused("item_feature_names_offsets do not lead", [](auto&, ModelView& view) {
     view.item_attributes.names.bytes = view.item_attributes.names.bytes.subspan(1);
   });

@@ -52,7 +52,7 @@ TEST_P(ContentTest, TheRegressionIsItsClosedForm) {
       const std::vector<float> found = SparseRidge(backend(), x.view()).Fit(ToFloat(y), n_targets, ridge);
       ASSERT_EQ(std::ssize(found), expected.size());
       for (int64_t e = 0; e < expected.size(); ++e)
-        ASSERT_NEAR(found[static_cast<size_t>(e)], expected.data()[e], 2e-4 * expected.cwiseAbs().maxCoeff()) << e;
+        ASSERT_NEAR(found[static_cast<size_t>(e)], expected.data()[e], 1e-3 * expected.cwiseAbs().maxCoeff()) << e;
     }
   }
 }
