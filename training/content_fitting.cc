@@ -210,13 +210,6 @@ void CheckHasItemAttributes(const Dataset& dataset) {
                     ": content needs attributes of items, and this dataset has none; prepare it with --items FILE");
 }
 
-int64_t MostFeatures(const AttributeTable& table) {
-  int64_t n = 0;
-  for (const AttributeColumn& column : table.columns())
-    n += std::min(kMostFeatures, column.dictionary.size() + std::ssize(column.texts.bytes) / 2 + 16);
-  return n;
-}
-
 FittedContent FitContent(Backend& backend, const CsrView& interactions, const Dataset& dataset,
                          const TrainOptions& options, const TrainEvents& events, ThreadPool& pool) {
   const AttributeFeatures items = MakeAttributeFeatures(dataset.item_attributes());

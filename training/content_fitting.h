@@ -17,9 +17,6 @@ struct FittedContent {
 /// Refuses (kInvalidArgument) a dataset that knows nothing of its items.
 void CheckHasItemAttributes(const Dataset& dataset);
 
-/// The most features that its columns can have.
-int64_t MostFeatures(const AttributeTable& table);
-
 /// The number of factors, up to options.als.n_factors, the ridges and the prior's strength are chosen on a slice of the
 /// interactions, by the NDCG of lists of options.k. Of a fifth of the items all interactions are held out, of the
 /// others a fifth of those of some 4,000 users, and of others of these users all that they did. What is left is

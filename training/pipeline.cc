@@ -195,12 +195,15 @@ class Training {
     const int64_t n_entries =
         counted.is_number_integer() ? std::clamp<int64_t>(counted.get<int64_t>(), 0, n_events) : n_events;
     const bool refits = HasHoldout(options_) && Refits(options_);
-    return {
-        .n_users = dataset_->users().size(),
-        .n_items = dataset_->items().size(),
-        .n_entries = n_entries,
-        .n_all_entries = refits ? n_entries : 0,
-        .n_features = std::max(MostFeatures(dataset_->item_attributes()), MostFeatures(dataset_->user_attributes()))};
+    const bool reads_attributes = options_.algorithm == "content";
+    const MostFeatures items(reads_attributes ? dataset_->item_attributes() : AttributeTable());
+    const MostFeatures users(reads_attributes ? dataset_->user_attributes() : AttributeTable());
+    return {.n_users = dataset_->users().size(),
+            .n_items = dataset_->items().size(),
+            .n_entries = n_entries,
+            .n_all_entries = refits ? n_entries : 0,
+            .n_features = std::max(items.n_features, users.n_features),
+            .n_feature_entries = items.n_entries + users.n_entries};
   }
 
   /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.

@@ -15,7 +15,7 @@
 namespace kindred {
 namespace {
 
-using Entries = std::vector<std::pair<int32_t, double>>;  // of a row: features, increasing, with their weights
+using Entries = std::vector<std::pair<int32_t, float>>;  // of a row: features, increasing, with their weights
 
 /// A column's part of the matrix.
 struct Block {
@@ -40,8 +40,8 @@ void SumEqual(Entries& row) {
 
 void Normalize(Entries& row) {
   double squared = 0;
-  for (const auto& [feature, weight] : row) squared += weight * weight;
-  for (auto& [feature, weight] : row) weight /= std::sqrt(squared);
+  for (const auto& [feature, weight] : row) squared += double{weight} * weight;
+  for (auto& [feature, weight] : row) weight = static_cast<float>(weight / std::sqrt(squared));
 }
 
 /// Weighs counts by how rare they are and leaves out what says nothing.
@@ -76,7 +76,8 @@ Block Weigh(std::vector<Entries> rows, const std::vector<std::string>& names, do
   for (Entries& row : rows) {
     std::erase_if(row, [&](const auto& entry) { return place[static_cast<size_t>(entry.first)] < 0; });
     for (auto& [feature, weight] : row) {
-      weight *= std::log(n_present / static_cast<double>(n_rows_of[static_cast<size_t>(feature)]));
+      const double rarity = std::log(n_present / static_cast<double>(n_rows_of[static_cast<size_t>(feature)]));
+      weight = static_cast<float>(weight * rarity);
       feature = place[static_cast<size_t>(feature)];
     }
     Normalize(row);
@@ -136,8 +137,8 @@ Block OfNumbers(const std::vector<double>& values, const Text& text_of) {
     const auto above = std::upper_bound(knots.begin() + 1, knots.end() - 1, values[r]);
     const auto place = static_cast<int32_t>(above - knots.begin());
     const double share = (values[r] - *(above - 1)) / (*above - *(above - 1));
-    if (share < 1) block.rows[r].push_back({place - 1, 1 - share});
-    if (share > 0) block.rows[r].push_back({place, share});
+    if (share < 1) block.rows[r].push_back({place - 1, static_cast<float>(1 - share)});
+    if (share > 0) block.rows[r].push_back({place, static_cast<float>(share)});
     Normalize(block.rows[r]);
   }
   return block;
@@ -167,6 +168,15 @@ Block OfColumn(const AttributeColumn& column, int64_t n_rows) {
 
 }  // namespace
 
+MostFeatures::MostFeatures(const AttributeTable& table) {
+  for (const AttributeColumn& column : table.columns()) {
+    const int64_t n_words = std::ssize(column.texts.bytes) / 2 + 1;
+    n_features += std::min(kMostFeatures, column.dictionary.size() + n_words + kDeciles);
+    n_entries += std::ssize(column.codes) + n_words + 2 * (std::ssize(column.numbers) + std::ssize(column.times)) +
+                 std::ssize(column.booleans);
+  }
+}
+
 AttributeFeatures MakeAttributeFeatures(const AttributeTable& table) {
   AttributeFeatures features;
   const int64_t n_rows = table.n_rows();
@@ -187,7 +197,7 @@ AttributeFeatures MakeAttributeFeatures(const AttributeTable& table) {
     Normalize(row);
     for (const auto& [feature, weight] : row) {
       matrix.indices.push_back(feature);
-      matrix.values.push_back(static_cast<float>(weight));
+      matrix.values.push_back(weight);
     }
     matrix.indptr.push_back(std::ssize(matrix.indices));
   }

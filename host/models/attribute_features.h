@@ -42,7 +42,14 @@ struct AttributeFeatures {
   std::vector<Column> columns;
 };
 
-/// Of all rows of the table. Deterministic. Cost: the words of all texts, hashed.
+/// The most features, and entries, that those of a table can have.
+struct MostFeatures {
+  explicit MostFeatures(const AttributeTable& table);
+
+  int64_t n_features = 0, n_entries = 0;
+};
+
+/// Of all rows of the table. Deterministic. Cost: the words of all texts, hashed; memory: 8 bytes for each of them.
 AttributeFeatures MakeAttributeFeatures(const AttributeTable& table);
 
 }  // namespace kindred

@@ -162,6 +162,17 @@ TEST_P(ContentTest, AStoredHistoryFoldsInToTheStoredUser) {
     EXPECT_TRUE(std::ranges::equal(folded.Factors(user), view.user_factors.row(user))) << user;
 }
 
+TEST_P(ContentTest, ANewItemInAHistorySpeaksForThoseOfItsColor) {
+  const Shop shop;
+  const ContentModel model = shop.Fit(backend(), kChoice);
+  const ModelView view = shop.View(model);
+  const Ranker ranker(backend(), view, nullptr);
+  const Csr histories = {2, Shop::kItems, {0, 1, 2}, {12, 13}, {1, 1}};
+  const RankedLists lists = ranker.ByModel(context(), ranker.FoldIn(context(), histories.view()), {}, 5);
+  for (const int64_t q : {0, 1})
+    for (const int32_t item : lists.Items(q)) EXPECT_EQ(item % 2, q) << "place " << item;
+}
+
 TEST_P(ContentTest, ContributionsAddUpToWhatAttributesSay) {
   const Shop shop;
   const ContentModel with = shop.Fit(backend(), kChoice);
