@@ -28,6 +28,7 @@ struct Slice {
   std::vector<int32_t> cold_items, other_items;
   Holdout cold, known, new_users;  // of cold items; of others; of others by users of whom the rest has nothing
 
+  /// By chances of other seeds than a split by items has, which leaves nothing of those it holds out to hold out again.
   Slice(const CsrView& interactions, const CsrView& item_features, bool has_users, uint64_t seed);
 
  private:
@@ -40,9 +41,10 @@ struct Slice {
 
 Slice::Slice(const CsrView& interactions, const CsrView& item_features, bool has_users, uint64_t seed) {
   std::vector<bool> is_cold;
+  const std::vector<float> popularity = ItemPopularity(interactions);
   for (int64_t item = 0; item < interactions.n_cols; ++item) {
-    const bool is_chosen = RandomUniform(seed, static_cast<uint64_t>(item)) < kHeldOut;
-    is_cold.push_back(is_chosen && !item_features.row(item).empty());
+    const bool is_known = popularity[static_cast<size_t>(item)] > 0 && !item_features.row(item).empty();
+    is_cold.push_back(is_known && RandomUniform(seed + 1, static_cast<uint64_t>(item)) < kHeldOut);
     (is_cold.back() ? cold_items : other_items).push_back(static_cast<int32_t>(item));
   }
   rest.n_rows = interactions.n_rows;
@@ -50,13 +52,13 @@ Slice::Slice(const CsrView& interactions, const CsrView& item_features, bool has
   for (Holdout* holdout : {&cold, &known, &new_users}) Begin(interactions, holdout);
   const double of_users = kMostUsers / std::max(kMostUsers, static_cast<double>(interactions.n_rows));
   for (int64_t user = 0; user < interactions.n_rows; ++user) {
-    const double chance = RandomUniform(seed + 1, static_cast<uint64_t>(user)) / of_users;
+    const double chance = RandomUniform(seed + 2, static_cast<uint64_t>(user)) / of_users;
     const bool is_new = has_users && chance < kNewUsers;
     const auto items = interactions.row(user);
     for (size_t e = 0; e < items.size(); ++e) {
       const auto place = static_cast<uint64_t>(interactions.indptr[static_cast<size_t>(user)]) + e;
       const bool of_cold = is_cold[static_cast<size_t>(items[e])];
-      const bool is_held = RandomUniform(seed + 2, place) < kHeldOut;
+      const bool is_held = RandomUniform(seed + 3, place) < kHeldOut;
       if (of_cold && (is_new || chance >= 1)) continue;
       Csr& to = is_new        ? new_users.relevant
                 : of_cold     ? cold.relevant

@@ -53,20 +53,19 @@ std::vector<double> PriorShares(const ContentBase& base, const CsrView& features
 double Join(const ContentBase& base, const CsrView& features, std::span<const float> expected,
             std::span<const double> shares, double exponent, std::vector<float>* factors) {
   const auto f = static_cast<size_t>(base.n_factors);
-  std::vector<double> own_lengths, expected_lengths;
+  std::vector<double> gain, own_lengths, expected_lengths;
   for (size_t i = 0; i < shares.size(); ++i) {
+    gain.push_back(std::pow(base.gain[i], exponent));
     if (base.n_users[i] == 0 || features.row(static_cast<int64_t>(i)).empty()) continue;
-    own_lengths.push_back(Length({base.vectors.data() + i * f, f}) * std::pow(base.gain[i], exponent));
+    own_lengths.push_back(gain[i] * Length({base.vectors.data() + i * f, f}));
     expected_lengths.push_back(Length(expected.subspan(i * f, f)));
   }
   const double own = Median(std::move(own_lengths)), other = Median(std::move(expected_lengths));
   const double scale = own > 0 && other > 0 ? own / other : 1;
-  factors->resize(base.vectors.size());
-  for (size_t e = 0; e < factors->size(); ++e) {
-    const size_t i = e / f;
-    const double own_part = (1 - shares[i]) * std::pow(base.gain[i], exponent) * base.vectors[e];
-    (*factors)[e] = static_cast<float>(own_part + shares[i] * scale * expected[e]);
-  }
+  for (size_t i = 0; i < shares.size(); ++i)
+    for (size_t e = i * f; e < (i + 1) * f; ++e)
+      factors->push_back(
+          static_cast<float>((1 - shares[i]) * gain[i] * base.vectors[e] + shares[i] * scale * expected[e]));
   return scale;
 }
 

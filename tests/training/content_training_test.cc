@@ -24,8 +24,8 @@ class ContentTraining : public testing::Test {
     AddGenerateCommand(program);
     AddPrepareCommand(program);
     ASSERT_EQ(RunCaptured(program,
-                          {"generate", "--out", Shop("shop"), "--users", "500", "--items", "200", "--events",
-                           "15000", "--cold-items", "0.05"},
+                          {"generate", "--out", Shop("shop"), "--users", "500", "--items", "200", "--events", "15000",
+                           "--cold-items", "0.05"},
                           &out, &err),
               0)
         << err;
@@ -87,6 +87,13 @@ TEST_F(ContentTraining, ItemsThatNobodyHasMetAreFoundByTheirAttributes) {
     EXPECT_TRUE(std::ranges::any_of(view.item_factors.row(item), [](float v) { return v != 0; })) << item;
   }
   EXPECT_EQ(n_new, 10);
+}
+
+TEST_F(ContentTraining, WhatItIsChosenByIsNotWhatIsHeldOut) {
+  ASSERT_EQ(Train(Shop("data"), {"--algorithm", "content", "--n-factors", "16", "--split", "items", "--no-refit"}), 0)
+      << err_;
+  const json chosen_on = Report()["content"]["chosen_on"];
+  for (const char* part : {"n_cold_pairs", "n_known_pairs", "n_new_user_pairs"}) EXPECT_GT(chosen_on[part], 0) << part;
 }
 
 TEST_F(ContentTraining, AlsKnowsNothingOfSuchItems) {
