@@ -19,7 +19,7 @@ constexpr double kHeldOut = 0.2;  // of the items, and of the pairs of chosen us
 constexpr double kMostUsers = 4096, kNewUsers = 0.1;
 constexpr int64_t kLeastFactors = 8;
 constexpr double kItemRidges[] = {0.25, 1, 4, 16};
-constexpr double kPriorStrengths[] = {2, 8, 32, 128};
+constexpr double kPriorStrengths[] = {0, 2, 8, 32, 128};
 constexpr double kUserRidges[] = {1, 10, 100, 1000};
 
 /// Interactions that are held out to choose by, and the others.
@@ -101,7 +101,6 @@ class Choosing {
     popularity_ = ItemPopularity(slice_.rest.view());
     base_ = Decompose(backend_, slice_.rest.view(), options_, events_, &ignored);
     ChooseItems(&best);
-    ChooseStrength(&best);
     if (!slice_.new_users.relevant.indices.empty()) ChooseUsers(&best);
     *report = {{"n_cold_items", slice_.cold_items.size()},
                {"n_cold_pairs", slice_.cold.relevant.indices.size()},
@@ -112,40 +111,52 @@ class Choosing {
   }
 
  private:
+  /// Of each number of factors the ridge that finds cold items best, and the strength that does so with the others; of
+  /// these the number whose two NDCGs have the largest sum.
   void ChooseItems(ContentChoice* best) {
     double best_sum = -1;
-    ContentChoice choice = *best;
-    choice.prior_strength = 0;
-    const int64_t least = std::min(kLeastFactors, options_.als.n_factors);
-    for (int64_t f = options_.als.n_factors; f >= std::max(least, options_.als.n_factors / 16); f /= 2) {
-      choice.n_factors = f;
-      double known = -1;
-      for (const double ridge : kItemRidges) {
-        choice.item_ridge = ridge;
-        const ContentModel model = Make(choice, {});
-        if (known < 0) known = Ndcg(model, slice_.known, slice_.other_items).first;
-        const double cold = Ndcg(model, slice_.cold, slice_.cold_items).first;
-        tried_.push_back({{"n_factors", f}, {"item_ridge", ridge}, {"cold_ndcg", cold}, {"known_ndcg", known}});
-        if (cold + known <= best_sum) continue;
-        best_sum = cold + known;
-        best->n_factors = f;
-        best->item_ridge = ridge;
-        known_ndcg_ = known;
-      }
+    const int64_t most = options_.als.n_factors;
+    for (int64_t f = most; f >= std::max(std::min(kLeastFactors, most), most / 16); f /= 2) {
+      ContentBase base = base_.Cut(f);
+      ContentChoice choice = {.n_factors = f, .prior_strength = 0};
+      AttributeMap map;
+      const double cold = ChooseRidge(base, &choice, &map), known = ChooseStrength(base, map, &choice);
+      if (cold + known <= best_sum) continue;
+      best_sum = cold + known;
+      *best = choice;
+      cut_ = std::move(base);
+      map_ = std::move(map);
     }
   }
 
-  void ChooseStrength(ContentChoice* best) {
-    best->prior_strength = 0;
+  double ChooseRidge(const ContentBase& base, ContentChoice* best, AttributeMap* best_map) {
+    double best_ndcg = -1;
+    ContentChoice choice = *best;
+    for (const double ridge : kItemRidges) {
+      choice.item_ridge = ridge;
+      AttributeMap map = FitItemMap(backend_, base, items_.matrix.view(), ridge);
+      const double ndcg = Ndcg(Make(base, map, choice, {}), slice_.cold, slice_.cold_items).first;
+      tried_.push_back({{"n_factors", choice.n_factors}, {"item_ridge", ridge}, {"cold_ndcg", ndcg}});
+      if (ndcg <= best_ndcg) continue;
+      best_ndcg = ndcg;
+      best->item_ridge = ridge;
+      *best_map = std::move(map);
+    }
+    return best_ndcg;
+  }
+
+  double ChooseStrength(const ContentBase& base, const AttributeMap& map, ContentChoice* best) {
+    double best_ndcg = -1;
     ContentChoice choice = *best;
     for (const double strength : kPriorStrengths) {
       choice.prior_strength = strength;
-      const double known = Ndcg(Make(choice, {}), slice_.known, slice_.other_items).first;
-      tried_.push_back({{"prior_strength", strength}, {"known_ndcg", known}});
-      if (known <= known_ndcg_) continue;
-      known_ndcg_ = known;
+      const double ndcg = Ndcg(Make(base, map, choice, {}), slice_.known, slice_.other_items).first;
+      tried_.push_back({{"n_factors", choice.n_factors}, {"prior_strength", strength}, {"known_ndcg", ndcg}});
+      if (ndcg <= best_ndcg) continue;
+      best_ndcg = ndcg;
       best->prior_strength = strength;
     }
+    return best_ndcg;
   }
 
   void ChooseUsers(ContentChoice* best) {
@@ -153,7 +164,7 @@ class Choosing {
     ContentChoice choice = *best;
     for (const double ridge : kUserRidges) {
       choice.user_ridge = ridge;
-      const auto [ndcg, popular] = Ndcg(Make(choice, users_), slice_.new_users, slice_.other_items);
+      const auto [ndcg, popular] = Ndcg(Make(cut_, map_, choice, users_), slice_.new_users, slice_.other_items);
       tried_.push_back({{"user_ridge", ridge}, {"new_user_ndcg", ndcg}, {"popularity_new_user_ndcg", popular}});
       if (ndcg <= best_ndcg) continue;
       best_ndcg = ndcg;
@@ -161,8 +172,9 @@ class Choosing {
     }
   }
 
-  ContentModel Make(const ContentChoice& choice, const AttributeFeatures& users) const {
-    return MakeContentModel(backend_, slice_.rest.view(), base_, items_, users, choice);
+  ContentModel Make(const ContentBase& base, const AttributeMap& map, const ContentChoice& choice,
+                    const AttributeFeatures& users) const {
+    return MakeContentModel(backend_, slice_.rest.view(), base, map, items_, users, choice);
   }
 
   /// The model's and that of popularity, of lists of `items` alone; 0 where nothing is held out.
@@ -186,9 +198,9 @@ class Choosing {
   const TrainOptions& options_;
   const TrainEvents& events_;
   ThreadPool& pool_;
-  ContentBase base_;
+  ContentBase base_, cut_;
+  AttributeMap map_;  // of cut_, as was chosen
   std::vector<float> popularity_;
-  double known_ndcg_ = 0;
   json tried_ = json::array();
 };
 
@@ -225,8 +237,9 @@ FittedContent FitContent(Backend& backend, const CsrView& interactions, const Da
   const Slice slice(interactions, items.matrix.view(), users.matrix.n_cols > 0, options.als.seed);
   json chosen_on;
   const ContentChoice choice = Choosing(backend, slice, items, users, options, events, pool).Run(&chosen_on);
-  const ContentBase base = Decompose(backend, interactions, options, events, &fitted.report);
-  fitted.model = MakeContentModel(backend, interactions, base, items, users, choice);
+  const ContentBase base = Decompose(backend, interactions, options, events, &fitted.report).Cut(choice.n_factors);
+  const AttributeMap map = FitItemMap(backend, base, items.matrix.view(), choice.item_ridge);
+  fitted.model = MakeContentModel(backend, interactions, base, map, items, users, choice);
   fitted.report.update({{"n_factors", choice.n_factors},
                         {"item_ridge", choice.item_ridge},
                         {"prior_strength", choice.prior_strength},

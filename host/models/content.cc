@@ -186,13 +186,11 @@ void ContentModel::SetIn(ModelView* view) const {
   if (users.features.n_rows > 0) view->user_attributes = users.view(linear.n_factors);
 }
 
-ContentModel MakeContentModel(Backend& backend, const CsrView& interactions, const ContentBase& whole,
-                              const AttributeFeatures& items, const AttributeFeatures& users,
-                              const ContentChoice& choice) {
-  const ContentBase base = whole.Cut(choice.n_factors);
+ContentModel MakeContentModel(Backend& backend, const CsrView& interactions, const ContentBase& base,
+                              const AttributeMap& item_map, const AttributeFeatures& items,
+                              const AttributeFeatures& users, const ContentChoice& choice) {
   const CsrView features = items.matrix.view();
-  const AttributeMap map = FitItemMap(backend, base, features, choice.item_ridge);
-  const std::vector<float> expected = map.Predict(backend, features);
+  const std::vector<float> expected = item_map.Predict(backend, features);
   const std::vector<double> shares = PriorShares(base, features, choice.prior_strength);
 
   ContentModel model;
@@ -200,7 +198,7 @@ ContentModel MakeContentModel(Backend& backend, const CsrView& interactions, con
   const double scale = Join(base, features, expected, shares, 1, &model.linear.item_factors);
   Join(base, features, expected, shares, -1, &model.linear.history_factors);
   FoldInUsers(backend, interactions, &model.linear);
-  model.items = Mapped(items, map, shares, scale);
+  model.items = Mapped(items, item_map, shares, scale);
   if (users.matrix.n_cols > 0) MapUsers(backend, interactions, users, choice.user_ridge, &model);
   return model;
 }

@@ -94,9 +94,10 @@ struct ContentModel {
   void SetIn(ModelView* view) const;
 };
 
-/// `users` without columns: nothing is known of them. choice.n_factors is at most the base's.
+/// `base` has choice.n_factors, and `item_map` is FitItemMap of it with choice.item_ridge. `users` without columns:
+/// nothing is known of them.
 ContentModel MakeContentModel(Backend& backend, const CsrView& interactions, const ContentBase& base,
-                              const AttributeFeatures& items, const AttributeFeatures& users,
-                              const ContentChoice& choice);
+                              const AttributeMap& item_map, const AttributeFeatures& items,
+                              const AttributeFeatures& users, const ContentChoice& choice);
 
 }  // namespace kindred

@@ -94,7 +94,9 @@ struct Shop {
 
   ContentModel Fit(Backend& backend, const ContentChoice& choice) const {
     const Svd svd = FitSvd(backend, ToneDownPopular(history.view()).view(), {.n_factors = 8, .tolerance = 1e-5});
-    return MakeContentModel(backend, history.view(), MakeContentBase(history.view(), svd), items, users, choice);
+    const ContentBase base = MakeContentBase(history.view(), svd).Cut(choice.n_factors);
+    const AttributeMap map = FitItemMap(backend, base, items.matrix.view(), choice.item_ridge);
+    return MakeContentModel(backend, history.view(), base, map, items, users, choice);
   }
   ModelView View(const ContentModel& model) const {
     ModelView view;
@@ -210,8 +212,9 @@ TEST_P(ContentTest, OneItemAndNoFeaturesAtAll) {
   const Csr history = {2, 1, {0, 1, 1}, {0}, {1}};
   const AttributeFeatures none = MakeAttributeFeatures(TestAttributes(1).Texts("t", {"a"}).table());
   const Svd svd = FitSvd(backend(), ToneDownPopular(history.view()).view(), {.n_factors = 3});
-  const ContentModel model =
-      MakeContentModel(backend(), history.view(), MakeContentBase(history.view(), svd), none, {}, {3, 1, 1, 1});
+  const ContentBase base = MakeContentBase(history.view(), svd);
+  const AttributeMap map = FitItemMap(backend(), base, none.matrix.view(), 1);
+  const ContentModel model = MakeContentModel(backend(), history.view(), base, map, none, {}, {3, 1, 1, 1});
   EXPECT_GT(model.linear.user_factors[0] * model.linear.item_factors[0], 0);
   for (size_t k = 0; k < 3; ++k) EXPECT_EQ(model.linear.user_factors[3 + k], 0);
   ModelView view;
