@@ -135,6 +135,8 @@ QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query) {
     plan.served_by = ServedBy::kFoldedIn;
   else if (plan.user >= 0 && model.Knows(plan.user))
     plan.served_by = ServedBy::kPersonal;
+  if (plan.served_by == ServedBy::kPersonal && stored.empty())
+    plan.why = fmt::format("user {} has no history in the model: answered by attributes", Quoted(query.user_id));
   if (plan.served_by != ServedBy::kPersonal)
     plan.why = WhyNotPersonal(query, plan.user >= 0, !stored.empty(), model.has_factors(), n_known);
   return plan;

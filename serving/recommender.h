@@ -1,6 +1,7 @@
 // Answers to calls from one model version: who is asked for decides how the answer is made. No gRPC types.
 //
-//   user in the model                     personal   from the stored factors
+//   user in the model                     personal   from the stored factors; of a user without a history these come
+//                                                    from attributes, where the model knows any
 //   the same, with a history              folded in  from the stored history and the given one together
 //   user not in the model, with a history folded in  from the given history
 //   neither, or nothing of it is known    popular
@@ -62,7 +63,7 @@ struct Shortfall {
 struct Recommendation {
   std::vector<ScoredItem> items;  // best first
   ServedBy served_by = ServedBy::kPersonal;
-  std::string why;  // why not personal (or similar); empty where it is
+  std::string why;  // why not personal (or similar), or by attributes; empty where it is by a history
   std::optional<Shortfall> shortfall;
   std::vector<std::string_view> unknown_history_items;  // views into the query
 };

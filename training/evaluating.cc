@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
+#include "host/evaluation/item_subset.h"
 #include "host/evaluation/uncertainty_check.h"
 #include "host/ranking/ranker.h"
 #include "host/store/files.h"
@@ -21,12 +23,18 @@ Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const s
     uncertainty = CheckUncertainty(ranker, holdout.relevant.view(), options.pool, options.before_block);
     return Evaluate(ranker, holdout, options.k, {options.pool, features.view(), options.before_block});
   });
+  const std::optional<Evaluation> cold = backend.Run("evaluating", [&](Backend& on) {
+    return EvaluateColdItems(on, model, holdout, options.k,
+                             {.pool = options.pool, .before_block = options.before_block});
+  });
   EvaluationDetails details = MeasureDetails(evaluation, model, holdout.relevant.view(), known);
   if (!options.metrics_out.empty())
     WriteMetricsFiles(options.metrics_out, model, evaluation, details, options.overwrite);
+  nlohmann::json metrics = MetricsJson(evaluation);
+  if (cold) metrics.update(ColdMetricsJson(*cold));
   nlohmann::json shown = DetailsJson(evaluation, details);
   shown["uncertainty"] = UncertaintyJson(uncertainty);
-  return {MetricsJson(evaluation), HoldoutJson(evaluation), std::move(shown), std::move(details.calibration)};
+  return {std::move(metrics), HoldoutJson(evaluation), std::move(shown), std::move(details.calibration)};
 }
 
 void CheckOutside(const std::vector<std::string>& places, const std::vector<std::filesystem::path>& folders) {

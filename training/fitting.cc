@@ -10,6 +10,7 @@
 namespace kindred {
 
 nlohmann::json Fitted::report() const {
+  if (algorithm == "content") return content.report;
   if (algorithm == "svd") return svd.report;
   if (!blend.parts.empty()) return blend.report;
   if (lists.model.n_factors > 0) return lists.report;
@@ -38,6 +39,7 @@ ModelView Fitted::view(const Dataset& dataset) const {
     lists.model.SetIn(&view);
     view.list_groups = lists.list_groups();
   }
+  if (algorithm == "content") content.model.SetIn(&view);
   if (algorithm != "als") return view;
   const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
   view.user_factors = {factors.user_factors.data(), history.n_rows, f};
@@ -88,6 +90,9 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const FitSource& sour
     fitted.blend =
         working.Run("fitting", [&](Backend& backend) { return FitBlend(backend, view, options, events, pool); });
   if (IsOfLists(options)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
+  if (options.algorithm == "content")
+    fitted.content = working.Run(
+        "fitting", [&](Backend& backend) { return FitContent(backend, view, source.dataset, options, events, pool); });
   fitted.backend = working.Describe();
   if (options.algorithm == "als") {
     fitted.backend["gram_precision"] = working.gram_precision();

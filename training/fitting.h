@@ -11,6 +11,7 @@
 #include "host/models/rating_biases.h"
 #include "training/blend_fitting.h"
 #include "training/checkpoints.h"
+#include "training/content_fitting.h"
 #include "training/epoch_metrics.h"
 #include "training/linear_fitting.h"
 #include "training/list_fitting.h"
@@ -33,6 +34,7 @@ struct Fitted {
   FittedLinear linear;
   FittedBlend blend;
   FittedLists lists;
+  FittedContent content;
   nlohmann::json backend;  // what it was fitted on
   AlsPlan plan;
 

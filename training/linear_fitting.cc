@@ -35,7 +35,7 @@ bool IsFittedLinearly(const TrainOptions& options) {
 }
 
 void SetAlgorithmDefaults(TrainOptions* options) {
-  if (options->algorithm == "svd-filter") {
+  if (options->algorithm == "svd-filter" || options->algorithm == "content") {
     options->als.n_factors = SvdFilterOptions().svd.n_factors;
     options->svd.tolerance = SvdFilterOptions().svd.tolerance;
   }

@@ -10,6 +10,7 @@
 
 #include "host/data/dataset.h"
 #include "host/evaluation/holdout_file.h"
+#include "host/evaluation/item_subset.h"
 #include "host/evaluation/rated_holdout.h"
 #include "host/models/model.h"
 #include "host/ranking/ranker.h"
@@ -53,7 +54,10 @@ std::optional<double> NoiseVariance(const json& report) {
 json KnownMetrics(const TrainOptions& options) {
   Evaluation evaluation;
   evaluation.k = options.k;
-  return MetricsJson(evaluation);
+  json metrics = MetricsJson(evaluation);
+  if (options.algorithm == "content" && options.split.kind == SplitKind::kItems)
+    metrics.update(ColdMetricsJson(evaluation));
+  return metrics;
 }
 
 class Training {
@@ -75,6 +79,7 @@ class Training {
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
     if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
     if (IsOfLists(options_)) CheckLists(options_, *dataset_, events_);
+    if (options_.algorithm == "content") CheckHasItemAttributes(*dataset_);
     WarnOfFuture();
     PlanMemory(backend_, ExpectedSize(), options_);  // refused before anything large is made
     Split split = HoldOut();
@@ -199,11 +204,16 @@ class Training {
     const int64_t n_entries =
         counted.is_number_integer() ? std::clamp<int64_t>(counted.get<int64_t>(), 0, n_events) : n_events;
     const bool refits = HasHoldout(options_) && Refits(options_);
+    const bool reads_attributes = options_.algorithm == "content";
+    const MostFeatures items(reads_attributes ? dataset_->item_attributes() : AttributeTable());
+    const MostFeatures users(reads_attributes ? dataset_->user_attributes() : AttributeTable());
     return {.n_users = dataset_->users().size(),
             .n_items = dataset_->items().size(),
             .n_entries = n_entries,
             .n_all_entries = refits ? n_entries : 0,
-            .n_lists = IsOfLists(options_) ? MostLists(options_, *dataset_) : 0};
+            .n_lists = IsOfLists(options_) ? MostLists(options_, *dataset_) : 0,
+            .n_features = std::max(items.n_features, users.n_features),
+            .n_feature_entries = items.n_entries + users.n_entries};
   }
 
   /// Of a fit of these interactions; `holdout` is null where there is nothing to evaluate.
@@ -385,6 +395,8 @@ class Training {
     switch (split.kind) {
       case SplitKind::kRandom:
         return {{"kind", "random"}, {"fraction", split.fraction}, {"seed", split.seed}};
+      case SplitKind::kItems:
+        return {{"kind", "items"}, {"fraction", split.fraction}, {"seed", split.seed}};
       case SplitKind::kLeaveLastN:
         return {{"kind", "leave-last-n"}, {"n", split.n}};
       case SplitKind::kTime:
@@ -413,7 +425,8 @@ class Training {
 }  // namespace
 
 bool HasNFactors(const TrainOptions& options) {
-  return options.algorithm == "als" || options.algorithm == "svd" || options.algorithm == "svd-filter";
+  return options.algorithm == "als" || options.algorithm == "svd" || options.algorithm == "svd-filter" ||
+         options.algorithm == "content";
 }
 
 json Train(const TrainOptions& options, const TrainEvents& events) {

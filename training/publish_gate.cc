@@ -104,6 +104,9 @@ PublishGate::PublishGate(GateOptions options, const ModelStore& store, const std
 json PublishGate::Judge(const json& metrics) const {
   json gate = {{"passed", true}, {"conditions", json::array()}};
   const auto judge = [&](json condition, const std::string& metric, bool at_least, const json& expected) {
+    if (!metrics.contains(metric))
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("{} asks for {}, and this evaluation has none",
+                                                           condition["condition"].get<std::string>(), metric));
     const double found = metrics.at(metric).get<double>();
     const bool passed =
         expected.is_null() || (at_least ? found >= expected.get<double>() : found <= expected.get<double>());

@@ -33,9 +33,10 @@ SplitOptions SplitFlags::Split(uint64_t seed) const {
 }
 
 void AddSplitFlags(CLI::App& app, SplitFlags& flags) {
-  app.add_option("--split", flags.kind, "hold out: none, random, leave-last-n or time")
-      ->check(CLI::IsMember({"none", "random", "leave-last-n", "time"}));
-  app.add_option("--holdout-fraction", flags.fraction, "of the pairs (random) or of the events (time)")
+  app.add_option("--split", flags.kind,
+                 "hold out: none, random, leave-last-n, time or items (all interactions of some items)")
+      ->check(CLI::IsMember({"none", "random", "leave-last-n", "time", "items"}));
+  app.add_option("--holdout-fraction", flags.fraction, "of the pairs (random), the items (items) or the events (time)")
       ->check(Within(1e-9, 1 - 1e-9));
   app.add_option("--holdout-n", flags.n, "items of each user (leave-last-n)")->check(Within(1, 1e9));
   app.add_option("--split-time", flags.time, "hold out what is not before this moment (time)")->check(IsTime());

@@ -104,7 +104,7 @@ AlsObjective Objective(const TrainFlags& flags) {
 void CheckAlgorithm(const TrainFlags& flags) {
   const std::string& algorithm = flags.options.algorithm;
   CheckFlagIsFor("--solver", flags.solver.method.has_value(), algorithm, {"als"});
-  CheckFlagIsFor("--svd-tolerance", flags.svd_tolerance.has_value(), algorithm, {"svd", "svd-filter"});
+  CheckFlagIsFor("--svd-tolerance", flags.svd_tolerance.has_value(), algorithm, {"svd", "svd-filter", "content"});
   CheckFlagIsFor("--svd-shrinkage", flags.svd_shrinkage.has_value(), algorithm, {"svd"});
 }
 
@@ -236,7 +236,9 @@ void AddTrainFlags(CLI::App* app, TrainFlags* flags) {
   app->add_option("--model", options.model, "the model's name in the store")->required();
   app->add_option("--algorithm", options.algorithm, AlgorithmNames())
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kAlgorithms), std::end(kAlgorithms))));
-  app->add_option("--n-factors", flags->n_factors, "length of the factor vectors; default: 64, of svd-filter 256")
+  app->add_option("--n-factors", flags->n_factors,
+                  "length of the factor vectors; default: 64, of svd-filter 256; of "
+                  "content 256, at most")
       ->check(Within(1, 4096));
   app->add_option("--component", flags->components,
                   "the settings of a part, as tune writes them; repeat for more (blend)")
@@ -264,7 +266,7 @@ void AddTrainFlags(CLI::App* app, TrainFlags* flags) {
   app->add_option("--seed", options.als.seed, "of the starting factors, and of a random split")
       ->check(Within(0, kLargestSeed));
   app->add_option("--svd-tolerance", flags->svd_tolerance,
-                  "relative error of each singular value (svd, svd-filter); default: 1e-4, of svd-filter 0.05")
+                  "relative error of each singular value (svd, svd-filter, content); default: 1e-4, of the others 0.05")
       ->check(Within(1e-7, 0.05));
   app->add_option(
          "--svd-shrinkage", flags->svd_shrinkage,

@@ -74,7 +74,12 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
   if (!IsAls(options)) {
     const int64_t k = options.als.n_factors, shorter = std::min(size.n_users, size.n_items);
     const int64_t rest = options.svd.shrinkage && options.algorithm == "svd" ? 0 : RowBytes(size, n_entries);
-    return rest + transpose + std::min(shorter, 10 * k + 256) * shorter * kFloat + 3 * factors;
+    const bool reads_attributes = options.algorithm == "content";
+    const int64_t regression = reads_attributes
+                                   ? 7 * size.n_features * k * kFloat + 3 * size.n_feature_entries * kEntry +
+                                         2 * (longer * k * kFloat + RowBytes(size, n_entries))
+                                   : 0;
+    return regression + rest + transpose + std::min(shorter, 10 * k + 256) * shorter * kFloat + 3 * factors;
   }
   const int64_t of_ratings =  // their targets and weights, and the users' solution for a bias of 1
       options.als.objective.has_ratings() ? 3 * n_entries * kFloat + size.n_users * options.als.n_factors * kFloat : 0;

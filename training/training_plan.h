@@ -29,6 +29,8 @@ struct TrainingSize {
   int64_t longest_row = INT64_MAX;  // entries of the user or item that has most, if known
   int64_t n_held_out_users = 0;     // to evaluate
   int64_t n_kept_events = 0;        // copied to publish a model without what was held out
+  int64_t n_features = 0;           // of content: at most so many of the items, or of the users
+  int64_t n_feature_entries = 0;    // and entries of both
   bool is_summed = false;           // the entries are in memory already
 
   AlsShape Shape(const TrainOptions& options) const;

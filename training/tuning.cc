@@ -41,6 +41,8 @@ json SplitJson(const SplitOptions& split) {
       break;
     case SplitKind::kRandom:
       return {{"kind", "random"}, {"fraction", split.fraction}};
+    case SplitKind::kItems:
+      return {{"kind", "items"}, {"fraction", split.fraction}};
     case SplitKind::kLeaveLastN:
       return {{"kind", "leave-last-n"}, {"n", split.n}};
     case SplitKind::kTime:

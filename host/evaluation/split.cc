@@ -32,6 +32,12 @@ void HoldOutRandomPairs(const EventsView& events, const SplitOptions& options, s
     }
 }
 
+void HoldOutItems(const EventsView& events, const SplitOptions& options, std::vector<uint8_t>& keep) {
+  CheckFraction(options.fraction);
+  for (size_t e = 0; e < keep.size(); ++e)
+    keep[e] = RandomUniform(options.seed, static_cast<uint32_t>(events.items[e])) >= options.fraction;
+}
+
 // A user's events are in order of time, so an item's first event comes before the others'.
 void HoldOutLast(const EventsView& events, const SplitOptions& options, const EventWeights& weights,
                  std::vector<uint8_t>& keep) {
@@ -96,7 +102,9 @@ SplitKind ParseSplitKind(std::string_view name) {
   if (name == "random") return SplitKind::kRandom;
   if (name == "leave-last-n") return SplitKind::kLeaveLastN;
   if (name == "time") return SplitKind::kTime;
-  throw Error(ErrorCode::kUsage, "--split '" + std::string(name) + "': expected none, random, leave-last-n or time");
+  if (name == "items") return SplitKind::kItems;
+  throw Error(ErrorCode::kUsage,
+              "--split '" + std::string(name) + "': expected none, random, leave-last-n, time or items");
 }
 
 Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions& options,
@@ -114,6 +122,7 @@ Split SplitEvents(const EventsView& events, int64_t n_items, const SplitOptions&
   split.keep.assign(static_cast<size_t>(events.size()), 1);
   if (options.kind == SplitKind::kRandom) HoldOutRandomPairs(events, options, split.keep);
   if (options.kind == SplitKind::kLeaveLastN) HoldOutLast(events, options, weights, split.keep);
+  if (options.kind == SplitKind::kItems) HoldOutItems(events, options, split.keep);
   if (options.kind == SplitKind::kTime) split.moment = HoldOutFrom(events, options, split.keep);
   pairs.keep = split.keep;
   const Csr training = SumEvents(events, n_items, pairs);

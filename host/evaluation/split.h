@@ -17,18 +17,19 @@ enum class SplitKind {
   kRandom,      // each (user, item) pair, with all its events, with a given probability
   kLeaveLastN,  // of each user with more than n items, the n items first met last; all their events
   kTime,        // every event at or after one moment, the same for all users
+  kItems,       // all events of each item with a given probability
 };
 
-/// "none", "random", "leave-last-n" or "time". Throws kUsage naming these.
+/// "none", "random", "leave-last-n", "time" or "items". Throws kUsage naming these.
 SplitKind ParseSplitKind(std::string_view name);
 
 struct SplitOptions {
   SplitKind kind = SplitKind::kNone;
-  double fraction = 0.2;    // random: of the pairs; time: of the events, where no moment is given
+  double fraction = 0.2;    // random: of the pairs; items: of these; time: of the events, where no moment is given
   int64_t n = 1;            // leave-last-n
   bool has_moment = false;  // time
   int64_t moment = 0;       // unix seconds
-  uint64_t seed = 1;        // random
+  uint64_t seed = 1;        // random, items
 };
 
 struct Split {

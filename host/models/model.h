@@ -20,6 +20,8 @@
 //   singular_values.npy   float32 [n_factors]             "svd" only; of the history's matrix, descending
 //   user_biases.npy       float32 [n_users]               of explicit feedback only, as
 //   item_biases.npy       float32 [n_items]               is the manifest's rating_mean
+//   SIDE_features_indptr/indices/values.npy, SIDE_feature_factors.npy, SIDE_feature_names_bytes/offsets.npy
+//       of "content" only, SIDE item and, where attributes of users are known, user: AttributesView below
 //   calibration_scores.npy, calibration_probabilities.npy
 //       float32 [n_knots]   probabilities of scores (host/models/calibration.h); absent where none were learned
 #pragma once
@@ -34,6 +36,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/data/attribute_table.h"
 #include "host/data/events.h"
 #include "host/data/id_map.h"
 #include "host/models/calibration.h"
@@ -49,10 +52,10 @@ inline constexpr const char* kModelKind = "model";
 
 /// What a model can be, by how it is fitted: als (host/models/als.h, explicit_als.h), svd (pure_svd.h), svd-filter
 /// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h), popular, latest and trending
-/// (popular_lists.h). A blend (host/evaluation/blend_weights.h) is several of the others.
-inline constexpr std::string_view kAlgorithms[] = {"als",      "svd",   "svd-filter", "item-cosine",
-                                                   "rp3beta",  "ease",  "popular",    "latest",
-                                                   "trending", "blend", "popularity"};
+/// (popular_lists.h), content (content.h). A blend (host/evaluation/blend_weights.h) is several of the others.
+inline constexpr std::string_view kAlgorithms[] = {"als",      "svd",     "svd-filter", "item-cosine",
+                                                   "rp3beta",  "ease",    "popular",    "latest",
+                                                   "trending", "content", "blend",      "popularity"};
 bool IsAlgorithm(std::string_view name);
 /// "als, svd, ... or popularity"
 std::string AlgorithmNames();
@@ -84,6 +87,19 @@ struct ListGroups {
   std::span<const std::string> names;
 };
 
+/// What attributes add to the factors of one side: row r of the side is
+///
+///   what they do not decide  +  sum over its features e of value_re factors_e
+///
+/// so that the part of a score that a feature is to blame for is value_re factors_e . the other side's factors.
+struct AttributesView {
+  CsrView features;                 // rows of the side x n_features; empty where attributes have no say
+  HostMatrix<const float> factors;  // n_features x n_factors
+  TextsView names;                  // n_features, "column: value"
+
+  bool empty() const { return features.indptr.empty(); }
+};
+
 /// Every model but "popularity" scores alike. With a history of items j and weights w_j, a query x has
 ///
 ///   score of item i  =  x . item_factors_i  +  sum over j of w_j S_ji
@@ -111,6 +127,8 @@ struct ModelView {
   std::span<const float> user_biases;       // n_users where the objective has ratings, else empty
   std::span<const float> item_biases;       // n_items, likewise
   float rating_mean = 0;
+  AttributesView item_attributes;         // of "content"
+  AttributesView user_attributes;         // likewise, where attributes of users are known: of users without a history
   ListGroups list_groups;                 // of lists
   CalibrationView calibration;            // of scores by factors; may be empty
   std::vector<ModelView> parts;           // of a "blend", which has no factors of its own
@@ -128,7 +146,7 @@ struct ModelView {
   /// Weights of the parts for a history of so many items.
   std::span<const float> WeightsFor(int64_t n_history_items) const;
   /// Whether users without a history may have factors all the same, from their attributes or their group.
-  bool knows_users_by_attributes() const { return has_lists(); }
+  bool knows_users_by_attributes() const { return has_lists() || !user_attributes.empty(); }
   /// Whether the model itself answers for this user; the others are shown what is popular.
   bool Knows(int64_t user) const {
     if (!has_factors() || !history.row(user).empty()) return has_factors();

@@ -1,8 +1,8 @@
 // A version whose checksums are right but whose arrays are not: refused, or every index in it can be followed.
 //
-// Input: one byte that picks a file of a small model, then edits of three bytes: where (16 bits), and what.
+// Input: one byte that picks a file of one of two small models, one of ratings and one of content, then edits of three
+// bytes: where (16 bits), and what.
 #include <cstdlib>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,18 +14,29 @@
 namespace kindred {
 namespace {
 
-constexpr const char* kModel = "m";
+constexpr const char* kModels[] = {"ratings", "content"};
 
-struct Version {
-  Version() {
-    PublishModel(store, kModel, SmallModel().Rate().view(), {});
-    artifact.emplace(store.VersionPath(kModel, 1));
+struct Versions {
+  Versions() {
+    PublishModel(store, kModels[0], SmallModel().Rate().view(), {});
+    PublishModel(store, kModels[1], SmallModel().KnowAttributes().view(), {});
+    for (const char* name : kModels) artifacts.emplace_back(store.VersionPath(name, 1));
   }
 
   TemporaryFolder folder;
   ModelStore store{folder.path()};
-  std::optional<EditableArtifact> artifact;
+  std::vector<EditableArtifact> artifacts;
 };
+
+double Follow(const AttributesView& attributes) {
+  double sum = 0;
+  for (int64_t row = 0; !attributes.empty() && row < attributes.features.n_rows; ++row)
+    for (const int32_t feature : attributes.features.row(row)) {
+      for (const float value : attributes.factors.row(feature)) sum += value;
+      for (const char c : attributes.names[feature]) sum += c;
+    }
+  return sum;
+}
 
 /// Reads all that those who use a model may read.
 double Follow(const ModelView& model) {
@@ -35,7 +46,7 @@ double Follow(const ModelView& model) {
     for (const int32_t item : model.history.row(u)) per_item[static_cast<size_t>(item)] += 1;
     for (const float value : model.history.row_values(u)) sum += value;
     for (const float value : model.user_factors.row(u)) sum += value;
-    sum += model.user_biases[static_cast<size_t>(u)];
+    if (model.has_ratings()) sum += model.user_biases[static_cast<size_t>(u)];
     sum += model.users.Find(model.users.Id(u));
   }
   const EventsView& events = model.events;
@@ -47,7 +58,7 @@ double Follow(const ModelView& model) {
     }
   for (int64_t i = 0; i < model.n_items(); ++i) {
     for (const float value : model.item_factors.row(i)) sum += value;
-    sum += model.item_biases[static_cast<size_t>(i)];
+    if (model.has_ratings()) sum += model.item_biases[static_cast<size_t>(i)];
     sum += model.items.Find(model.items.Id(i)) + model.popularity[static_cast<size_t>(i)];
   }
   if (!model.calibration.empty())
@@ -56,21 +67,25 @@ double Follow(const ModelView& model) {
       if (!(p >= 0 && p <= 1)) std::abort();
       sum += p;
     }
+  sum += Follow(model.item_attributes) + Follow(model.user_attributes);
   return sum + model.users.Find("nobody") + model.items.Find("");
 }
 
 void Run(std::span<const uint8_t> input) {
-  static const Version version;
+  static const Versions versions;
   if (input.empty()) return;
-  const auto& files = version.artifact->files();
-  const auto& [name, original] = files[input[0] % files.size()];
-  version.artifact->Replace(name, EditableArtifact::Edited(original, input.subspan(1)));
+  const size_t n_of_ratings = versions.artifacts[0].files().size();
+  const size_t picked = input[0] % (n_of_ratings + versions.artifacts[1].files().size());
+  const size_t which = picked < n_of_ratings ? 0 : 1;
+  const EditableArtifact& artifact = versions.artifacts[which];
+  const auto& [name, original] = artifact.files()[picked - which * n_of_ratings];
+  artifact.Replace(name, EditableArtifact::Edited(original, input.subspan(1)));
   try {
-    volatile double sum = Follow(Model::Open(version.store, kModel)->view());
+    volatile double sum = Follow(Model::Open(versions.store, kModels[which])->view());
     static_cast<void>(sum);
   } catch (const Error&) {
   }
-  version.artifact->Replace(name, original);
+  artifact.Replace(name, original);
 }
 
 }  // namespace

@@ -217,6 +217,23 @@ TEST_P(RecommenderTest, WithNothingKnownTheAnswerIsPopularAndSaysWhy) {
   EXPECT_EQ(empty_user.why, "user 'u0' has no history in the model");
 }
 
+TEST_P(RecommenderTest, AUserWithoutAHistoryIsAnsweredByAttributes) {
+  Use({.by_attributes = true});
+  const Recommendation result = Ask({"u0", {}, 5});
+  EXPECT_EQ(result.served_by, ServedBy::kPersonal);
+  EXPECT_EQ(result.why, "user 'u0' has no history in the model: answered by attributes");
+  ASSERT_EQ(result.items.size(), 5u);
+  double score = 0;
+  const int32_t first = model().items.Find(result.items[0].item_id);
+  for (int64_t k = 0; k < model().n_factors(); ++k)
+    score += double{model().user_factors.row(2)[k]} * model().item_factors.row(first)[k];
+  EXPECT_EQ(result.items[0].score, static_cast<float>(score));
+  EXPECT_EQ(Ask({"u5", {}, 5}).why, "");
+  EXPECT_EQ(Ask({"u0", {{"x", 1}}, 5}).served_by, ServedBy::kPersonal) << "the given item is not known";
+  EXPECT_EQ(Ask({"u0", {{"i3", 1}}, 5}).served_by, ServedBy::kFoldedIn);
+  EXPECT_EQ(Ask({"stranger", {}, 5}).served_by, ServedBy::kPopular);
+}
+
 TEST_P(RecommenderTest, UnknownHistoryItemsAreReportedBesideAPersonalAnswer) {
   const Recommendation result = Ask({"u5", {{"x", 1}}, 5});
   EXPECT_EQ(result.served_by, ServedBy::kPersonal);

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "host/data/attribute_arrays.h"
 #include "host/data/id_map.h"
 #include "host/data/interactions.h"
 #include "host/models/als.h"
@@ -28,8 +29,9 @@ struct TinyModelOptions {
   int max_history = 8;  // user 0 has none, user 1 has every item
   uint64_t seed = 1;
   std::string item_prefix = "i";
-  bool ratings = false;     // the history's values are ratings, from -1 to 4 in halves
-  bool calibrated = false;  // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
+  bool ratings = false;        // the history's values are ratings, from -1 to 4 in halves
+  bool by_attributes = false;  // "content": user 0 has an attribute that is to u0 what the factors of u2
+  bool calibrated = false;     // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
 };
 
 /// A backend as if it had been chosen.
@@ -78,6 +80,13 @@ class TinyModel {
       factors_ = FitAls(backend, history_.view(), als);
     }
     objective_ = als.objective;
+    if (!options.by_attributes) return;
+    const auto of_u2 = factors_.user_factors.begin() + 2 * options.n_factors;
+    std::copy(of_u2, of_u2 + options.n_factors, factors_.user_factors.begin());
+    attributes_ = {options.n_users, 1, std::vector<int64_t>(static_cast<size_t>(options.n_users) + 1, 1), {0}, {1}};
+    attributes_.indptr[0] = 0;
+    attribute_factors_.assign(of_u2, of_u2 + options.n_factors);
+    attribute_names_.Add("country: de");
   }
   TinyModel(const TinyModel&) = delete;
   TinyModel& operator=(const TinyModel&) = delete;
@@ -97,6 +106,13 @@ class TinyModel {
     if (options_.algorithm != "als") return view;
     view.user_factors = {factors_.user_factors.data(), options_.n_users, options_.n_factors};
     view.item_factors = {factors_.item_factors.data(), options_.n_items, options_.n_factors};
+    if (options_.by_attributes) {
+      view.algorithm = "content";
+      view.history_factors = view.item_factors;
+      view.user_attributes = {
+          attributes_.view(), {attribute_factors_.data(), 1, options_.n_factors}, attribute_names_.view()};
+      return view;
+    }
     view.eigenvalues = factors_.eigenvalues;
     view.user_biases = biases_.users;
     view.item_biases = biases_.items;
@@ -139,6 +155,9 @@ class TinyModel {
   AlsObjective objective_;
   LinearModel lists_;
   std::vector<std::string> list_groups_ = {"DE", "FR"};
+  Csr attributes_;
+  std::vector<float> attribute_factors_;
+  TextRows attribute_names_;
   std::vector<float> calibration_scores_ = {0, 1}, calibration_probabilities_ = {0, 1};
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "host/data/attribute_arrays.h"
 #include "host/data/id_map.h"
 #include "host/data/interactions.h"
 #include "host/models/model.h"
@@ -54,6 +55,24 @@ class SmallModel {
     return *this;
   }
 
+  /// Makes it a model of content with attributes: item i has feature i % 3; of users alone user 0, who has no history,
+  /// has one. For 3 factors, and some items and users.
+  SmallModel& KnowAttributes() {
+    item_features = {history.n_cols, 3, {0}, {}, {}};
+    for (int64_t i = 0; i < history.n_cols; ++i) {
+      item_features.indices.push_back(static_cast<int32_t>(i % 3));
+      item_features.values.push_back(0.5f + static_cast<float>(i));
+      item_features.indptr.push_back(i + 1);
+    }
+    user_features = {history.n_rows, 2, std::vector<int64_t>(static_cast<size_t>(history.n_rows) + 1, 1), {1}, {2}};
+    user_features.indptr[0] = 0;
+    for (int v = 0; v < 9; ++v) feature_factors.push_back(static_cast<float>(v) - 4);
+    for (const char* name : {"tags: a", "tags: b", "price: 1"}) item_feature_names.Add(name);
+    for (const char* name : {"country: de", "country: fr"}) user_feature_names.Add(name);
+    knows_attributes = true;
+    return *this;
+  }
+
   ModelView view() const {
     const auto n_factors = static_cast<int64_t>(eigenvalues.size());
     ModelView model;
@@ -69,6 +88,12 @@ class SmallModel {
     model.eigenvalues = eigenvalues;
     model.objective = {0.25f, 0.003f, 0.5f};
     model.calibration = {calibration_scores, calibration_probabilities};
+    if (knows_attributes) {
+      model.algorithm = "content";
+      model.eigenvalues = {};
+      model.item_attributes = {item_features.view(), {feature_factors.data(), 3, 3}, item_feature_names.view()};
+      model.user_attributes = {user_features.view(), {feature_factors.data(), 2, 3}, user_feature_names.view()};
+    }
     if (!rated) return model;
     model.objective = {0, 0.003f, 0.5f, Feedback::kExplicit, 2.5f};
     model.user_biases = user_biases;
@@ -82,7 +107,10 @@ class SmallModel {
   EventArrays events;
   std::vector<std::string> type_names = {"view", "cart", "buy"};
   std::vector<float> popularity, user_factors, item_factors, eigenvalues, user_biases, item_biases;
-  bool rated = false;
+  bool rated = false, knows_attributes = false;
+  Csr item_features, user_features;
+  std::vector<float> feature_factors;
+  TextRows item_feature_names, user_feature_names;
   std::vector<float> calibration_scores, calibration_probabilities;
 
  private:

@@ -131,10 +131,34 @@ TEST(Split, AnItemSeenBeforeItWasBoughtIsHeldOutWithItsViews) {
   EXPECT_EQ(std::vector<uint8_t>(split.keep.begin(), split.keep.begin() + 4), (std::vector<uint8_t>{1, 0, 1, 0}));
 }
 
+TEST(Split, ItemsAreHeldOutWithAllTheirEvents) {
+  const RandomEvents events(3, {40, 33, 0, 31, 1}, 25);
+  SplitOptions options = Options(SplitKind::kItems);
+  std::set<int32_t> first;
+  for (const uint64_t seed : {1, 2}) {
+    options.seed = seed;
+    const Split split = SplitEvents(events.view(), 25, options);
+    std::set<int32_t> kept, held;
+    for (size_t e = 0; e < split.keep.size(); ++e) (split.keep[e] ? kept : held).insert(events.view().items[e]);
+    for (const int32_t item : held) EXPECT_FALSE(kept.contains(item)) << "item " << item << ", seed " << seed;
+    const std::vector<int32_t>& relevant = split.holdout.relevant.indices;
+    EXPECT_FALSE(relevant.empty());
+    for (const int32_t item : relevant) EXPECT_TRUE(held.contains(item)) << "item " << item << ", seed " << seed;
+    EXPECT_GT(held.size(), 0u);
+    EXPECT_LT(held.size(), 15u);
+    EXPECT_NE(held, first);
+    first = held;
+  }
+  options.fraction = 1 - 1e-9;
+  ExpectError(ErrorCode::kInvalidArgument, "everything would be held out",
+              [&] { SplitEvents(events.view(), 25, options); });
+  EXPECT_EQ(ParseSplitKind("items"), SplitKind::kItems);
+}
+
 TEST(Split, DecayAndThreadsDoNotChangeWhatIsHeldOut) {
   const RandomEvents events(1, {40, 33, 0, 31, 1}, 25);
   ThreadPool pool(3);
-  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kLeaveLastN, SplitKind::kTime}) {
+  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kLeaveLastN, SplitKind::kTime, SplitKind::kItems}) {
     const Split plain = SplitEvents(events.view(), 25, Options(kind));
     const Split decayed = SplitEvents(events.view(), 25, Options(kind), {.half_life = 0.001}, &pool);
     EXPECT_EQ(decayed.keep, plain.keep);

@@ -101,6 +101,56 @@ class ModelTest : public testing::Test {
   ModelStore store_{folder_.path() / "store"};
 };
 
+TEST_F(ModelTest, AttributesComeBack) {
+  const SmallModel model = SmallModel().KnowAttributes();
+  PublishModel(store_, "m", model.view(), {});
+  const auto opened = Model::Open(store_, "m");
+  const ModelView expected = model.view(), &found = opened->view();
+  ExpectEqualViews(found, expected);
+  for (const auto& [a, b] : {std::pair(&found.item_attributes, &expected.item_attributes),
+                             {&found.user_attributes, &expected.user_attributes}}) {
+    EXPECT_THAT(a->features.indptr, ElementsAreArray(b->features.indptr));
+    EXPECT_THAT(a->features.indices, ElementsAreArray(b->features.indices));
+    EXPECT_THAT(a->features.values, ElementsAreArray(b->features.values));
+    EXPECT_THAT(a->factors.all(), ElementsAreArray(b->factors.all()));
+    ASSERT_EQ(a->names.size(), b->names.size());
+    for (int64_t f = 0; f < b->names.size(); ++f) EXPECT_EQ(a->names[f], b->names[f]);
+  }
+  EXPECT_TRUE(found.knows_users_by_attributes());
+  EXPECT_TRUE(found.Knows(0)) << "by its factors, without a history";
+  ModelView only_items = model.view();
+  only_items.user_attributes = {};
+  PublishModel(store_, "m", only_items, {});
+  EXPECT_FALSE(Model::Open(store_, "m")->view().Knows(0));
+}
+
+TEST_F(ModelTest, AttributesThatDoNotFitAreRefused) {
+  const auto refused = [&](const std::string& part, const std::function<void(SmallModel&, ModelView&)>& change) {
+    SmallModel model = SmallModel().KnowAttributes();
+    ModelView view = model.view();
+    change(model, view);
+    ExpectError(ErrorCode::kInvalidArgument, part, [&] { PublishModel(store_, "m", view, {}); });
+  };
+  refused("attributes of items do not go with algorithm 'als'", [](SmallModel& model, ModelView& view) {
+    view.algorithm = "als";
+    view.eigenvalues = model.eigenvalues;
+  });
+  refused("item_features (rows) has size 6; expected 7",
+          [](auto&, ModelView& view) { view.item_attributes.features.n_rows = 6; });
+  refused("item_features_indices holds 3 after -1 in row 4 of 3 columns",
+          [](SmallModel& model, auto&) { model.item_features.indices[4] = 3; });
+  refused("user_features_indptr falls", [](SmallModel& model, auto&) { model.user_features.indptr[2] = 0; });
+  refused("user_feature_factors (rows) has size 3; expected 2",
+          [](auto&, ModelView& view) { view.user_attributes.factors.n_rows = 3; });
+  refused("item_feature_factors (columns) has size 2; expected 3",
+          [](auto&, ModelView& view) { view.item_attributes.factors.n_cols = 2; });
+  refused("item_feature_names has size 2; expected 3",
+          [](SmallModel& model, ModelView& view) { view.item_attributes.names = model.user_feature_names.view(); });
+  refused("item_feature_names_offsets do not lead", [](auto&, ModelView& view) {
+    view.item_attributes.names.bytes = view.item_attributes.names.bytes.subspan(1);
+  });
+}
+
 TEST_F(ModelTest, GivesBackWhatWasPublished) {
   int64_t published = 0;
   for (const int64_t n_users : {0, 1, 33}) {

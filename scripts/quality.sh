@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The quality rows of bench/results/quality.md: searched and trained on train alone, then evaluated on test, once.
+#   scripts/quality.sh DATA_FOLDER [OUT_FOLDER]     data as the LightGCN and RecZoo splits have it, for example
+#                                                   DATA_FOLDER/gowalla/train.txt and test.txt
+# KINDRED names the program; default build/kindred. NAMES the data sets; default gowalla amazonelectronics.
+set -euo pipefail
+data=${1:?the folder of the data sets}
+out=${2:-quality}
+kindred=${KINDRED:-build/kindred}
+mkdir -p "$out"
+
+row() { # data set, model, what it is
+  "$kindred" evaluate --store "$out/store" --model "$2" --test "$data/$1/test.txt" --test-format adjacency --k 20 --json \
+    2> /dev/null > "$out/$2.json"
+  python3 - "$out/$2.json" "$1" "$3" "$4" <<'PY'
+import json, sys
+metrics = json.load(open(sys.argv[1]))["metrics"]
+print("| %s | %s | %.4f / %.4f | %s |" % (sys.argv[2], sys.argv[3], metrics["recall_at_20"], metrics["ndcg_at_20"], sys.argv[4]))
+PY
+}
+
+echo "| data | model | recall@20 / NDCG@20 | seconds to search, to train |"
+echo "|---|---|---|---|"
+for name in ${NAMES:-gowalla amazonelectronics}; do
+  rm -rf "${out:?}/$name"
+  "$kindred" prepare "$data/$name/train.txt" --format adjacency --out "$out/$name" > /dev/null 2>&1
+  components=()
+  calls=("svd-filter 30" "rp3beta 20" "als 30 --max-users 8000")
+  [ "$name" = gowalla ] || calls+=("ease 30")
+  for call in "${calls[@]}"; do
+    read -r algorithm trials flags <<< "$call"
+    config=$out/$name-$algorithm.toml
+    begin=$SECONDS
+    # shellcheck disable=SC2086
+    "$kindred" tune "$out/$name" --algorithm "$algorithm" --trials "$trials" $flags --seed 1 --out "$config" --overwrite \
+      > "$out/$name-$algorithm.txt" 2> "$out/$name-$algorithm.log"
+    searched=$((SECONDS - begin)) begin=$SECONDS
+    "$kindred" train "$out/$name" --store "$out/store" --model "$name-$algorithm" --config "$config" > /dev/null 2>&1
+    row "$name" "$name-$algorithm" "\`$algorithm\`" "$searched, $((SECONDS - begin))"
+    components+=(--component "$config")
+  done
+  begin=$SECONDS
+  "$kindred" train "$out/$name" --store "$out/store" --model "$name-blend" --algorithm blend "${components[@]}" \
+    > /dev/null 2>&1
+  row "$name" "$name-blend" "\`blend\` of these" "-, $((SECONDS - begin))"
+done
