@@ -140,6 +140,12 @@ void Fill(const IdMap& items, const ExplainedItem& from, v1::ItemExplanation* to
   to->set_n_others(explanation.n_others);
   to->set_others(explanation.others);
   if (explanation.variance) to->set_variance(*explanation.variance);
+  for (const AttributeContribution& from_attribute : explanation.attributes) {
+    v1::AttributeContribution* shown = to->add_attributes();
+    shown->set_attribute(Printable(from_attribute.name));
+    shown->set_is_of_user(from_attribute.is_of_user);
+    shown->set_amount(from_attribute.contribution);
+  }
   if (!explanation.ratings) return;
   to->mutable_rating_parts()->set_mean(explanation.ratings->mean);
   to->mutable_rating_parts()->set_item_bias(explanation.ratings->item_bias);

@@ -196,6 +196,9 @@ void PrintExplanation(const v1::ItemExplanation& item) {
                Printable(by.item_id()), width,
                by.has_position_without() ? std::to_string(by.position_without()) : "none", EventsText(by));
   if (item.n_others() > 0) fmt::print("    {:>+12.4g}         {} others\n", item.others(), item.n_others());
+  for (const v1::AttributeContribution& by : item.attributes())
+    fmt::print("    {:>+12.4g}         of it by {}{}\n", by.amount(), by.is_of_user() ? "the user's " : "",
+               Printable(by.attribute()));
 }
 
 int QueryExplain(const QueryOptions& options) {

@@ -190,10 +190,11 @@ class Explaining {
 
   std::vector<ItemExplanation> Run(std::span<const int32_t> items, int64_t n_contributions) {
     std::vector<ItemExplanation> explained;
-    for (const ScoreParts& parts : TakeApart(model_, history_, items)) {
+    for (const ScoreParts& parts : AllParts(items)) {
       explained.push_back(Summarize(parts, n_contributions));
       explained.back().item = items[explained.size() - 1];
     }
+    if (!model_.item_attributes.empty() || !model_.user_attributes.empty()) AddAttributes(explained, n_contributions);
     CollectLeftOut(explained);
     std::vector<Place> places;
     for (const ItemExplanation& one : explained) places.push_back({.query = 0, .item = one.item});
@@ -212,6 +213,27 @@ class Explaining {
   }
 
  private:
+  /// Whether a user without a history is answered all the same.
+  bool IsKnownByAttributes() const {
+    return history_.items.empty() && user_ >= 0 && !model_.has_lists() && model_.Knows(user_);
+  }
+
+  std::vector<ScoreParts> AllParts(std::span<const int32_t> items) const {
+    if (!IsKnownByAttributes()) return TakeApart(model_, history_, items);
+    std::vector<ScoreParts> all;
+    for (const int32_t item : items)
+      all.emplace_back().base = Dot(model_.user_factors.row(user_), model_.item_factors.row(item));
+    return all;
+  }
+
+  void AddAttributes(std::vector<ItemExplanation>& explained, int64_t n) const {
+    if (user_ < 0 && history_.items.empty()) return;
+    const Queries queries = user_ < 0 ? AllQueries() : Queries();
+    for (ItemExplanation& one : explained)
+      one.attributes = user_ < 0 ? ExplainByAttributes(model_, queries.Factors(0), one.item, n)
+                                 : ExplainByAttributes(model_, user_, one.item, n);
+  }
+
   ItemExplanation Summarize(const ScoreParts& parts, int64_t n_contributions) const {
     ItemExplanation result;
     result.base = parts.base;
@@ -290,8 +312,9 @@ class Explaining {
   }
 
   void Locate(std::vector<Place>& places, size_t n_explained) {
-    if (IsByPopularity(model_, history_)) return FindPlaces(model_.n_items(), Popular(), places);
-    if (history_.items.size() > 1) return FindPlaces(model_.n_items(), ByModel(), places);
+    if (IsByPopularity(model_, history_) && !IsKnownByAttributes())
+      return FindPlaces(model_.n_items(), Popular(), places);
+    if (history_.items.size() != 1) return FindPlaces(model_.n_items(), ByModel(), places);
     std::vector<Place> without(places.begin() + static_cast<std::ptrdiff_t>(n_explained), places.end());
     places.resize(n_explained);
     left_out_.clear();

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/ranking/attribute_contributions.h"
 #include "host/ranking/ranker.h"
 
 namespace kindred {
@@ -65,10 +66,12 @@ struct ItemExplanation {
   double others = 0;                        // and what they add together
   std::optional<RatingParts> ratings;
   std::optional<double> variance;
+  /// Of a model of attributes: the same score from another side, the largest parts of what attributes have in it.
+  std::vector<AttributeContribution> attributes;
 };
 
 struct ExplainOptions {
-  int64_t n_contributions = 5;  // listed for each item, each with its position without
+  int64_t n_contributions = 5;  // listed for each item, each with its position without; as many attributes
 };
 
 /// Explains items that are not in the history. `user` is the one whose stored history it is, whose stored factors are

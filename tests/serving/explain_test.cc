@@ -93,6 +93,21 @@ TEST_P(ExplainItemsTest, GivenItemsComeInTheirOrder) {
   EXPECT_FALSE(found.shortfall);
 }
 
+// A user without a history, whose attributes are all there is.
+TEST_P(ExplainItemsTest, AttributesSpeakForUsersWithoutAHistory) {
+  Use({.by_attributes = true});
+  ExpectTheAnswer({.user_id = "u0"}, ServedBy::kPersonal);
+  for (const ExplainedItem& item : Ask({.user_id = "u0"}).items) {
+    EXPECT_TRUE(item.explanation.contributions.empty());
+    ASSERT_EQ(item.explanation.attributes.size(), 1u);
+    const AttributeContribution& by = item.explanation.attributes[0];
+    EXPECT_EQ(by.name, "country: de");
+    EXPECT_TRUE(by.is_of_user);
+    EXPECT_NEAR(by.contribution, item.explanation.score, 1e-6);
+  }
+  for (const ExplainedItem& item : Ask({.user_id = "u3"}).items) EXPECT_TRUE(item.explanation.attributes.empty());
+}
+
 TEST_P(ExplainItemsTest, BadFieldsAreRefusedByName) {
   const std::string_view seen = model().items.Id(model().history.row(5)[0]);
   const auto refused = [&](ErrorCode code, const std::string& message, const ExplainQuery& query) {
