@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr size_t kUsersPerBlock = 1024;
 constexpr int64_t kLeastBandUsers = 200;  // for half of them to tell weights apart
+constexpr int kHalves = 8;                // whose weights are averaged
 
 /// What a user is to be shown the best of.
 struct Pool {
@@ -23,7 +24,7 @@ struct Pool {
   std::vector<float> scores;  // [items x parts]
   int64_t n_relevant = 0;
   int64_t length = 0;  // of the history
-  bool first_half = false;
+  uint64_t bits = 0;   // by chance: bit b says whether it is in half b
 };
 
 std::vector<int32_t> ChooseUsers(const CsrView& history, const Holdout& held_out, const BlendOptions& options) {
@@ -53,7 +54,7 @@ class PoolMaker {
     for (size_t u = 0; u < users.size(); ++u) {
       pools[u].n_relevant = std::ssize(relevant_.row(users[u]));
       pools[u].length = std::ssize(parts_[0].history.row(users[u]));
-      pools[u].first_half = RandomBits(options_.seed + 1, static_cast<uint64_t>(users[u])) % 2 == 0;
+      pools[u].bits = RandomBits(options_.seed + 1, static_cast<uint64_t>(users[u]));
     }
     for (const ModelView& part : parts_) AddCandidates(part, users, pools);
     for (size_t u = 0; u < users.size(); ++u) {
@@ -182,10 +183,22 @@ class Ascent {
     return weights;
   }
 
+  /// The mean of the best weights, of mean 1 each, of some halves of the users: one sample's best is partly its own.
+  Weights BestOfHalves(const Users& users, const Weights& start) const {
+    Weights mean(n_parts_, 0);
+    for (int half = 1; half <= kHalves; ++half) {
+      Users chosen;
+      for (const Pool* pool : users)
+        if ((pool->bits >> half) % 2 == 0) chosen.push_back(pool);
+      const Weights best = Best(chosen, start);
+      const double sum = std::accumulate(best.begin(), best.end(), 0.0);
+      for (size_t p = 0; p < n_parts_; ++p) mean[p] += best[p] / sum * static_cast<double>(n_parts_) / kHalves;
+    }
+    return mean;
+  }
+
   /// On the line from these weights, of mean 1, to equal ones the last that is no more than a standard error worse.
-  Weights TowardsEqual(const Users& users, Weights weights) const {
-    const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / static_cast<double>(n_parts_);
-    for (double& weight : weights) weight /= mean;
+  Weights TowardsEqual(const Users& users, const Weights& weights) const {
     const std::vector<double> best = OfEach(users, weights);
     const auto n = static_cast<double>(users.size());
     for (int tenths = 10; tenths > 0; --tenths) {
@@ -242,12 +255,12 @@ std::vector<int32_t> BandLengths(const std::vector<Pool>& pools, int64_t n_bands
 /// The band's own weights where they hold beyond the users they were learned on, else `common`.
 Weights OfBand(const Ascent& ascent, const Users& users, const Weights& common) {
   Users first, second;
-  for (const Pool* pool : users) (pool->first_half ? first : second).push_back(pool);
+  for (const Pool* pool : users) (pool->bits % 2 == 0 ? first : second).push_back(pool);
   if (std::min(std::ssize(first), std::ssize(second)) < kLeastBandUsers / 4) return common;
   double gain = 0;
   gain += ascent.Ndcg(second, ascent.Best(first, common)) - ascent.Ndcg(second, common);
   gain += ascent.Ndcg(first, ascent.Best(second, common)) - ascent.Ndcg(first, common);
-  return gain > 0 ? ascent.Best(users, common) : common;
+  return gain > 0 ? ascent.BestOfHalves(users, common) : common;
 }
 
 }  // namespace
@@ -269,7 +282,7 @@ BlendWeights LearnBlendWeights(Backend& backend, std::span<const ModelView> part
     alone[p] = 1;
     found.report["part_ndcg"].push_back(ascent.Ndcg(all, alone));
   }
-  const Weights common = ascent.TowardsEqual(all, ascent.Best(all, Weights(parts.size(), 1)));
+  const Weights common = ascent.TowardsEqual(all, ascent.BestOfHalves(all, Weights(parts.size(), 1)));
   found.lengths = BandLengths(pools, options.n_bands);
   found.report["ndcg"] = 0.0;
   for (size_t b = 0; b < found.lengths.size(); ++b) {

@@ -4,10 +4,11 @@
 // with two hundred get the mix that suits them. For each of at most max_users users the n_candidates best items of each
 // part are pooled, and every part's scores of the pool kept; then weights are sought that make the NDCG at k of the
 // weighted sums best: one weight after the other, on grids that become finer (coordinate ascent; linear combination of
-// scores after Vogt and Cottrell 1999). First for all users, and of the weights between the best and equal ones those
-// next to equal that are at most a standard error worse (Breiman, Friedman, Olshen and Stone 1984): a slice is not the
-// future, and parts that look weak on it may hold there. Then for each band from there, which keeps its own weights
-// only where those that half of its users choose do better on the other half.
+// scores after Vogt and Cottrell 1999), on some random halves of the users, whose weights are averaged (Breiman 1996).
+// First for all users, and of the weights between these and equal ones those next to equal that are at most a standard
+// error worse (Breiman, Friedman, Olshen and Stone 1984): a slice is not the future, and parts that look weak on it may
+// hold there. Then for each band from there, which keeps its own weights only where those that half of its users choose
+// do better on the other half.
 //
 // Cost: a list of n_candidates from each part for every user, and some hundred passes over the pools.
 #pragma once
