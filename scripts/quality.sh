@@ -25,8 +25,8 @@ for name in ${NAMES:-gowalla amazonelectronics}; do
   rm -rf "${out:?}/$name"
   "$kindred" prepare "$data/$name/train.txt" --format adjacency --out "$out/$name" > /dev/null 2>&1
   components=()
-  calls=("svd-filter 30" "rp3beta 20" "als 30 --max-users 8000")
-  [ "$name" = gowalla ] || calls+=("ease 30")
+  calls=("svd-filter 30" "rp3beta 20" "als 16 --set n-factors=256 --set regularization=0.001..0.02 --max-users 6000 --max-epochs 12")
+  [ "$name" = gowalla ] || calls=("svd-filter 30" "rp3beta 20" "als 30" "ease 30")  # small: the whole space
   for call in "${calls[@]}"; do
     read -r algorithm trials flags <<< "$call"
     config=$out/$name-$algorithm.toml

@@ -96,7 +96,8 @@ TEST(SearchSpace, SettingsFixBoundAndChoose) {
   EXPECT_THAT(Of(space, "n-factors").choices, ElementsAre(16, 48));
   EXPECT_EQ(Of(space, "regularization").Value(0), 0.002);
   EXPECT_EQ(Of(space, "regularization").Value(1), 0.004);
-  EXPECT_EQ(space.n_free(), 3);
+  EXPECT_EQ(space.n_free(), 2);
+  EXPECT_EQ(Set({"regularization-exponent=0.5..1"}).n_free(), 4) << "fixed unless it is asked for";
   EXPECT_EQ(space.At(std::vector<double>{0.9, 0.5, 0.5, 0.5})[3], 0);
   EXPECT_THAT(space.Defaults(), ElementsAre(48, 0.004, 1, 0)) << "the nearest that may be";
   EXPECT_THAT(Of(Set({"n-factors=100..200"}), "n-factors").choices, ElementsAre(128, 192));

@@ -59,6 +59,7 @@ TEST(TrialSearch, BeginsWithTrainsDefaultsAndASpread) {
   const std::vector<Trial> trials = Search(space, 33, 33, 5);
   EXPECT_EQ(trials[0].point, space.Defaults());
   for (size_t p = 0; p < space.parameters.size(); ++p) {
+    if (space.parameters[p].is_fixed()) continue;
     std::array<int, 4> quarters = {};
     for (size_t t = 1; t < trials.size(); ++t)
       ++quarters[static_cast<size_t>(std::min(3.0, 4 * space.Units(trials[t].point)[p]))];

@@ -308,7 +308,7 @@ TEST_F(TuningTest, ATrialThatFailsIsWrittenDownAndTheSearchGoesOn) {
     EXPECT_EQ(trial.value("why", "").find("singular") != std::string::npos, trial["state"] == "failed");
   EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("all there is to try is tried after 2 trials")));
   Remove();
-  options_.settings = {"n-factors=64,80", "regularization=0", "unobserved-weight=0"};
+  options_.settings = {"n-factors=64,80,96", "regularization=0", "unobserved-weight=0"};
   options_.n_trials = 3;
   ExpectError(ErrorCode::kNumeric, "none of the 3 trials is complete; the last one: ", [&] { Run(); });
   EXPECT_FALSE(fs::exists(options_.out));
