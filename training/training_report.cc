@@ -14,6 +14,7 @@
 #include "host/report/page.h"
 #include "training/report_values.h"
 #include "training/training_report_charts.h"
+#include "training/training_report_models.h"
 
 namespace kindred {
 namespace {
@@ -21,6 +22,7 @@ namespace {
 using nlohmann::json;
 
 constexpr TableColumn::Kind kNumber = TableColumn::kNumber;
+
 constexpr const char* kBaseline = "popularity_";
 constexpr const char* kLeading[] = {"ndcg", "recall", "hit_rate"};  // what is shown first
 /// Of metrics that say more or less, but not better or worse.
@@ -327,20 +329,6 @@ std::string Reliability(const json& report) {
   return SectionHtml("What scores mean", note, BesideHtml({chart, scores}) + TableHtml(table));
 }
 
-/// Whose lists there are, of lists by group.
-std::string Lists(const json& report) {
-  const json& lists = Member(report, TextOf(report, "algorithm"));
-  const json& groups = Member(lists, "groups");
-  if (!groups.is_array()) return "";
-  Table table = {"", {{TextOf(lists, "group_by")}, {"users", kNumber}, {"of them active", kNumber}}, {}};
-  for (const json& group : groups)
-    table.rows.push_back({TextOf(group, "group"), CountOf(group, "n_users"), CountOf(group, "n_active_users")});
-  return SectionHtml("Whose lists there are",
-                     "Groups with a list of their own; all other users get that of all. Users are active who have an "
-                     "event that counts, in the window if there is one.",
-                     TableHtml(table));
-}
-
 /// A setting or a figure of any kind, by the kind its name tells.
 std::string ValueText(std::string_view name, const json& value) {
   constexpr std::string_view kTimes[] = {"from_time", "reference_time", "time_range"};
@@ -377,20 +365,36 @@ std::string RowsTable(const std::string& caption, const std::vector<std::pair<st
 
 std::string Origin(const json& report) {
   // All that is not shown elsewhere is a setting, so that none is forgotten.
-  static const std::set<std::string, std::less<>> elsewhere = {"metrics",      "evaluation",      "epochs",
-                                                               "seconds",      "backend",         "data",
-                                                               "last_version", "dataset",         "path",
-                                                               "version",      "format",          "kind",
-                                                               "files",        "model",           "peak_memory_bytes",
-                                                               "fell_back",    "kindred_version", "created_at",
-                                                               "n_users",      "n_items",         "n_entries",
-                                                               "n_events",     "event_types",     "plan",
-                                                               "list_groups"};
+  static const std::set<std::string, std::less<>> elsewhere = {"metrics",
+                                                               "evaluation",
+                                                               "epochs",
+                                                               "seconds",
+                                                               "backend",
+                                                               "data",
+                                                               "last_version",
+                                                               "dataset",
+                                                               "path",
+                                                               "version",
+                                                               "format",
+                                                               "kind",
+                                                               "files",
+                                                               "model",
+                                                               "peak_memory_bytes",
+                                                               "fell_back",
+                                                               "kindred_version",
+                                                               "created_at",
+                                                               "n_users",
+                                                               "n_items",
+                                                               "n_entries",
+                                                               "n_events",
+                                                               "event_types",
+                                                               "plan",
+                                                               "list_groups",
+                                                               "parts"};
   std::vector<std::pair<std::string, json>> settings;
   for (const auto& [name, value] : report.items())
     if (!elsewhere.contains(name)) {
-      settings.emplace_back(name, value);
-      if (name == TextOf(report, "algorithm") && value.is_object()) settings.back().second.erase("groups");
+      settings.emplace_back(name, name == TextOf(report, "algorithm") ? WithoutSections(value) : value);
     }
   json data = Member(report, "data");
   if (data.is_object()) {
@@ -417,8 +421,8 @@ std::string TrainingReportHtml(const json& report) {
   subject += fmt::format(": {} on {}", ModelName(report), TextOf(Member(report, "dataset"), "path"));
   Page page = {"Training report", subject, {}, {}};
   page.html = fmt::format("<section>\n<p class=\"verdict\">{}</p>\n</section>\n", EscapeHtml(TrainingVerdict(report))) +
-              Notices(report) + Tiles(report) + Quality(report) + Learning(report) + Kinds(report) + Lists(report) +
-              Groups(report) + Spread(report) + Reliability(report) + Origin(report);
+              Notices(report) + Tiles(report) + Quality(report) + Learning(report) + Kinds(report) +
+              ModelSections(report) + Groups(report) + Spread(report) + Reliability(report) + Origin(report);
   page.origin = {fmt::format("dataset {}", TextOf(Member(report, "dataset"), "digest")),
                  fmt::format("made {} by kindred {}", TextOf(report, "created_at"), TextOf(report, "kindred_version"))};
   return PageHtml(page);

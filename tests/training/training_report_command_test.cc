@@ -51,8 +51,9 @@ class TrainingReportCommand : public testing::Test {
     return RunCaptured(program, arguments, &out_, &err_);
   }
   int Train(const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"train", dataset_,      "--store", store_,     "--model",
-                                          "shop",  "--n-factors", "8",       "--epochs", "4"};
+    std::vector<std::string> arguments = {"train", dataset_, "--store", store_, "--model", "shop"};
+    if (std::find(more.begin(), more.end(), "--algorithm") == more.end())
+      arguments.insert(arguments.end(), {"--n-factors", "8", "--epochs", "4"});
     if (std::find(more.begin(), more.end(), "--k") == more.end()) arguments.insert(arguments.end(), {"--k", "10"});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Run(arguments);
