@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "host/evaluation/validation_slice.h"
+#include "training/linear_fitting.h"
 #include "training/search_space.h"
 
 namespace kindred {
@@ -14,9 +15,18 @@ namespace {
 
 using nlohmann::json;
 
-TrialModel FitPart(Backend& backend, const CsrView& interactions, const TrainOptions& options) {
+json PartSettings(const TrainOptions& options) {
+  json settings = SettingsOf(options);
+  if (options.algorithm == "svd" || options.algorithm == "svd-filter") settings["tolerance"] = options.svd.tolerance;
+  if (options.algorithm == "svd") settings["shrinkage"] = *options.svd.shrinkage;
+  if (IsFittedLinearly(options)) settings.update(LinearSettings(options));
+  return settings;
+}
+
+TrialModel FitPart(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                   const TrainEvents& events, ThreadPool& pool) {
   TrialModel fitted;
-  NewTrialFits(backend, interactions, options)
+  NewTrialFits(backend, interactions, options, events, pool)
       ->Fit(options, [&](int64_t epoch, const std::function<TrialModel()>& model) {
         if (epoch == 0 || epoch == options.als.epochs) fitted = model();
         return true;
@@ -25,13 +35,15 @@ TrialModel FitPart(Backend& backend, const CsrView& interactions, const TrainOpt
 }
 
 std::vector<TrialModel> FitParts(Backend& backend, const CsrView& interactions, const TrainOptions& options,
-                                 const TrainEvents& events, const char* on) {
+                                 const TrainEvents& events, ThreadPool& pool, const char* on) {
   std::vector<TrialModel> parts;
   for (const TrainOptions& component : options.components) {
+    if (const std::string reason = events.stop ? events.stop() : ""; !reason.empty())
+      throw Error(ErrorCode::kIo, fmt::format("stopped by {}, and nothing is published", reason));
     if (events.stage)
       events.stage(
           fmt::format("part {} of {}: {} on {}", parts.size() + 1, options.components.size(), component.algorithm, on));
-    parts.push_back(FitPart(backend, interactions, component));
+    parts.push_back(FitPart(backend, interactions, component, events, pool));
   }
   return parts;
 }
@@ -39,7 +51,7 @@ std::vector<TrialModel> FitParts(Backend& backend, const CsrView& interactions, 
 BlendWeights LearnWeights(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                           const TrainEvents& events, ThreadPool& pool) {
   const ValidationSlice slice = HoldOutSlice(interactions, {.seed = options.als.seed});
-  const std::vector<TrialModel> parts = FitParts(backend, slice.rest.view(), options, events, "a slice");
+  const std::vector<TrialModel> parts = FitParts(backend, slice.rest.view(), options, events, pool, "a slice");
   const std::vector<float> popularity = ItemPopularity(slice.rest.view());
   std::vector<ModelView> views;
   for (const TrialModel& part : parts) {
@@ -71,9 +83,10 @@ FittedBlend FitBlend(Backend& backend, const CsrView& interactions, const TrainO
                      const TrainEvents& events, ThreadPool& pool) {
   FittedBlend blend;
   blend.weights = LearnWeights(backend, interactions, options, events, pool);
-  blend.parts = FitParts(backend, interactions, options, events, "everything");
+  blend.parts = FitParts(backend, interactions, options, events, pool, "everything");
   blend.report = blend.weights.report;
-  for (const TrainOptions& component : options.components) blend.report["parts"].push_back(component.algorithm);
+  blend.report.update({{"k", options.k}, {"n_bands", options.n_bands}, {"parts", json::array()}});
+  for (const TrainOptions& component : options.components) blend.report["parts"].push_back(PartSettings(component));
   return blend;
 }
 
@@ -84,12 +97,17 @@ void CheckComponents(const TrainOptions& options) {
                             "settings as tune writes them",
                             options.components.size()));
   const std::vector<std::string> known = TunableAlgorithms();
-  for (const TrainOptions& component : options.components)
+  for (const TrainOptions& component : options.components) {
     if (std::ranges::find(known, component.algorithm) == known.end() || component.als.objective.has_ratings())
       throw Error(
           ErrorCode::kUsage,
           fmt::format("--component: {}{} cannot be a part of a blend; expected {}", component.algorithm,
                       component.als.objective.has_ratings() ? " of explicit feedback" : "", fmt::join(known, ", ")));
+    if (component.algorithm == "svd" && !component.svd.shrinkage)
+      throw Error(ErrorCode::kUsage, "--component: svd with --svd-shrinkage auto; expected a number, as tune finds it");
+    if (component.algorithm == "als") CheckAlsOptions(component.als);
+    if (IsFittedLinearly(component)) CheckLinearOptions(component);
+  }
 }
 
 }  // namespace kindred

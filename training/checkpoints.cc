@@ -17,10 +17,6 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-std::string Text(const json* value) {
-  return value == nullptr ? "nothing" : Printable(value->dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 /// Tells interactions apart, whatever they come from.
 json Fingerprint(const CsrView& interactions) {
   return {{"n_entries", interactions.nnz()},
@@ -108,7 +104,7 @@ void Checkpoints::Begin(const std::string& phase, const CsrView& interactions, j
         ErrorCode::kInvalidArgument,
         fmt::format("the checkpoint at {} is of other interactions ({} here, {} there): the held-out files have "
                     "changed, or how they are read",
-                    Place(), Text(&next_.settings["interactions"]), Text(&theirs)));
+                    Place(), SettingText(&next_.settings["interactions"]), SettingText(&theirs)));
 }
 
 AlsState Checkpoints::Start(const WorkingBackend& working, std::vector<AlsEpoch>& epochs) {

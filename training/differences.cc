@@ -9,10 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string Text(const json* value) {
-  return value == nullptr ? "nothing" : Printable(value->dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 void AddDifferences(const json& theirs, const json& ours, const std::string& name, const std::string& where,
                     std::vector<std::string>& lines) {
   const auto compare = [&](const std::string& key, const json* there, const json* here) {
@@ -20,7 +16,8 @@ void AddDifferences(const json& theirs, const json& ours, const std::string& nam
     if (there != nullptr && here != nullptr && there->is_object() && here->is_object())
       AddDifferences(*there, *here, member, where, lines);
     else if (there == nullptr || here == nullptr || *there != *here)
-      lines.push_back(fmt::format("{} is {} in {} and {} here", Printable(member), Text(there), where, Text(here)));
+      lines.push_back(
+          fmt::format("{} is {} in {} and {} here", Printable(member), SettingText(there), where, SettingText(here)));
   };
   for (const auto& [key, here] : ours.items()) compare(key, theirs.contains(key) ? &theirs.at(key) : nullptr, &here);
   for (const auto& [key, there] : theirs.items())
@@ -28,6 +25,10 @@ void AddDifferences(const json& theirs, const json& ours, const std::string& nam
 }
 
 }  // namespace
+
+std::string SettingText(const json* value) {
+  return value == nullptr ? "nothing" : Printable(value->dump(-1, ' ', false, json::error_handler_t::replace));
+}
 
 std::vector<std::string> Differences(const json& theirs, const json& ours, const std::string& where) {
   std::vector<std::string> lines;

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 SvdFilterOptions FilterOptions(const TrainOptions& options) {
   SvdFilterOptions filter = options.svd_filter;
-  filter.svd = {.n_factors = options.als.n_factors, .tolerance = options.svd.tolerance, .seed = options.als.seed};
+  filter.svd = SvdOptionsOf(options);
   filter.n_neighbours = options.n_neighbours;
   return filter;
 }
@@ -88,8 +88,16 @@ json LinearSettings(const TrainOptions& options) {
 
 void CheckLinearOptions(const TrainOptions& options) {
   if (options.algorithm == "svd-filter") CheckSvdFilterOptions(FilterOptions(options));
+  if (options.algorithm == "ease" && !(options.als.objective.regularization > 0))
+    throw Error(ErrorCode::kUsage,
+                fmt::format("--regularization {}: ease takes more than 0", options.als.objective.regularization));
   if (options.algorithm != "svd-filter" && options.n_neighbours < 1)
     throw Error(ErrorCode::kUsage, fmt::format("--n-neighbours {}: expected 1 or more", options.n_neighbours));
+}
+
+void CheckCatalogue(Backend& backend, int64_t n_items, const TrainOptions& options) {
+  for (const TrainOptions& component : options.components) CheckCatalogue(backend, n_items, component);
+  if (options.algorithm == "ease") CheckEase(backend, n_items, EaseOptionsOf(options));
 }
 
 }  // namespace kindred

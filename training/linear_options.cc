@@ -1,20 +1,9 @@
 #include "training/linear_options.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-
 #include "host/cli/command_line.h"
+#include "training/train_flags.h"
 
 namespace kindred {
-
-void CheckFlagIsFor(const char* flag, bool given, const std::string& algorithm,
-                    std::initializer_list<std::string_view> of) {
-  if (given && std::ranges::find(of, algorithm) == of.end())
-    throw Error(ErrorCode::kUsage,
-                fmt::format("{} is for --algorithm {}, and this is {}", flag, fmt::join(of, " or "), algorithm));
-}
 
 void LinearFlags::Set(TrainOptions* options) const {
   const auto set = [&](const char* flag, const auto& given, auto* option, std::initializer_list<std::string_view> of) {

@@ -18,8 +18,4 @@ struct LinearFlags {
 
 void AddLinearFlags(CLI::App& app, LinearFlags& flags);
 
-/// Throws kUsage where a flag is given and the algorithm is none of those that have it.
-void CheckFlagIsFor(const char* flag, bool given, const std::string& algorithm,
-                    std::initializer_list<std::string_view> of);
-
 }  // namespace kindred

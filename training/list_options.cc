@@ -3,7 +3,7 @@
 #include "host/cli/command_line.h"
 #include "host/data/event_weighting.h"
 #include "kernels/error.h"
-#include "training/linear_options.h"
+#include "training/train_flags.h"
 
 namespace kindred {
 

@@ -22,6 +22,7 @@
 #include "training/explicit_feedback.h"
 #include "training/fitting.h"
 #include "training/solver_options.h"
+#include "training/split_options.h"
 #include "training/stopwatch.h"
 #include "training/training_facts.h"
 #include "training/training_plan.h"
@@ -81,6 +82,7 @@ class Training {
     if (IsOfLists(options_)) CheckLists(options_, *dataset_, events_);
     if (options_.algorithm == "content") CheckHasItemAttributes(*dataset_);
     WarnOfFuture();
+    backend_.Run("planning", [&](Backend& on) { CheckCatalogue(on, dataset_->items().size(), options_); });
     PlanMemory(backend_, ExpectedSize(), options_);  // refused before anything large is made
     Split split = HoldOut();
     if (options_.plan_only) return PlanOnly(split);
@@ -120,7 +122,10 @@ class Training {
     report["epochs"] = json::array();
     for (const AlsEpoch& epoch : fitted.epochs)
       report["epochs"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}});
-    if (const json fit = fitted.report(); !fit.empty()) report[options_.algorithm] = fit;
+    if (const json fit = fitted.report(); !fit.empty()) {
+      report[options_.algorithm] = fit;
+      if (fit.contains("n_factors")) report["n_factors"] = fit["n_factors"];  // as it was chosen
+    }
     if (options_.algorithm == "als") {
       report["loss"] = fitted.factors.loss;
       report["checkpoints"] = checkpoints_.Describe();
@@ -372,40 +377,17 @@ class Training {
     json report = {{"model", options_.model},
                    {"kindred_version", KINDRED_VERSION},
                    {"created_at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
-                   {"algorithm", options_.algorithm},
                    {"dataset", {{"path", options_.dataset}, {"digest", dataset_->digest()}}},
                    {"n_users", dataset_->users().size()},
                    {"n_items", dataset_->items().size()},
                    {"holdout", DescribeHoldout()}};
-    if (HasNFactors(options_)) {
-      report["n_factors"] = options_.als.n_factors;
-      report["seed"] = options_.als.seed;
-    }
-    if (options_.algorithm == "als") {
-      report["objective"] = ObjectiveJson(options_.als.objective);
-      report["n_epochs"] = options_.als.epochs;
-      if (options_.als.solver.method != AlsMethod::kExact) report["solver"] = SolverJson(options_.als.solver);
-    }
+    report.update(SettingsOf(options_));
     return report;
   }
 
   json DescribeHoldout() const {
-    const SplitOptions& split = options_.split;
     if (!options_.test_paths.empty()) return {{"kind", "file"}, {"files", options_.test_paths}};
-    switch (split.kind) {
-      case SplitKind::kRandom:
-        return {{"kind", "random"}, {"fraction", split.fraction}, {"seed", split.seed}};
-      case SplitKind::kItems:
-        return {{"kind", "items"}, {"fraction", split.fraction}, {"seed", split.seed}};
-      case SplitKind::kLeaveLastN:
-        return {{"kind", "leave-last-n"}, {"n", split.n}};
-      case SplitKind::kTime:
-        if (split.has_moment) return {{"kind", "time"}, {"fraction", nullptr}, {"from_time", split.moment}};
-        return {{"kind", "time"}, {"fraction", split.fraction}};
-      case SplitKind::kNone:
-        break;
-    }
-    return {{"kind", "none"}};
+    return SplitJson(options_.split);
   }
 
   const TrainOptions& options_;
@@ -427,6 +409,18 @@ class Training {
 bool HasNFactors(const TrainOptions& options) {
   return options.algorithm == "als" || options.algorithm == "svd" || options.algorithm == "svd-filter" ||
          options.algorithm == "content";
+}
+
+json SettingsOf(const TrainOptions& options) {
+  json settings = {{"algorithm", options.algorithm}};
+  if (HasNFactors(options) || options.algorithm == "blend") settings["seed"] = options.als.seed;
+  if (HasNFactors(options)) settings["n_factors"] = options.als.n_factors;
+  if (options.algorithm == "als") {
+    settings["objective"] = ObjectiveJson(options.als.objective);
+    settings["n_epochs"] = options.als.epochs;
+    if (options.als.solver.method != AlsMethod::kExact) settings["solver"] = SolverJson(options.als.solver);
+  }
+  return settings;
 }
 
 json Train(const TrainOptions& options, const TrainEvents& events) {

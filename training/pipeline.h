@@ -93,13 +93,17 @@ struct TrainOptions {
 /// Whether als.n_factors is one of the algorithm's options.
 bool HasNFactors(const TrainOptions& options);
 
+/// What decides a fit beside its interactions, as a manifest has it: the algorithm, n_factors and seed, and of "als"
+/// its objective, epochs and solver.
+nlohmann::json SettingsOf(const TrainOptions& options);
+
 /// Where a training is: for progress, without printing.
 struct TrainEvents {
-  std::function<void(const std::string& message)> stage;
-  std::function<void(const AlsEpoch& epoch)> epoch;  // with its metrics, where it is evaluated
-  std::function<void(const std::string& message)> warning;
+  std::function<void(const std::string& message)> stage = {};
+  std::function<void(const AlsEpoch& epoch)> epoch = {};  // with its metrics, where it is evaluated
+  std::function<void(const std::string& message)> warning = {};
   /// Asked now and then: why to stop ("SIGTERM"), or nothing. Not while publishing, which ends as it would have.
-  std::function<std::string()> stop;
+  std::function<std::string()> stop = {};
 };
 
 /// Trains and publishes. Returns the report that `train --json` prints; the manifest holds the same but for the

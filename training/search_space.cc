@@ -11,13 +11,14 @@
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "training/linear_fitting.h"
+#include "training/train_flags.h"
 
 namespace kindred {
 namespace {
 
 using nlohmann::json;
 
-constexpr double kLargestWeight = 1e30;  // as train has it
+constexpr double kLeastEaseRegularization = 1e-30;  // more than 0
 
 double Rounded(double value) {
   return std::stod(fmt::format("{:.4g}", value));
@@ -43,11 +44,13 @@ SearchParameter Weight(const char* name, Scale scale, double low, double high, v
 
 /// A parameter of AlsObjective.
 template <float AlsObjective::*member>
-SearchParameter OfObjective(const char* name, Scale scale, double low, double high) {
-  return Weight(
+SearchParameter OfObjective(const char* name, Scale scale, double low, double high, double least = 0) {
+  SearchParameter parameter = Weight(
       name, scale, low, high,
       [](TrainOptions& options, double value) { options.als.objective.*member = static_cast<float>(value); },
       [](const TrainOptions& options) { return Rounded(options.als.objective.*member); });
+  parameter.least = least;
+  return parameter;
 }
 
 SearchParameter Neighbours(std::vector<double> choices) {
@@ -91,9 +94,10 @@ SearchParameter OfTraining(const char* name, double low, double high, double lea
           [](const TrainOptions& options) { return options.*member; }};
 }
 
-/// The spaces. A parameter whose range is one number stays there unless --set opens it: on a random slice,
-/// rp3beta's alpha and the exponent of als leave their models' own 1 for gains that later events do not confirm. A new
-/// algorithm is an entry here and one of NewTrialFits (training/trial_fits.h).
+/// The spaces; a new algorithm is an entry here and has trials in NewTrialFits (training/trial_fits.h). A parameter
+/// whose range is one number stays there unless --set opens it: rp3beta's alpha, for which a random slice rewards
+/// values that later events do not, and the exponent of als, which costs more trials than it gains
+/// (bench/results/quality.md).
 std::vector<SearchSpace> AllSpaces() {
   return {
       {"als",
@@ -121,8 +125,8 @@ std::vector<SearchSpace> AllSpaces() {
         OfTraining<&TrainOptions::alpha>("alpha", 1, 1, 0, kMaxDegreeExponent),
         OfTraining<&TrainOptions::beta>("beta", 0, 0.8, -kMaxDegreeExponent, kMaxDegreeExponent)}},
       {"ease",
-       {Neighbours({100, 300, 1000}),
-        OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 1, 10'000)}},
+       {Neighbours({100, 300, 1000}), OfObjective<&AlsObjective::regularization>("regularization", Scale::kLog, 1,
+                                                                                 10'000, kLeastEaseRegularization)}},
   };
 }
 

@@ -32,6 +32,23 @@ SplitOptions SplitFlags::Split(uint64_t seed) const {
   return options;
 }
 
+nlohmann::json SplitJson(const SplitOptions& split) {
+  switch (split.kind) {
+    case SplitKind::kRandom:
+      return {{"kind", "random"}, {"fraction", split.fraction}, {"seed", split.seed}};
+    case SplitKind::kItems:
+      return {{"kind", "items"}, {"fraction", split.fraction}, {"seed", split.seed}};
+    case SplitKind::kLeaveLastN:
+      return {{"kind", "leave-last-n"}, {"n", split.n}};
+    case SplitKind::kTime:
+      if (split.has_moment) return {{"kind", "time"}, {"fraction", nullptr}, {"from_time", split.moment}};
+      return {{"kind", "time"}, {"fraction", split.fraction}};
+    case SplitKind::kNone:
+      break;
+  }
+  return {{"kind", "none"}};
+}
+
 void AddSplitFlags(CLI::App& app, SplitFlags& flags) {
   app.add_option("--split", flags.kind,
                  "hold out: none, random, leave-last-n, time or items (all interactions of some items)")

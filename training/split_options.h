@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "host/evaluation/split.h"
@@ -19,6 +20,9 @@ struct SplitFlags {
 };
 
 /// Adds --split, --holdout-fraction, --holdout-n and --split-time.
+/// {"kind": "random", "fraction": 0.1, "seed": 1}, and so on: what decides a split, for manifests and journals.
+nlohmann::json SplitJson(const SplitOptions& split);
+
 void AddSplitFlags(CLI::App& app, SplitFlags& flags);
 
 }  // namespace kindred

@@ -49,12 +49,20 @@ double ChooseShrinkage(Backend& backend, const CsrView& interactions, const SvdO
 
 }  // namespace
 
+SvdOptions SvdOptionsOf(const TrainOptions& options) {
+  return {.n_factors = options.als.n_factors, .tolerance = options.svd.tolerance, .seed = options.als.seed};
+}
+
+void WarnOfLimit(const Svd& svd, const SvdOptions& options, const TrainEvents& events) {
+  if (svd.stop != SvdStop::kLimit || !events.warning) return;
+  events.warning(fmt::format("the SVD stopped at {} columns: singular values may be off by {:.2g}, more than {:.2g}",
+                             svd.n_columns, svd.max_error(), options.tolerance));
+}
+
 Svd DecomposeFor(Backend& backend, const CsrView& matrix, const SvdOptions& options, const TrainEvents& events,
                  json* report) {
   Svd svd = FitSvd(backend, matrix, options);
-  if (svd.stop == SvdStop::kLimit && events.warning)
-    events.warning(fmt::format("the SVD stopped at {} columns: singular values may be off by {:.2g}, more than {:.2g}",
-                               svd.n_columns, svd.max_error(), options.tolerance));
+  WarnOfLimit(svd, options, events);
   report->update({{"tolerance", options.tolerance},
                   {"stop", Text(svd.stop)},
                   {"max_error", svd.max_error()},
@@ -67,8 +75,7 @@ Svd DecomposeFor(Backend& backend, const CsrView& matrix, const SvdOptions& opti
 
 FittedSvd FitSvdModel(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                       const TrainEvents& events) {
-  const SvdOptions svd_options = {
-      .n_factors = options.als.n_factors, .tolerance = options.svd.tolerance, .seed = options.als.seed};
+  const SvdOptions svd_options = SvdOptionsOf(options);
   json tried = json::array();
   const double shrinkage = options.svd.shrinkage
                                ? *options.svd.shrinkage

@@ -13,6 +13,11 @@ struct FittedSvd {
   nlohmann::json report;  // how well the decomposition does, and the shrinkage with what it was chosen by
 };
 
+SvdOptions SvdOptionsOf(const TrainOptions& options);
+
+/// Tells of a decomposition that stopped short of the tolerance.
+void WarnOfLimit(const Svd& svd, const SvdOptions& options, const TrainEvents& events);
+
 /// The decomposition, with what `report` shall say of it; a warning where it stopped short of the tolerance.
 Svd DecomposeFor(Backend& backend, const CsrView& matrix, const SvdOptions& options, const TrainEvents& events,
                  nlohmann::json* report);

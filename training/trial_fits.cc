@@ -7,6 +7,7 @@
 #include "host/models/resident_interactions.h"
 #include "host/models/svd.h"
 #include "training/linear_fitting.h"
+#include "training/svd_fitting.h"
 
 namespace kindred {
 namespace {
@@ -64,12 +65,12 @@ class AlsTrials : public TrialFits {
 /// One decomposition holds those of fewer factors.
 class SvdTrials : public TrialFits {
  public:
-  SvdTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options)
+  SvdTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options, const TrainEvents& events)
       : backend_(backend),
         interactions_(backend, interactions),
-        svd_(FitSvd(
-            backend, interactions_,
-            {.n_factors = options.als.n_factors, .tolerance = options.svd.tolerance, .seed = options.als.seed})) {}
+        svd_(FitSvd(backend, interactions_, SvdOptionsOf(options))) {
+    WarnOfLimit(svd_, SvdOptionsOf(options), events);
+  }
 
   void Fit(const TrainOptions& options, const TrialWatch& watch) override {
     watch(0, [&] {
@@ -89,11 +90,12 @@ class SvdTrials : public TrialFits {
 /// As svd; what neighbours say is found for each trial.
 class LinearTrials : public TrialFits {
  public:
-  LinearTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options)
-      : backend_(backend),
-        interactions_(interactions),
-        pool_(options.n_threads),
-        svd_(DecomposeLinear(backend, interactions, options, {}, &report_)) {}
+  LinearTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options, const TrainEvents& events,
+               ThreadPool& pool)
+      : backend_(backend), interactions_(interactions), pool_(pool) {
+    nlohmann::json ignored;
+    svd_ = DecomposeLinear(backend, interactions, options, events, &ignored);
+  }
 
   void Fit(const TrainOptions& options, const TrialWatch& watch) override {
     watch(0, [&] {
@@ -109,17 +111,17 @@ class LinearTrials : public TrialFits {
  private:
   Backend& backend_;
   CsrView interactions_;
-  ThreadPool pool_;
-  nlohmann::json report_;
+  ThreadPool& pool_;
   Svd svd_;
 };
 
 }  // namespace
 
-std::unique_ptr<TrialFits> NewTrialFits(Backend& backend, const CsrView& interactions, const TrainOptions& options) {
+std::unique_ptr<TrialFits> NewTrialFits(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                                        const TrainEvents& events, ThreadPool& pool) {
   if (options.algorithm == "als") return std::make_unique<AlsTrials>(backend, interactions, options);
-  if (options.algorithm == "svd") return std::make_unique<SvdTrials>(backend, interactions, options);
-  if (IsFittedLinearly(options)) return std::make_unique<LinearTrials>(backend, interactions, options);
+  if (options.algorithm == "svd") return std::make_unique<SvdTrials>(backend, interactions, options, events);
+  if (IsFittedLinearly(options)) return std::make_unique<LinearTrials>(backend, interactions, options, events, pool);
   throw Error(ErrorCode::kUsage, "--algorithm '" + options.algorithm + "' has no trials");
 }
 

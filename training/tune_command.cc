@@ -4,6 +4,7 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "host/store/files.h"
 #include "training/commands.h"
@@ -11,6 +12,7 @@
 #include "training/search_space.h"
 #include "training/split_options.h"
 #include "training/stop_request.h"
+#include "training/train_flags.h"
 #include "training/tuning.h"
 #include "training/tuning_report.h"
 #include "training/tuning_text.h"
@@ -22,12 +24,11 @@ namespace {
 constexpr int64_t kMostEpochs = 32;
 
 struct TuneFlags {
-  TuneFlags() { options.train.als.epochs = kMostEpochs; }
-
   TuneOptions options;
   WeightingFlags weighting;
   SplitFlags split;
   std::string gram_precision = "bf16x3";
+  std::optional<int64_t> max_epochs, max_items;
   std::string report;
   bool json = false;
 };
@@ -42,6 +43,7 @@ std::vector<ConfigFlag> Config(const TuneFlags& flags) {
   add("value-cap", flags.weighting.value_cap);
   add("confidence-cap", flags.weighting.confidence_cap);
   add("half-life", flags.weighting.half_life);
+  if (flags.max_items) add("max-items", fmt::format("{}", *flags.max_items));
   const SplitOptions split = flags.split.Split(0);
   if (split.kind == SplitKind::kNone) return config;
   add("split", flags.split.kind);
@@ -59,6 +61,10 @@ TuneOptions Resolve(const TuneFlags& flags) {
   options.train.weighting = flags.weighting.Changes();
   options.train.split = flags.split.Split(options.train.als.seed);
   options.train.gram_precision = ParseGramPrecision(flags.gram_precision);
+  CheckFlagIsFor("--max-epochs", flags.max_epochs.has_value(), options.train.algorithm, {"als"});
+  CheckFlagIsFor("--max-items", flags.max_items.has_value(), options.train.algorithm, {"ease"});
+  options.train.als.epochs = flags.max_epochs.value_or(kMostEpochs);
+  options.train.max_items = flags.max_items.value_or(options.train.max_items);
   options.config = Config(flags);
   return options;
 }
@@ -100,8 +106,11 @@ void AddTuneCommand(CommandLine& program) {
                   "of a parameter: n-factors=128 fixes it, regularization=0.001..0.1 bounds it, n-factors=64,128 "
                   "chooses among numbers; repeat for more")
       ->allow_extra_args(false);
-  app->add_option("--max-epochs", train.als.epochs, "of a trial, which ends when epochs no longer gain (als)")
+  app->add_option("--max-epochs", flags->max_epochs,
+                  "of a trial, which ends when epochs no longer gain (als); default: 32")
       ->check(Within(1, 1e6));
+  app->add_option("--max-items", flags->max_items, "the largest catalogue whose inverse is made (ease); default: 20000")
+      ->check(Within(1, kMaxInverseRows));
   app->add_option("--metric", options.metric, "what is searched by: ndcg or recall, of lists of --k items")
       ->check(CLI::IsMember({"ndcg", "recall"}));
   app->add_option("--k", train.k, "length of the evaluated lists")->check(Within(1, 100'000));

@@ -20,6 +20,7 @@
 #include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
 #include "training/linear_fitting.h"
+#include "training/split_options.h"
 #include "training/stopwatch.h"
 #include "training/training_plan.h"
 #include "training/trial_fits.h"
@@ -34,23 +35,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kSampleSeed = 0x7a1e;
-
-json SplitJson(const SplitOptions& split) {
-  switch (split.kind) {
-    case SplitKind::kNone:
-      break;
-    case SplitKind::kRandom:
-      return {{"kind", "random"}, {"fraction", split.fraction}};
-    case SplitKind::kItems:
-      return {{"kind", "items"}, {"fraction", split.fraction}};
-    case SplitKind::kLeaveLastN:
-      return {{"kind", "leave-last-n"}, {"n", split.n}};
-    case SplitKind::kTime:
-      if (split.has_moment) return {{"kind", "time"}, {"from_time", split.moment}};
-      return {{"kind", "time"}, {"fraction", split.fraction}};
-  }
-  return {{"kind", "none"}};
-}
 
 /// The holdout of about `most` of its users.
 Holdout Sample(const ValidationSlice& slice, int64_t most, uint64_t seed) {
@@ -115,6 +99,7 @@ class Tuning {
   json Run() {
     Stage("reading " + train_.dataset);
     dataset_ = Dataset::Open(train_.dataset);
+    backend_.Run("planning", [&](Backend& on) { CheckCatalogue(on, dataset_->items().size(), train_); });
     MakeSlice();
     LimitFactors();
     const json settings = Settings();
@@ -235,6 +220,7 @@ class Tuning {
                      {kDeviceSetting, backend_.Bits()},
                      {kSpreadSetting, std::max<int64_t>(2, (options_.n_trials + 2) / 3)}};
     if (train_.algorithm == "als") settings["max_epochs"] = train_.als.epochs;
+    if (train_.algorithm == "ease") settings["max_items"] = train_.max_items;
     return json::parse(settings.dump(-1, ' ', false, json::error_handler_t::replace));  // as a journal has them
   }
 
@@ -249,7 +235,8 @@ class Tuning {
 
   void RunTrials(Backend& backend) {
     best_users_.clear();
-    const std::unique_ptr<TrialFits> fits = NewTrialFits(backend, slice_.rest.view(), LargestOptions());
+    const std::unique_ptr<TrialFits> fits =
+        NewTrialFits(backend, slice_.rest.view(), LargestOptions(), {.warning = events_.warning}, pool_);
     const auto n_spread = journal_->settings()[kSpreadSetting].get<int64_t>();
     while (HasMore()) {
       StopIfAsked();
@@ -399,6 +386,7 @@ class Tuning {
                      {"n_entries", slice_.rest.view().nnz()},
                      {"n_sample_users", n_sample_}}},
                    {"space", space_.Json()},
+                   {"first_is_defaults", space_.Defaults() == SpaceOf(train_.algorithm).Defaults()},
                    {"trials", json::array()},
                    {"best", TrialJson(best, space_)},
                    {"n_resumed", n_resumed_},

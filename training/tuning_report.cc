@@ -91,7 +91,7 @@ std::string TrialTable(const json& report) {
       row.emplace_back(NumberText(NumberOf(Member(trial, "parameters"), TextOf(parameter, "name"))));
     if (has_epochs) row.emplace_back(TextOf(trial, "epochs"));
     row.emplace_back(NumberText(NumberOf(trial, "seconds")));
-    row.emplace_back(Is(trial, "complete") ? trial["trial"] == 1 ? "train's defaults" : ""
+    row.emplace_back(Is(trial, "complete") ? trial["trial"] == 1 ? FirstTrialText(report) : ""
                                            : fmt::format("{}: {}", TextOf(trial, "state"), TextOf(trial, "why")));
     table.rows.push_back(std::move(row));
   }
@@ -104,9 +104,9 @@ std::string Verdict(const json& report) {
   std::string text = fmt::format("Trial {} is the best: {} {} with {}", TextOf(best, "trial"), Metric(report),
                                  MetricText(value), PointText(best));
   if (TextOf(best, "trial") == "1")
-    text += ", which are train's defaults";
+    text += fmt::format(", which are {}", FirstTrialText(report));
   else if (std::isfinite(defaults))
-    text += fmt::format("; train's defaults have {}", MetricText(defaults));
+    text += fmt::format("; {} have {}", FirstTrialText(report), MetricText(defaults));
   return text + ".";
 }
 

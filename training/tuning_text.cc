@@ -60,6 +60,10 @@ std::vector<json> Ranked(const json& report) {
   return trials;
 }
 
+const char* FirstTrialText(const json& report) {
+  return report.value("first_is_defaults", true) ? "train's defaults" : "the settings next to train's defaults";
+}
+
 std::string TuneText(const json& report) {
   const std::vector<json> trials = Ranked(report);
   const bool has_epochs = report["best"].contains("epochs");
@@ -74,7 +78,7 @@ std::string TuneText(const json& report) {
       row.push_back(NumberIn(trial["parameters"][TextOf(parameter, "name")]));
     if (has_epochs) row.push_back(TextOf(trial, "epochs"));
     row.push_back(fmt::format("{:.1f}", NumberOf(trial, "seconds")));
-    row.push_back(Rank(trial) == 0 ? trial["trial"] == 1 ? "train's defaults" : ""
+    row.push_back(Rank(trial) == 0 ? trial["trial"] == 1 ? FirstTrialText(report) : ""
                                    : fmt::format("{}: {}", TextOf(trial, "state"), TextOf(trial, "why")));
     rows.push_back(std::move(row));
   }
@@ -99,7 +103,7 @@ std::string TunedToml(const json& report, const std::vector<ConfigFlag>& config)
   const json& best = report["best"];
   const json& first = report["trials"][0];
   const std::string defaults =
-      Rank(first) == 0 ? fmt::format("; train's defaults have {:.6f}", ValueOf(first)) : std::string();
+      Rank(first) == 0 ? fmt::format("; {} have {:.6f}", FirstTrialText(report), ValueOf(first)) : std::string();
   std::string text = fmt::format(
       "# kindred {} tune: {} on {}\n"
       "# dataset {}\n"

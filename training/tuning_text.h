@@ -20,6 +20,9 @@ std::string TrialText(const nlohmann::json& trial, int64_t n_trials, const std::
 /// The trials of a report, best first: complete ones by their value, stopped ones by that on the sample, failed ones.
 std::vector<nlohmann::json> Ranked(const nlohmann::json& report);
 
+/// What the first trial is: "train's defaults", or where these may not be, "next to train's defaults".
+const char* FirstTrialText(const nlohmann::json& report);
+
 /// The trials as a table, best first, and what to do next.
 std::string TuneText(const nlohmann::json& report);
 

@@ -89,9 +89,10 @@ toml::table ReadToml(const std::string& path) {
   }
 }
 
-bool IsSet(const std::string& key, const std::vector<std::string>& arguments) {
-  const std::string flag = "--" + key;
-  return std::getenv(EnvironmentName(key).c_str()) != nullptr ||
+/// By the arguments, or by the environment where that is looked at.
+bool IsSet(const CLI::App& app, const std::string& key, const std::vector<std::string>& arguments) {
+  const std::string flag = "--" + key, variable = app.get_option(flag)->get_envname();
+  return (!variable.empty() && std::getenv(variable.c_str()) != nullptr) ||
          std::any_of(arguments.begin(), arguments.end(),
                      [&](const std::string& argument) { return argument == flag || argument.starts_with(flag + "="); });
 }
@@ -133,7 +134,7 @@ std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string&
   for (const auto& [toml_key, node] : settings) {
     const std::string key(toml_key.str());
     CheckKey(app, path, key);
-    if (IsSet(key, arguments)) continue;
+    if (IsSet(app, key, arguments)) continue;
     std::vector<std::string> values;
     if (const auto* list = node.as_array()) {
       for (const auto& element : *list) values.push_back(ScalarText(element, path, key));

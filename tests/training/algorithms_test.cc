@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 
 #include "host/data/random.h"
 #include "host/models/model.h"
@@ -83,10 +85,40 @@ TEST_F(AlgorithmsTest, SettingsOfAnotherAlgorithmAreRefused) {
     EXPECT_EQ(Train({"--model", "m", "--algorithm", "als", flag, value}), 2);
     EXPECT_THAT(err_, HasSubstr(std::string(flag) + " is for --algorithm " + of + ", and this is als"));
   }
+  const std::map<std::string, std::vector<std::string>> of = {
+      {"--n-factors", {"als", "svd", "svd-filter", "content"}},
+      {"--regularization", {"als", "ease"}},
+      {"--regularization-exponent", {"als"}},
+      {"--unobserved-weight", {"als"}},
+      {"--epochs", {"als"}},
+      {"--checkpoint-every=epoch", {"als"}},
+      {"--svd-tolerance=0.01", {"svd", "svd-filter", "content"}},
+      {"--svd-shrinkage", {"svd"}},
+      {"--n-neighbours", {"svd-filter", "item-cosine", "rp3beta", "ease"}},
+      {"--alpha", {"rp3beta"}},
+      {"--beta", {"rp3beta"}},
+      {"--low-pass-weight", {"svd-filter"}},
+      {"--spectrum-power", {"svd-filter"}},
+      {"--popularity-exponent", {"svd-filter"}},
+      {"--target-exponent", {"svd-filter"}},
+      {"--max-items=1000", {"ease"}},
+      {"--n-bands", {"blend"}},
+  };
+  for (const auto& [flag, algorithms] : of)
+    for (const std::string_view algorithm : kAlgorithms) {
+      const bool has_it = std::ranges::find(algorithms, algorithm) != algorithms.end();
+      if (algorithm == "blend" || algorithm == "content" || (has_it && algorithm != "als")) continue;  // fitted below
+      const std::string argument = flag.find('=') == std::string::npos ? flag + "=1" : flag;
+      const int status = Train({"--model", "m", "--algorithm", std::string(algorithm), argument, "--plan"});
+      EXPECT_EQ(status, has_it ? 0 : 2) << algorithm << " " << argument << ": " << err_;
+      EXPECT_EQ(err_.find("is for --algorithm") != std::string::npos, !has_it) << algorithm << " " << argument;
+    }
+  EXPECT_EQ(Train({"--model", "m", "--algorithm", "ease", "--regularization", "0", "--plan"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--regularization 0: ease takes more than 0"));
   EXPECT_EQ(Train({"--model", "m", "--algorithm", "item-cosine", "--n-neighbours", "0"}), 2);
   EXPECT_THAT(err_, HasSubstr("--n-neighbours 0: expected 1 or more"));
-  EXPECT_EQ(Train({"--model", "m", "--algorithm", "ease", "--max-items", "100"}), 1);
-  EXPECT_THAT(err_, HasSubstr("ease: a catalogue of 120 items takes 0.0 GB"));
+  EXPECT_EQ(Train({"--model", "m", "--algorithm", "ease", "--max-items", "100", "--plan"}), 1);
+  EXPECT_THAT(err_, HasSubstr("ease: a catalogue of 120 items takes "));
 }
 
 TEST_F(AlgorithmsTest, ABlendIsAtLeastAsGoodAsItsParts) {
@@ -94,7 +126,15 @@ TEST_F(AlgorithmsTest, ABlendIsAtLeastAsGoodAsItsParts) {
   const std::string cosine = Write("cosine.toml", "algorithm = 'item-cosine'\nn-neighbours = 30\n");
   const std::string als = Write("als.toml", "algorithm = 'als'\nn-factors = 8\nepochs = 3\n");
   const json blend = Trained("blend", {"--component", filter, "--component", cosine, "--component", als});
-  EXPECT_EQ(blend["blend"]["parts"], json({"svd-filter", "item-cosine", "als"}));
+  const json& parts = blend["blend"]["parts"];
+  ASSERT_EQ(parts.size(), 3u);
+  EXPECT_EQ(parts[0]["algorithm"], "svd-filter");
+  EXPECT_EQ(parts[0]["n_factors"], 8);
+  EXPECT_EQ(parts[0]["low_pass_weight"], 0.3);
+  EXPECT_EQ(parts[1], (json{{"algorithm", "item-cosine"}, {"n_neighbours", 30}}));
+  EXPECT_EQ(parts[2]["n_epochs"], 3);
+  EXPECT_EQ(blend["seed"], 1);
+  EXPECT_EQ(blend["blend"]["n_bands"], 5);
   EXPECT_GT(blend["metrics"]["ndcg_at_20"].get<double>(),
             1.5 * blend["metrics"]["popularity_ndcg_at_20"].get<double>());
   EXPECT_FALSE(blend["blend"]["bands"].empty());
@@ -118,8 +158,22 @@ TEST_F(AlgorithmsTest, ComponentsThatDoNotDoAreRefused) {
   refused("1 --component; expected two or more", {"--component", cosine});
   refused("popularity cannot be a part",
           {"--component", cosine, "--component", Write("p.toml", "algorithm = 'popularity'\n")});
-  refused("als of explicit feedback cannot be a part",
+  refused("e.toml: 'feedback' is of a whole training",
           {"--component", cosine, "--component", Write("e.toml", "feedback = 'explicit'\n")});
+  const auto with = [&](const std::string& text) {
+    return std::vector<std::string>{"--component", cosine, "--component", Write("x.toml", text)};
+  };
+  refused("'component' is of a whole training", with("algorithm = 'blend'\ncomponent = ['x.toml']\n"));
+  refused("a blend cannot be a part of a blend", with("algorithm = 'blend'\n"));
+  refused("'backend' is of a whole training", with("backend = 'cpu'\n"));
+  refused("svd with --svd-shrinkage auto", with("algorithm = 'svd'\nsvd-shrinkage = 'auto'\n"));
+  refused("--n-neighbours 0: expected 1 or more", with("algorithm = 'rp3beta'\nn-neighbours = 0\n"));
+  refused("--regularization is for --algorithm als or ease", with("algorithm = 'rp3beta'\nregularization = 1\n"));
+  refused("it is for --confidence-cap 1, and this blend has ''", with("confidence-cap = '1'\n"));
+  refused("it is for --split time, and this blend has 'none'", with("split = 'time'\n"));
+  std::vector<std::string> capped = with("algorithm = 'rp3beta'\nconfidence-cap = '1'\n");
+  capped.insert(capped.end(), {"--model", "m", "--algorithm", "blend", "--confidence-cap", "1", "--plan"});
+  EXPECT_EQ(Train(capped), 0) << err_;
   refused("wrong.toml: unknown key 'n-factor'",
           {"--component", cosine, "--component", Write("wrong.toml", "n-factor = 8\n")});
   refused("bad.toml", {"--component", cosine, "--component", Write("bad.toml", "algorithm = 'nothing'\n")});

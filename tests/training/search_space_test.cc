@@ -3,10 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support/errors.h"
-#include "training/commands.h"
+#include "training/train_flags.h"
 
 namespace kindred {
 namespace {
@@ -62,17 +63,24 @@ TEST(SearchSpace, WholeNumbers) {
   for (const double value : {3.0, 4.0, 5.0, 6.0}) EXPECT_EQ(parameter.Value(parameter.Unit(value)), value);
 }
 
+/// What train makes of these flags.
+TrainOptions Trained(std::vector<std::string> arguments) {
+  CLI::App app;
+  TrainFlags flags;
+  AddTrainFlags(app, flags);
+  for (CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) option->required(false);
+  std::reverse(arguments.begin(), arguments.end());
+  app.parse(std::move(arguments));
+  return Resolve(flags);
+}
+
 TEST(SearchSpace, IsOfFlagsThatTrainTakesAndSetsWhatTheySet) {
-  CommandLine program;
-  AddTrainCommand(program);
   for (const std::string& algorithm : TunableAlgorithms())
     for (const SearchParameter& parameter : SpaceOf(algorithm).parameters)
       for (const double unit : {0.0, 0.3, 1.0}) {
         const double value = parameter.Value(unit);
         const std::string argument = "--" + parameter.name + "=" + NumberJson(value).dump();
-        const char* argv[] = {"kindred",        "train",         "d", "--model", "m", "--algorithm", algorithm.c_str(),
-                              argument.c_str(), "--check-config"};
-        EXPECT_EQ(program.Run(std::size(argv), argv), 0) << argument;
+        EXPECT_EQ(parameter.get(Trained({"--algorithm", algorithm, argument})), value) << argument;
         TrainOptions options;
         parameter.set(options, value);
         EXPECT_EQ(parameter.get(options), value) << argument;
@@ -80,6 +88,13 @@ TEST(SearchSpace, IsOfFlagsThatTrainTakesAndSetsWhatTheySet) {
 }
 
 TEST(SearchSpace, DefaultsAreTrains) {
+  for (const std::string& algorithm : TunableAlgorithms()) {
+    const SearchSpace space = SpaceOf(algorithm);
+    const TrainOptions trained = Trained({"--algorithm", algorithm});
+    const SearchPoint defaults = space.Defaults();
+    for (size_t p = 0; p < defaults.size(); ++p)
+      EXPECT_EQ(space.parameters[p].get(trained), defaults[p]) << algorithm << " " << space.parameters[p].name;
+  }
   const SearchSpace als = SpaceOf("als");
   EXPECT_EQ(
       als.Json(als.Defaults()),
