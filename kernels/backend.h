@@ -132,6 +132,28 @@ class ItemIndex {
   bool has_item_item_;
 };
 
+/// Which items of a catalogue TopN may answer, made ready for the index it was made for.
+class ItemFilter {
+ public:
+  virtual ~ItemFilter() = default;
+  const ItemIndex& index() const { return index_; }
+  int64_t n_eligible() const { return n_eligible_; }
+
+ protected:
+  ItemFilter(const ItemIndex& index, int64_t n_eligible) : index_(index), n_eligible_(n_eligible) {}
+
+ private:
+  const ItemIndex& index_;
+  int64_t n_eligible_;
+};
+
+/// What the answer to a query took. Items that are neither scanned nor rescored were ruled out with many others at
+/// once. The figures may change with the backend and with what runs beside; the answer does not.
+struct TopNCost {
+  int64_t scanned = 0;   // items whose bound was computed
+  int64_t rescored = 0;  // items whose defined score was computed
+};
+
 /// How a half-step solves its rows.
 enum class AlsMethod {
   kExact,
@@ -211,8 +233,8 @@ struct AlsPlan {
 /// Products of float32 entries are taken in double; each of the two sums is made in double, the first in increasing
 /// factor index, the second in increasing place in the history; the two are added in double and rounded once to
 /// float32. What has no entry adds nothing: without histories the score is the first sum, rounded.
-/// Score descending, then item index ascending; a score that is NaN is never selected. Unfilled places: item -1,
-/// score 0.
+/// Score descending, then item index ascending; a score that is NaN is never selected, nor is an item that is excluded
+/// or not eligible. Unfilled places: item -1, score 0.
 struct TopNRequest {
   MatrixView<const float> queries;          // n_queries x n_factors
   View<const int64_t> excluded_indptr;      // n_queries + 1, or empty; offsets into excluded_items
@@ -222,6 +244,8 @@ struct TopNRequest {
   View<const int64_t> history_indptr = {};  // n_queries + 1, or empty; offsets into history_items; needs an S
   View<const int32_t> history_items = {};   // strictly increasing within a query
   View<const float> history_weights = {};   // w, one for each of them
+  const ItemFilter* eligible = nullptr;     // of this index, for every query; nullptr: all items are eligible
+  View<TopNCost> costs = {};                // out, n_queries; or empty
 };
 
 /// The k largest entries of each row of a product of two sparse matrices, l (n_rows x n_inner) and r (n_inner x
@@ -340,6 +364,12 @@ class Backend {
   /// resident, used in place, and kept alive by the caller.
   virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
                                                   const ItemItemView& item_item = {}) = 0;
+
+  /// Makes ready which items may be answered: item i where bit i % 64 of word i / 64 is set; bits after the last item
+  /// do not count. `eligible` is read before this returns; the filter needs its index. Cost: one pass over the bits,
+  /// 1/8 byte an item; worth keeping for as long as the bits stay the same.
+  virtual std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
+                                                    std::span<const uint64_t> eligible) = 0;
 
   virtual void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) = 0;
 };

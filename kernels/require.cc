@@ -1,5 +1,6 @@
 #include "kernels/require.h"
 
+#include <bit>
 #include <cmath>
 
 namespace kindred {
@@ -112,6 +113,18 @@ void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request) {
   Require(request.history_items.size == request.history_weights.size &&
               (!request.history_indptr.empty() || request.history_items.empty()),
           "top-N: not one item and weight an entry of the histories");
+  Require(request.eligible == nullptr || &request.eligible->index() == &index,
+          "top-N: the filter was made for another index");
+  Require(request.costs.empty() || request.costs.size == n_queries, "top-N: not one cost a query");
+}
+
+int64_t CountEligible(const ItemIndex& index, std::span<const uint64_t> eligible) {
+  const int64_t n_items = index.n_items();
+  Require(std::ssize(eligible) == (n_items + 63) / 64, "item filter: not one bit an item");
+  int64_t count = 0;
+  for (uint64_t word : eligible) count += std::popcount(word);
+  if (n_items % 64 != 0) count -= std::popcount(eligible.back() >> n_items % 64);
+  return count;
 }
 
 }  // namespace kindred

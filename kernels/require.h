@@ -23,5 +23,7 @@ void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigen
                               MatrixView<const float> companion);
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item);
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
+/// How many of the index's items are. Throws kInvalidArgument where there is not one bit an item.
+int64_t CountEligible(const ItemIndex& index, std::span<const uint64_t> eligible);
 
 }  // namespace kindred

@@ -133,7 +133,7 @@ __device__ void Shrink(const TopNArguments& a, const State& state, const WarpQue
   const float norm = state.norms[place];
   float threshold = state.thresholds[place];
   int count = state.counts[place];
-  if (a.excluded_indptr != nullptr || a.history_indptr != nullptr)
+  if (a.excluded_indptr != nullptr || a.eligible != nullptr || a.history_indptr != nullptr)
     count = Compact(list, state.clean[place], count, [&](const Candidate& candidate) {
       return !IsExcluded(a, query, candidate.item) && !IsTouched(a, query, candidate.item);
     });

@@ -73,6 +73,12 @@ class StrictIndex : public ItemIndex {
   std::unique_ptr<ItemIndex> inner;  // there after Wait
 };
 
+class StrictFilter : public ItemFilter {
+ public:
+  using ItemFilter::ItemFilter;
+  std::unique_ptr<ItemFilter> inner;  // there after Wait
+};
+
 class StrictBackend : public Backend {
  public:
   explicit StrictBackend(int n_threads) : cpu_(n_threads) {}
@@ -206,6 +212,16 @@ class StrictBackend : public Backend {
     return index;
   }
 
+  std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
+                                            std::span<const uint64_t> eligible) override {
+    auto filter = std::make_unique<StrictFilter>(index, CountEligible(index, eligible));
+    const std::vector<uint64_t> bits(eligible.begin(), eligible.end());
+    Later(context, [=, this, place = filter.get(), &strict = static_cast<const StrictIndex&>(index)](Context& inner) {
+      place->inner = cpu_.NewItemFilter(inner, *strict.inner, bits);
+    });
+    return filter;
+  }
+
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
     Check(request.queries, "top-N: queries");
     Check(request.excluded_indptr, "top-N: excluded_indptr");
@@ -215,9 +231,14 @@ class StrictBackend : public Backend {
     Check(request.history_indptr, "top-N: history_indptr");
     Check(request.history_items, "top-N: history_items");
     Check(request.history_weights, "top-N: history_weights");
+    Check(request.costs, "top-N: costs");
     RequireTopNShapes(index, request);
-    const auto& strict = static_cast<const StrictIndex&>(index);
-    Later(context, [=, this, &strict](Context& inner) { cpu_.TopN(inner, *strict.inner, request); });
+    Later(context, [=, this, &strict = static_cast<const StrictIndex&>(index)](Context& inner) {
+      TopNRequest inner_request = request;
+      if (request.eligible != nullptr)
+        inner_request.eligible = static_cast<const StrictFilter&>(*request.eligible).inner.get();
+      cpu_.TopN(inner, *strict.inner, inner_request);
+    });
   }
 
  private:
