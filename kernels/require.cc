@@ -38,6 +38,10 @@ void RequireAlsShapes(const AlsHalfStep& step) {
           "ALS: the solver's blocks are not of a multiple of 8 factors up to 64");
 }
 
+void RequireGramShapes(MatrixView<const float> a, MatrixView<const float> gramian) {
+  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
+}
+
 void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,
                               MatrixView<const float> companion) {
   Require(eigenvalues.size == a.n_cols, "Diagonalize: not one eigenvalue a column");
@@ -91,8 +95,13 @@ void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, M
           "orthonormalize: the coefficients do not fit basis and block");
 }
 
+void RequireItemCount(int64_t n_items) {
+  Require(n_items <= INT32_MAX, "item index: more than 2^31 - 1 items");
+}
+
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item) {
-  Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  RequireItemCount(item_factors.n_rows);
+  Require(item_factors.n_cols > 0, "item index: no factors");
   Require(item_item.items.size == item_item.values.size && (!item_item.empty() || item_item.items.empty()),
           "item index: not one item and value an entry of the item-item matrix");
 }

@@ -19,8 +19,11 @@ void RequireIncreasingColumns(const CsrView& rows);
 void RequireInverseShape(MatrixView<const float> a);
 void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product);
 void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, MatrixView<double> coefficients);
+void RequireGramShapes(MatrixView<const float> a, MatrixView<const float> gramian);
 void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,
                               MatrixView<const float> companion);
+/// That int32 indices can name so many items.
+void RequireItemCount(int64_t n_items);
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item);
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
 

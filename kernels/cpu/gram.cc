@@ -70,7 +70,7 @@ int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t n_cols) {
 }
 
 void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
-  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
+  RequireGramShapes(a, gramian);
   const Eigen::MatrixXd gram = GramInDouble(static_cast<CpuContext&>(context), simd_, a);
   for (int64_t r = 0; r < a.n_cols; ++r)
     for (int64_t c = 0; c <= r; ++c)

@@ -134,7 +134,7 @@ void PlanSort(TopNPlan& plan, int64_t n_queries, int64_t n_items, int64_t n, int
 }  // namespace
 
 ItemIndexPlan PlanItemIndex(int64_t n_items, int64_t n_factors, const TopNDevice& device) {
-  Require(n_items <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  RequireItemCount(n_items);
   ItemIndexPlan plan;
   plan.words = RoundUp(n_factors, 2 * kPanelWords) / 2;
   plan.n_tiles = (n_items + kTile - 1) / kTile;
