@@ -331,9 +331,10 @@ class Backend {
 
   /// Replaces a symmetric positive definite a [n x n, n up to kMaxInverseRows] by its inverse, of which both triangles
   /// are written and are equal bit for bit; only the lower triangle of a is read. In float32: off by about 2^-24 times
-  /// the condition number of a scaled to a unit diagonal. Wait throws kNumeric naming the first row, which is the
-  /// error's row(), whose pivot is not above 2^-20 of its diagonal entry: lost to rounding, or never positive. Cost:
-  /// n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
+  /// the condition number of a scaled to a unit diagonal. Judged are the pivots of Cholesky's factorization in row
+  /// order: Wait throws kNumeric naming the first row, which is the error's row(), whose pivot is not finite, or not
+  /// above max(2^-20, sqrt(n) 2^-22) of its diagonal entry. Such a pivot may be rounding alone, which grows with n: it
+  /// is lost, or never was positive. Cost: n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
   virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
   /// Makes a catalogue ready for TopN: n_items x n_factors with at least one column, and S or nothing. Both are

@@ -1,6 +1,8 @@
 #include "kernels/require.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 
 namespace kindred {
 
@@ -74,6 +76,17 @@ void RequireIncreasingColumns(const CsrView& rows) {
 void RequireInverseShape(MatrixView<const float> a) {
   Require(a.n_rows == a.n_cols, "inverse: the matrix is not square");
   Require(a.n_rows <= kMaxInverseRows, "inverse: the matrix has more than 46,340 rows");
+}
+
+float LeastPivot(int64_t n_rows) {
+  return std::max(0x1p-20f, std::sqrt(static_cast<float>(n_rows)) * 0x1p-22f);
+}
+
+Error LostPivot(int64_t row) {
+  return Error(ErrorCode::kNumeric,
+               "inverse: the matrix is not positive definite in float32: the pivot of row " + std::to_string(row) +
+                   " is lost to rounding",
+               row);
 }
 
 void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product) {

@@ -1,4 +1,4 @@
-// Checks of arguments at the seam, the same on every backend.
+// Checks of arguments and pivots at the seam, the same on every backend.
 #pragma once
 
 #include "kernels/backend.h"
@@ -26,5 +26,11 @@ void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigen
 void RequireItemCount(int64_t n_items);
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item);
 void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
+
+/// max(2^-20, sqrt(n) 2^-22): the part of its diagonal entry that a pivot of InvertPositiveDefinite is above, or it is
+/// lost. A pivot is what is left of the entry after up to n subtractions, each rounded to 2^-24 of what it leaves.
+float LeastPivot(int64_t n_rows);
+/// What Wait throws where the pivot of this row is lost.
+Error LostPivot(int64_t row);
 
 }  // namespace kindred

@@ -49,8 +49,7 @@ void Rotate(CpuContext& context, const SimdKernels& simd, MatrixView<float> a, c
   const int64_t f = a.n_cols, n_panels = CountPanels(f), stride = n_panels * kPanelWidth;
   std::vector<float> panels(static_cast<size_t>(f * stride), 0.0f);
   for (int64_t k = 0; k < f; ++k)
-    for (int64_t c = 0; c < f; ++c)
-      panels[static_cast<size_t>((c / kPanelWidth * f + k) * kPanelWidth + c % kPanelWidth)] = q(k, c);
+    for (int64_t c = 0; c < f; ++c) panels[static_cast<size_t>(PanelOffset(f, k, c))] = q(k, c);
   const int64_t n_tiles = (a.n_rows + kRotateRows - 1) / kRotateRows;
   context.Run(n_tiles, [&](int64_t tile, int worker) {
     const int64_t n_rows = std::min(kRotateRows, a.n_rows - tile * kRotateRows);
