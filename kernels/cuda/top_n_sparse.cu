@@ -133,6 +133,11 @@ __global__ void __launch_bounds__(kThreads) ScoreTouched(TopNArguments a) {
   const int64_t begin = range + a.n_tiles * split / a.n_splits * kTile,
                 end = range + a.n_tiles * (split + 1) / a.n_splits * kTile;
   Candidate* const list = a.lists + (query * a.n_splits + split) * a.capacity;
+  if (a.history_indptr[query] == a.history_indptr[query + 1]) {  // touches nothing
+    unsigned* const words = a.touched + query * a.n_tiles * kTile / 32;
+    for (int64_t word = (begin - range) / 32 + t; word < (end - range) / 32; word += kThreads) words[word] = 0;
+    return;
+  }
   const int known = a.counts[query * a.n_splits + split];
   int filled = known;
   if (t == 0) place[0] = filled;
