@@ -8,7 +8,7 @@
 // scan leaves them out, so that its bound is that of the factors alone.
 // Bytes to move: the items' bf16 copy once for every 128 queries; of lists, 8 for each candidate, of which a query has
 // about n ln(n_items / n), and a few times that at a time in each split; flops: 2 f a score.
-// Measured: bench/results/gpu_h200.md.
+// Measured before histories: bench/results/gpu_h200.md; with them not yet on a GPU.
 #include "kernels/cuda/top_n.h"
 
 #include <algorithm>
