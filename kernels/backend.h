@@ -281,11 +281,11 @@ class Backend {
   virtual void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) = 0;
   virtual void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) = 0;
 
-  /// Makes rows resident for AlsHalfStep. `weights` (w) and `targets` (b) have nnz entries; targets empty
-  /// means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care.
-  /// Where a device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest,
-  /// tile by tile, at every half-step.
-  /// Throws kInvalidArgument for offsets that fall, indices out of range, weights negative or not finite.
+  /// Makes rows resident for the operations on sparse rows. `weights` (w) and `targets` (b) have nnz entries; targets
+  /// empty means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care. Where a
+  /// device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest, tile by
+  /// tile, at every half-step. Throws kInvalidArgument for offsets that fall, indices out of range or not increasing
+  /// strictly within a row, weights negative or not finite.
   virtual std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
                                                     std::shared_ptr<const void> keep,
                                                     int64_t max_entry_bytes = INT64_MAX) = 0;
@@ -326,7 +326,6 @@ class Backend {
   virtual void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
                               MatrixView<double> coefficients) = 0;
 
-  /// Throws kInvalidArgument where columns of a row do not increase strictly, as those of CsrView must.
   virtual void MultiplySparseTopK(Context& context, const SparseTopK& request) = 0;
 
   /// Replaces a symmetric positive definite a [n x n, n up to kMaxInverseRows] by its inverse, of which both triangles

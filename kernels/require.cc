@@ -17,7 +17,14 @@ void RequireSparseRows(const CsrView& rows, std::span<const float> targets) {
   Require(rows.indices.size() == nnz && rows.values.size() == nnz && (targets.empty() || targets.size() == nnz),
           "sparse rows: not one index, weight and target an entry");
   for (int64_t r = 0; r < rows.n_rows; ++r) Require(rows.indptr[r] <= rows.indptr[r + 1], "sparse rows: indptr falls");
-  for (int32_t index : rows.indices) Require(index >= 0 && index < rows.n_cols, "sparse rows: a column out of range");
+  for (int64_t r = 0; r < rows.n_rows; ++r) {
+    int64_t last = -1;
+    for (int32_t index : rows.row(r)) {
+      Require(index >= 0 && index < rows.n_cols, "sparse rows: a column out of range");
+      Require(index > last, "sparse rows: the columns of a row do not increase");
+      last = index;
+    }
+  }
   for (float w : rows.values)
     Require(w >= 0 && std::isfinite(w), "sparse rows: a weight that is negative or not finite");
   for (float b : targets) Require(std::isfinite(b), "sparse rows: a target that is not finite");
@@ -63,14 +70,6 @@ void RequireSparseTopKShapes(const SparseTopK& request) {
   Require(request.items.n_rows == request.left->n_rows() && request.values.n_rows == request.items.n_rows &&
               request.values.n_cols == request.items.n_cols,
           "sparse top-k: the outputs do not fit the rows");
-}
-
-void RequireIncreasingColumns(const CsrView& rows) {
-  for (int64_t r = 0; r < rows.n_rows; ++r) {
-    const auto columns = rows.row(r);
-    for (size_t e = 1; e < columns.size(); ++e)
-      Require(columns[e - 1] < columns[e], "sparse rows: the columns of a row do not increase");
-  }
 }
 
 void RequireInverseShape(MatrixView<const float> a) {

@@ -8,14 +8,13 @@ namespace kindred {
 /// Throws kInvalidArgument with `message` unless `holds`.
 void Require(bool holds, const char* message);
 
-/// What NewSparseRows promises: offsets that start at 0 and do not fall, indices in range, finite weights >= 0.
+/// What NewSparseRows promises: offsets that start at 0 and do not fall, indices in range that increase strictly within
+/// a row, finite weights >= 0. One pass.
 void RequireSparseRows(const CsrView& weights, std::span<const float> targets);
 /// That the shapes of a step or a request fit each other.
 void RequireAlsShapes(const AlsHalfStep& step);
 void RequireSparseProductShapes(const SparseRows& a, MatrixView<const float> b, MatrixView<float> product);
 void RequireSparseTopKShapes(const SparseTopK& request);
-/// That the columns of every row increase strictly.
-void RequireIncreasingColumns(const CsrView& rows);
 void RequireInverseShape(MatrixView<const float> a);
 void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product);
 void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, MatrixView<double> coefficients);

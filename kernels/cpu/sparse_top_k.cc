@@ -104,8 +104,6 @@ void CpuBackend::MultiplySparseTopK(Context& context, const SparseTopK& request)
   RequireSparseTopKShapes(request);
   const CsrView& left = static_cast<const CsrRows&>(*request.left).weights;
   const CsrView& right = static_cast<const CsrRows&>(*request.right).weights;
-  RequireIncreasingColumns(left);
-  RequireIncreasingColumns(right);
   CpuContext& cpu = static_cast<CpuContext&>(context);
   const int64_t n_cols = right.n_cols, k = request.items.n_cols;
   const float* column_scale = request.column_scale.empty() ? nullptr : request.column_scale.data;
