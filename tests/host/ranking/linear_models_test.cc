@@ -196,6 +196,35 @@ TEST_P(LinearModelsTest, RanksByAnItemItemMatrixAlone) {
   EXPECT_EQ(ranker.FoldIn(context(), history.view()).histories(5).nnz(), history.view().nnz());
 }
 
+// A linear model may have neither history factors nor a base query: its queries are zeros then, and S alone speaks.
+TEST_P(LinearModelsTest, QueriesOfNothingAreZeros) {
+  const Csr s = {4, 4, {0, 2, 3, 3, 3}, {1, 2, 0}, {0.5f, 0.25f, 1}};
+  const Csr history = {3, 4, {0, 1, 3, 3}, {0, 0, 1}, {2, 1, 1}};
+  const std::vector<float> popularity = {2, 1, 0, 0};
+  LinearModel model;
+  model.n_factors = 3;
+  model.item_factors = {1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1};
+  model.user_factors.assign(9, 0);
+  model.item_item = s;
+  ModelView view;
+  view.algorithm = "svd-filter";
+  view.history = history.view();
+  view.popularity = popularity;
+  model.SetIn(&view);
+  const std::vector<int32_t> items = {0, 1};
+  const Ranker with_s(backend(), view, nullptr);
+  Queries folded = with_s.FoldIn(context(), history.view());
+  EXPECT_TRUE(std::ranges::equal(folded.factors().all(), model.user_factors));
+  EXPECT_EQ(with_s.ByModel(context(), folded, {}, 2).scores, (std::vector<float>{1, 0.5f, 1, 0.5f, 0, 0}));
+  EXPECT_EQ(with_s.Similar(context(), items, 2).items, (std::vector<int32_t>{1, 2, 0, 2}));
+  view.item_item = {};
+  const Ranker bare(backend(), view, nullptr);
+  folded = bare.FoldIn(context(), history.view());
+  EXPECT_TRUE(std::ranges::equal(folded.factors().all(), model.user_factors));
+  EXPECT_EQ(bare.ByModel(context(), folded, {}, 2).items, (std::vector<int32_t>{0, 1, 0, 1, 0, 1}));
+  EXPECT_EQ(bare.Similar(context(), items, 1).items, (std::vector<int32_t>{3, 3}));
+}
+
 // A blend's score is the sum of its parts', weighted by the band of the history's length, of parts of every kind.
 TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   const int64_t n_users = 20, n_items = 33;
