@@ -23,6 +23,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 #include <span>
 
 #include "host/data/interactions.h"
@@ -51,6 +52,16 @@ ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double alpha, double b
 /// finite or beyond +-kMaxDegreeExponent. The same bits on every backend.
 inline constexpr double kMaxDegreeExponent = 4;
 Csr FitItemNeighbours(Backend& backend, const CsrView& interactions, const ItemNeighbourOptions& options);
+/// The degrees of items that are met.
+struct MetDegrees {
+  double sum = 0;
+  double n = 0;  // how many there are
+
+  explicit MetDegrees(std::span<const double> degrees);
+  /// 1 where there are none.
+  double mean() const { return n > 0 ? sum / n : 1; }
+};
+
 
 /// Powers d^-exponent of the degrees of a matrix's rows; 0 for a row without entries.
 std::vector<double> DegreePowers(const CsrView& matrix, Degree degree, double exponent);

@@ -6,24 +6,13 @@
 
 #include "host/ranking/row_system.h"
 #include "host/ranking/uncertainty.h"
+#include "host/models/dot.h"
 
 namespace kindred {
 namespace {
 
 constexpr int64_t kFirstPlaces = 1024, kMorePlaces = 32;  // lists are that much longer each time
 constexpr int64_t kPlacesAtOnce = int64_t{1} << 22;       // of all lists together
-
-double Dot(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (size_t k = 0; k < a.size(); ++k) sum += double{a[k]} * b[k];
-  return sum;
-}
-
-double Dot(std::span<const float> a, std::span<const double> b) {
-  double sum = 0;
-  for (size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
-  return sum;
-}
 
 bool IsByPopularity(const ModelView& model, const HistoryView& history) {
   return !model.has_factors() || history.items.empty();

@@ -13,19 +13,13 @@
 #include "tests/support/backends.h"
 #include "tests/support/errors.h"
 #include "tests/support/interactions.h"
+#include "tests/support/to_dense.h"
 
 namespace kindred {
 namespace {
 
 using Dense = Eigen::MatrixXd;
 using Eigen::Index;
-
-Dense ToDense(const CsrView& matrix) {
-  Dense dense = Dense::Zero(matrix.n_rows, matrix.n_cols);
-  for (int64_t r = 0; r < matrix.n_rows; ++r)
-    for (size_t e = 0; e < matrix.row(r).size(); ++e) dense(r, matrix.row(r)[e]) = matrix.row_values(r)[e];
-  return dense;
-}
 
 double Power(double degree, double exponent) {
   return degree > 0 ? std::pow(degree, -exponent) : 0;
