@@ -57,6 +57,9 @@ struct Holdout {
 };
 
 /// Of all users. NaN: no user has a list that is long enough, or nothing tells items apart.
+/// Where nothing is missing: the rows of `relevant` are still to be appended.
+Holdout BeginHoldout(int64_t n_users, int64_t n_items);
+
 struct Metrics {
   double recall = 0, capped_recall = 0, precision = 0, ndcg = 0, map = 0, mrr = 0, hit_rate = 0;
   double novelty = 0, diversity = 0, popularity_lift = 0, coverage = 0, exposure_gini = 0;
