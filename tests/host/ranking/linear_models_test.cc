@@ -248,7 +248,7 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   blend.eigenvalues = {};
   blend.parts = parts;
   const std::vector<int32_t> lengths = {0, 6};
-  const std::vector<float> weights = {0.5f, 2, 0, 1, 0.25f, 3};
+  std::vector<float> weights = {0.5f, 2, 0, 1, 0.25f, 3};
   blend.band_lengths = lengths;
   blend.band_weights = {weights.data(), 2, 3};
 
@@ -289,6 +289,12 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   const RankedLists similar = ranker.Similar(context(), items, 4);
   EXPECT_EQ(std::ranges::count(similar.Items(0), 0), 0);
   EXPECT_EQ(std::ssize(similar.Items(1)), 4);
+
+  const std::vector<int32_t> history = {2};
+  const std::vector<float> no_confidence = {-1};  // which als refuses, where it is asked
+  ExpectError(ErrorCode::kNumeric, "", [&] { TakeApart(blend, {history, no_confidence}, items); });
+  weights[1] = 0;
+  EXPECT_EQ(TakeApart(blend, {history, no_confidence}, items)[1].contributions.size(), 1u);
 }
 
 // A user's one-hot factors pick the list, whatever they did; what is like an item is the list of all.
@@ -319,6 +325,9 @@ TEST_P(LinearModelsTest, RanksByLists) {
   EXPECT_EQ(ranker.Similar(context(), items, 4).items, (std::vector<int32_t>{1, 3, 2, -1, 0, 1, 3, -1}));
   const Queries folded = ranker.FoldIn(context(), history.view());
   EXPECT_EQ(ranker.ByModel(context(), folded, {}, 1).items, (std::vector<int32_t>{0, 0, 0}));
+  ExpectError(ErrorCode::kUnsupported, "the model's lists ('trending') go by no history", [&] {
+    Explain(context(), ranker, {history.view().row(0), history.view().row_values(0)}, 0, items);
+  });
 }
 
 KINDRED_ON_ALL_BACKENDS(LinearModelsTest);
