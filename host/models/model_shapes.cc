@@ -8,11 +8,6 @@
 namespace kindred {
 namespace {
 
-constexpr const char* kAls = "als";
-constexpr const char* kSvd = "svd";
-constexpr const char* kBlend = "blend";
-constexpr const char* kPopularity = "popularity";
-
 class ShapeCheck {
  public:
   ShapeCheck(const ModelView& model, ErrorCode code, std::string where)

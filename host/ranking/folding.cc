@@ -6,6 +6,8 @@
 namespace kindred {
 namespace {
 
+constexpr int64_t kBiasColumns = 2;  // of RatingItems
+
 void AddRatingQuery(const ModelView& model, std::span<const float> factors, float bias, Queries* queries) {
   std::vector<float> query(factors.begin(), factors.end());
   query.insert(query.end(), {1.0f, model.rating_mean + bias});
