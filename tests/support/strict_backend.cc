@@ -75,7 +75,7 @@ class StrictIndex : public ItemIndex {
 
 class StrictFilter : public ItemFilter {
  public:
-  using ItemFilter::ItemFilter;
+  StrictFilter(const ItemIndex& index, int64_t n_eligible_in) : ItemFilter(index, n_eligible_in) {}
   std::unique_ptr<ItemFilter> inner;  // there after Wait
 };
 
