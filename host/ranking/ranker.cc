@@ -52,7 +52,8 @@ struct Catalogue {
 };
 
 RankedLists Ask(Backend& backend, Context& context, const ItemIndex& index, HostMatrix<const float> queries,
-                const CsrView& histories, const Exclusions& excluded, int64_t n) {
+                const CsrView& histories, const Exclusions& excluded, int64_t n,
+                std::span<const uint64_t> eligible = {}) {
   using kindred::Resident;
   const auto upload = [&]<class T>(std::span<const T> from) {
     Resident<T> resident;
@@ -68,6 +69,8 @@ RankedLists Ask(Backend& backend, Context& context, const ItemIndex& index, Host
   const auto history_indptr = upload(has_histories ? histories.indptr : std::span<const int64_t>());
   const auto history_items = upload(histories.indices);
   const auto history_weights = upload(histories.values);
+  const std::unique_ptr<ItemFilter> filter =
+      eligible.empty() ? nullptr : backend.NewItemFilter(context, index, eligible);
   const Resident<int32_t> out_items(backend, queries.n_rows, n);
   const Resident<float> out_scores(backend, queries.n_rows, n);
   backend.TopN(context, index,
@@ -78,7 +81,8 @@ RankedLists Ask(Backend& backend, Context& context, const ItemIndex& index, Host
                 .scores = out_scores.matrix(),
                 .history_indptr = history_indptr.view(),
                 .history_items = history_items.view(),
-                .history_weights = history_weights.view()});
+                .history_weights = history_weights.view(),
+                .eligible = filter.get()});
   RankedLists lists;
   lists.n = n;
   lists.items.resize(static_cast<size_t>(queries.n_rows * n));
@@ -167,13 +171,17 @@ void Ranker::AddUser(int64_t user, Queries* queries) const {
   AddBlended(model_, parts, 0, std::ssize(model_.history.row(user)), queries);
 }
 
-RankedLists Ranker::ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n) const {
-  return Ask(backend_, context, *resident_->by_model.index, queries.factors(), queries.histories(0), excluded, n);
+RankedLists Ranker::ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n,
+                            std::span<const uint64_t> eligible) const {
+  return Ask(backend_, context, *resident_->by_model.index, queries.factors(), queries.histories(0), excluded, n,
+             eligible);
 }
 
-RankedLists Ranker::ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const {
+RankedLists Ranker::ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n,
+                                 std::span<const uint64_t> eligible) const {
   const std::vector<float> queries(static_cast<size_t>(n_queries), 1.0f);
-  return Ask(backend_, context, *resident_->by_popularity.index, {queries.data(), n_queries, 1}, {}, excluded, n);
+  return Ask(backend_, context, *resident_->by_popularity.index, {queries.data(), n_queries, 1}, {}, excluded, n,
+             eligible);
 }
 
 RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, int64_t n) const {

@@ -46,10 +46,14 @@ class Ranker {
   /// with score x.y_i + b_i + mean + b_u, the rating that is expected. Needs factors.
   void AddUser(int64_t user, Queries* queries) const;
 
+  // `eligible` says of which items lists are made: item i where bit i % 64 of word i / 64 is set; no words: of all.
+
   /// By the model's score. Needs factors.
-  RankedLists ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n) const;
+  RankedLists ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n,
+                      std::span<const uint64_t> eligible = {}) const;
   /// By popularity, the same score for every query.
-  RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const;
+  RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n,
+                           std::span<const uint64_t> eligible = {}) const;
   /// Items like each of the query items, which are themselves left out: of a model with an item-item part, and of every
   /// blend, as it scores a history of nothing else, else by cosine of item factors; for a model without factors by
   /// popularity, and for one of lists by that of all users.
