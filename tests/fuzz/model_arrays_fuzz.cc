@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/models/model.h"
+#include "tests/fuzz/follow_table.h"
 #include "tests/support/editable_artifact.h"
 #include "tests/support/small_model.h"
 #include "tests/support/temporary_folder.h"
@@ -19,7 +20,7 @@ constexpr const char* kModels[] = {"ratings", "content"};
 struct Versions {
   Versions() {
     PublishModel(store, kModels[0], SmallModel().Rate().view(), {});
-    PublishModel(store, kModels[1], SmallModel().KnowAttributes().view(), {});
+    PublishModel(store, kModels[1], SmallModel().KnowAttributes().AddColumns().view(), {});
     for (const char* name : kModels) artifacts.emplace_back(store.VersionPath(name, 1));
   }
 
@@ -68,6 +69,7 @@ double Follow(const ModelView& model) {
       sum += p;
     }
   sum += Follow(model.item_attributes) + Follow(model.user_attributes);
+  sum += Follow(model.item_columns) + Follow(model.user_columns);
   return sum + model.users.Find("nobody") + model.items.Find("");
 }
 
