@@ -7,6 +7,7 @@
 // sum, for the bound as well. Where few items are eligible they are scored by the definition and nothing is scanned.
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -84,12 +85,14 @@ class Search {
         simd_codes_(codes),
         n_(std::min(request.items.n_cols, index.n_items())),
         n_parts_(CountParts()),
-        queries_(static_cast<size_t>(CountTiles() * n_parts_)) {}
+        parts_(static_cast<size_t>(CountTiles() * n_parts_)) {
+    for (int64_t q = 0; n_parts_ > 1 && q < n_queries(); ++q) shared_.emplace_back(n_parts_);
+  }
 
   void Run() {
     context_.Run(CountTiles() * n_parts_, [this](int64_t task, int worker) {
       const int64_t first = task / n_parts_ * kQueryTile;
-      Collect(first, std::min(n_queries(), first + kQueryTile), task % n_parts_, queries_[static_cast<size_t>(task)],
+      Collect(first, std::min(n_queries(), first + kQueryTile), task % n_parts_, parts_[static_cast<size_t>(task)],
               worker);
       if (n_parts_ == 1) Answer(task);
     });
@@ -112,7 +115,7 @@ class Search {
 
   // The answer is the same for any number of parts: each leaves all that may be in it.
   int64_t CountParts() const {
-    if (CountTiles() >= 4 * context_.max_threads()) return 1;
+    if (CountTiles() >= 2 * context_.max_threads()) return 1;
     const int64_t bytes = index_.n_items() * n_factors() * std::min(n_queries(), kQueryTile);
     return std::clamp<int64_t>(bytes / kPartBytes, 1, context_.max_threads());
   }
@@ -156,12 +159,16 @@ class Search {
   const SimdKernels& simd_;
   const SimdCodes& simd_codes_;
   int64_t n_, n_parts_;
-  std::vector<Part> queries_;  // of each tile and part
+  std::vector<Part> parts_;             // of each tile, n_parts_
+  std::deque<SharedThreshold> shared_;  // of each query, where there are several parts
 };
 
 void Search::Collect(int64_t first, int64_t last, int64_t part, Part& result, int worker) {
   const auto n = static_cast<size_t>(last - first);
-  for (int64_t q = first; q < last; ++q) result.candidates.emplace_back(n_, Excluded(q));
+  for (int64_t q = first; q < last; ++q) {
+    result.candidates.emplace_back(n_, Excluded(q));
+    if (n_parts_ > 1) result.candidates.back().Share(shared_[static_cast<size_t>(q)], static_cast<size_t>(part));
+  }
   result.n_scanned.resize(n);
   if (n_ == 0) return;
   const ItemCodes& codes = index_.codes;
@@ -269,7 +276,7 @@ void Search::Answer(int64_t tile) {
                 width = request_.items.n_cols;
   for (int64_t q = first; q < last; ++q) {
     const auto i = static_cast<size_t>(q - first);
-    Part* const parts = &queries_[static_cast<size_t>(tile * n_parts_)];
+    Part* const parts = &parts_[static_cast<size_t>(tile * n_parts_)];
     Candidates& all = parts[0].candidates[i];
     TopNCost cost = {parts[0].n_scanned[i], 0};
     for (int64_t part = 1; part < n_parts_; ++part) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 
 namespace kindred {
 namespace {
@@ -50,19 +51,35 @@ void Candidates::OfferUnbounded(int32_t item, double from_history) {
   if (!IsExcluded(item)) list_.push_back({-kInfinity, kInfinity, item, from_history});
 }
 
+void SharedThreshold::Publish(size_t part, std::span<const Candidate> best) {
+  const std::lock_guard lock(mutex_);
+  lowers_[part].clear();
+  for (const Candidate& candidate : best) lowers_[part].push_back(candidate.lower);
+  all_.clear();
+  for (const std::vector<float>& lowers : lowers_) all_.insert(all_.end(), lowers.begin(), lowers.end());
+  const auto nth = all_.begin() + std::ssize(best) - 1;
+  std::nth_element(all_.begin(), nth, all_.end(), std::greater<>());
+  threshold_.store(std::max(Get(), *nth), std::memory_order_relaxed);
+}
+
 void Candidates::Cut() {
   if (list_.size() >= n_ && n_ > 0) {
     const auto nth = list_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
     std::nth_element(list_.begin(), nth, list_.end(), IsBetter);
-    if (nth->lower > -kInfinity) {
+    if (nth->lower > -kInfinity && nth->lower >= threshold_) {
       threshold_ = nth->lower;
       last_at_threshold_ = nth->item;
     }
-    // The n before are at least as good as what can only tie with the threshold and has a larger index.
+    if (shared_ != nullptr) {
+      shared_->Publish(part_, std::span(list_).first(n_));
+      Refresh();
+    }
+    // Where the threshold is the n-th of this part, the n before are at least as good as what can only tie with it and
+    // has a larger index.
     const auto is_out = [this](const Candidate& c) {
       return c.upper < threshold_ || (c.upper == threshold_ && c.item > last_at_threshold_);
     };
-    list_.erase(std::remove_if(nth + 1, list_.end(), is_out), list_.end());
+    list_.erase(std::remove_if(list_.begin(), list_.end(), is_out), list_.end());
   }
   next_cut_ = std::max(NextCut(), 2 * list_.size());
 }
@@ -127,6 +144,7 @@ void CodeScan::Run(std::span<Query> queries, int64_t part, int64_t n_parts) {
   std::vector<Query*> active;
   for (Query& query : queries) active.push_back(&query);
   for (int64_t first = part * kChunkBlocks; first < codes_.n_blocks(); first += n_parts * kChunkBlocks) {
+    for (Query* query : active) query->candidates->Refresh();
     if (codes_.ordered()) {
       const double longest = codes_.block(first).item_norm * kRoundUp;
       std::erase_if(active, [&](const Query* query) {
@@ -207,6 +225,7 @@ void CodeScan::Collect(Query& query, int64_t b, uint64_t reached, const int32_t*
 void CodeScan::RunTouched(Query& query, int64_t chunk, HistorySums& sums) {
   constexpr int64_t kGroups = kCodeItems / kItemGroup;
   const int64_t first = chunk * kChunkBlocks;
+  query.candidates->Refresh();
   for (int64_t b = first; b < std::min(codes_.n_blocks(), first + kChunkBlocks); ++b) {
     bool* const touched = sums.touched + (b - first) * kGroups;
     Query* const one = &query;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -19,6 +21,23 @@ struct Candidate {
   double from_history;
 };
 
+/// What the parts of a scan know together of one query.
+class SharedThreshold {
+ public:
+  explicit SharedThreshold(int64_t n_parts) : lowers_(static_cast<size_t>(n_parts)) {}
+
+  /// At least n items of all parts score this or more.
+  float Get() const { return threshold_.load(std::memory_order_relaxed); }
+  /// The n largest lower bounds of one part, in any order.
+  void Publish(size_t part, std::span<const Candidate> best);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::vector<float>> lowers_;
+  std::vector<float> all_;
+  std::atomic<float> threshold_ = -std::numeric_limits<float>::infinity();
+};
+
 /// What may be among the n best of the items that were offered.
 class Candidates {
  public:
@@ -28,8 +47,18 @@ class Candidates {
     next_cut_ = NextCut();
   }
 
-  /// At least n of them score this or more; an item whose upper bound is less cannot be among the n best. Rises.
+  /// From here on this part has a share in what all parts know.
+  void Share(SharedThreshold& shared, size_t part) {
+    shared_ = &shared;
+    part_ = part;
+  }
+
+  /// At least n items score this or more; one whose upper bound is less cannot be among the n best. Rises.
   float threshold() const { return threshold_; }
+  /// Takes in what other parts have found.
+  void Refresh() {
+    if (shared_ != nullptr) Raise(shared_->Get());
+  }
 
   void Offer(const Candidate& candidate) {
     if (candidate.upper < threshold_ || (candidate.upper == threshold_ && candidate.item > last_at_threshold_)) return;
@@ -50,6 +79,11 @@ class Candidates {
 
  private:
   size_t NextCut() const { return std::max(2 * n_, n_ + 64); }
+  void Raise(float threshold) {
+    if (!(threshold > threshold_)) return;
+    threshold_ = threshold;
+    last_at_threshold_ = INT32_MAX;
+  }
 
   size_t n_ = 0;
   std::span<const int32_t> excluded_;
@@ -57,6 +91,8 @@ class Candidates {
   size_t next_cut_ = 0;
   float threshold_ = -std::numeric_limits<float>::infinity();
   int32_t last_at_threshold_ = INT32_MAX;  // later items that can only tie with the threshold are out
+  SharedThreshold* shared_ = nullptr;
+  size_t part_ = 0;
 };
 
 /// A query as the codes have it: R q = unit c + r, |r| <= error.
