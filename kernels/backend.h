@@ -305,11 +305,11 @@ class Backend {
   virtual void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) = 0;
   virtual void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) = 0;
 
-  /// Makes rows resident for AlsHalfStep. `weights` (w) and `targets` (b) have nnz entries; targets empty
-  /// means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care.
-  /// Where a device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest,
-  /// tile by tile, at every half-step.
-  /// Throws kInvalidArgument for offsets that fall, indices out of range, weights negative or not finite.
+  /// Makes rows resident for the operations on sparse rows. `weights` (w) and `targets` (b) have nnz entries; targets
+  /// empty means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care. Where a
+  /// device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest, tile by
+  /// tile, at every half-step. Throws kInvalidArgument for offsets that fall, indices out of range or not increasing
+  /// strictly within a row, weights negative or not finite.
   virtual std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
                                                     std::shared_ptr<const void> keep,
                                                     int64_t max_entry_bytes = INT64_MAX) = 0;
@@ -350,14 +350,14 @@ class Backend {
   virtual void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
                               MatrixView<double> coefficients) = 0;
 
-  /// Throws kInvalidArgument where columns of a row do not increase strictly, as those of CsrView must.
   virtual void MultiplySparseTopK(Context& context, const SparseTopK& request) = 0;
 
   /// Replaces a symmetric positive definite a [n x n, n up to kMaxInverseRows] by its inverse, of which both triangles
   /// are written and are equal bit for bit; only the lower triangle of a is read. In float32: off by about 2^-24 times
-  /// the condition number of a scaled to a unit diagonal. Wait throws kNumeric naming the first row, which is the
-  /// error's row(), whose pivot is not above 2^-20 of its diagonal entry: lost to rounding, or never positive. Cost:
-  /// n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
+  /// the condition number of a scaled to a unit diagonal. Judged are the pivots of Cholesky's factorization in row
+  /// order: Wait throws kNumeric naming the first row, which is the error's row(), whose pivot is not finite, or not
+  /// above max(2^-20, sqrt(n) 2^-22) of its diagonal entry. Such a pivot may be rounding alone, which grows with n: it
+  /// is lost, or never was positive. Cost: n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
   virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
   /// Makes a catalogue ready for TopN: n_items x n_factors with at least one column, and S or nothing. Both are

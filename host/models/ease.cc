@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,15 @@ double MeasureInverse(Backend& backend, int64_t n_items) {
   context->Wait();
   const std::chrono::duration<double> once = std::chrono::steady_clock::now() - begin;
   return once.count() * std::pow(static_cast<double>(n_items) / kMeasuredItems, 3);
+}
+
+/// Or more, where there are more before the point.
+std::string TwoDigits(double value) {
+  return value < 10 ? fmt::format("{:.2g}", value) : fmt::format("{:.0f}", value);
+}
+
+std::string BytesText(double bytes) {
+  return bytes < 1e9 ? TwoDigits(bytes / 1e6) + " MB" : TwoDigits(bytes / 1e9) + " GB";
 }
 
 /// Ct C + regularization I. Rows of items that share users, each summed in double and in the users' order.
@@ -83,9 +93,10 @@ void CheckEase(Backend& backend, int64_t n_items, const EaseOptions& options) {
                 fmt::format("ease: n_neighbours is {}; expected 1 or more", options.n_neighbours));
   if (n_items <= std::min(options.max_items, kMaxInverseRows)) return;
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("ease: a catalogue of {} items takes {:.1f} GB for its inverse and about {:.0f} s here; "
+              fmt::format("ease: a catalogue of {} items takes {} for its inverse and about {} s here; "
                           "expected at most {} items{}",
-                          n_items, static_cast<double>(EaseBytes(n_items)) / 1e9, MeasureInverse(backend, n_items),
+                          n_items, BytesText(static_cast<double>(EaseBytes(n_items))),
+                          TwoDigits(std::max(MeasureInverse(backend, n_items), 0.01)),
                           std::min(options.max_items, kMaxInverseRows),
                           n_items <= kMaxInverseRows ? ", or --max-items that allows more" : ""));
 }

@@ -216,8 +216,8 @@ std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView
     const int64_t f = item_factors.n_cols, end = std::min(item_factors.n_rows, (tile + 1) * kItemTile);
     double largest = 0;
     for (int64_t i = tile * kItemTile; i < CountPanels(end) * kPanelWidth; ++i) {
-      float* lane = index->panels.get() + i / kPanelWidth * kPanelWidth * f + i % kPanelWidth;
-      for (int64_t k = 0; k < f; ++k) lane[k * kPanelWidth] = i < end ? item_factors.data[i * f + k] : 0;
+      for (int64_t k = 0; k < f; ++k)
+        index->panels[static_cast<size_t>(PanelOffset(f, k, i))] = i < end ? item_factors.data[i * f + k] : 0;
       if (i < end) largest = std::max(largest, Norm(item_factors.data + i * f, f));
     }
     index->tile_norm[static_cast<size_t>(tile)] = largest;

@@ -8,7 +8,7 @@
 // scan leaves them out, so that its bound is that of the factors alone.
 // Bytes to move: the items' bf16 copy once for every 128 queries; of lists, 8 for each candidate, of which a query has
 // about n ln(n_items / n), and a few times that at a time in each split; flops: 2 f a score.
-// Measured: bench/results/gpu_h200.md.
+// Measured before histories: bench/results/gpu_h200.md; with them not yet on a GPU.
 #include "kernels/cuda/top_n.h"
 
 #include <algorithm>
@@ -146,7 +146,7 @@ void PlanSort(TopNPlan& plan, int64_t n_queries, int64_t n_items, int64_t n, int
 }  // namespace
 
 ItemIndexPlan PlanItemIndex(int64_t n_items, int64_t n_factors, const TopNDevice& device) {
-  Require(n_items <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  RequireItemCount(n_items);
   ItemIndexPlan plan;
   plan.words = RoundUp(n_factors, 2 * kPanelWords) / 2;
   plan.n_tiles = (n_items + kTile - 1) / kTile;

@@ -75,7 +75,7 @@ class StrictIndex : public ItemIndex {
 
 class StrictFilter : public ItemFilter {
  public:
-  using ItemFilter::ItemFilter;
+  StrictFilter(const ItemIndex& index, int64_t n_eligible_in) : ItemFilter(index, n_eligible_in) {}
   std::unique_ptr<ItemFilter> inner;  // there after Wait
 };
 
@@ -137,6 +137,7 @@ class StrictBackend : public Backend {
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override {
     Check(a, "Gram's matrix");
     Check(gramian, "Gram's gramian");
+    RequireGramShapes(a, gramian);
     Later(context, [=, this](Context& inner) { cpu_.Gram(inner, a, gramian); });
   }
 
@@ -145,6 +146,7 @@ class StrictBackend : public Backend {
     Check(a, "Diagonalize's matrix");
     Check(eigenvalues, "Diagonalize's eigenvalues");
     Check(companion, "Diagonalize's companion");
+    RequireDiagonalizeShapes(a, eigenvalues, companion);
     Later(context, [=, this](Context& inner) { cpu_.Diagonalize(inner, a, eigenvalues, companion); });
   }
 
@@ -155,6 +157,7 @@ class StrictBackend : public Backend {
     Check(step.solved, "ALS: solved");
     Check(step.loss, "ALS: loss");
     Check(step.squared_norm, "ALS: squared_norm");
+    RequireAlsShapes(step);
     AlsHalfStep inner_step = step;
     inner_step.observed = static_cast<const StrictRows&>(*step.observed).inner.get();
     Later(context, [=, this](Context& inner) { cpu_.SolveAls(inner, inner_step); });
@@ -164,6 +167,7 @@ class StrictBackend : public Backend {
                       MatrixView<float> product) override {
     Check(b, "sparse product: b");
     Check(product, "sparse product: product");
+    RequireSparseProductShapes(a, b, product);
     const SparseRows* inner_a = static_cast<const StrictRows&>(a).inner.get();
     Later(context, [=, this](Context& inner) { cpu_.MultiplySparse(inner, *inner_a, b, product); });
   }
@@ -173,6 +177,7 @@ class StrictBackend : public Backend {
     Check(a.stacked, "panel product: a");
     Check(s, "panel product: s");
     Check(product, "panel product: product");
+    RequirePanelProductShapes(a, s, product);
     Later(context, [=, this](Context& inner) { cpu_.MultiplyPanels(inner, a, s, product); });
   }
 
@@ -181,6 +186,7 @@ class StrictBackend : public Backend {
     Check(basis.stacked, "orthonormalize: basis");
     Check(block, "orthonormalize: block");
     Check(coefficients, "orthonormalize: coefficients");
+    RequireOrthonormalizeShapes(basis, block, coefficients);
     Later(context, [=, this](Context& inner) { cpu_.Orthonormalize(inner, basis, block, coefficients); });
   }
 
@@ -188,6 +194,7 @@ class StrictBackend : public Backend {
     Check(request.column_scale, "sparse top-k: column_scale");
     Check(request.items, "sparse top-k: items");
     Check(request.values, "sparse top-k: values");
+    RequireSparseTopKShapes(request);
     SparseTopK inner_request = request;
     inner_request.left = static_cast<const StrictRows&>(*request.left).inner.get();
     inner_request.right = static_cast<const StrictRows&>(*request.right).inner.get();
@@ -196,6 +203,7 @@ class StrictBackend : public Backend {
 
   void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
     Check(a, "inverse: the matrix");
+    RequireInverseShape(a);
     Later(context, [=, this](Context& inner) { cpu_.InvertPositiveDefinite(inner, a); });
   }
 
