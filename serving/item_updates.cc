@@ -70,6 +70,7 @@ ItemUpdates::ItemUpdates(StateDatabase& database)
                "WHERE item_id = ?1 AND attribute = ?2"),
       insert_(database, "INSERT INTO item_updates (item_id, attribute, kind, value, updated_at) VALUES (?,?,?,?,?)"),
       remove_(database, "DELETE FROM item_updates WHERE item_id = ?1 AND attribute = ?2"),
+      find_(database, "SELECT 1 FROM item_updates WHERE item_id = ?1 AND attribute = ?2"),
       count_epoch_(database, "UPDATE item_epoch SET epoch = epoch + 1") {
   Statement figures(database, "SELECT epoch, (SELECT COUNT(*) FROM item_updates) FROM item_epoch");
   if (!figures.Next())
@@ -97,6 +98,12 @@ int64_t ItemUpdates::Write(const ItemChange& change, int64_t now_microseconds) {
     if (statement->Run() > 0) return statement == &insert_ ? 1 : 0;
   }
   return 0;
+}
+
+bool ItemUpdates::Has(std::string_view item_id, std::string_view attribute) {
+  const bool found = find_.Bind(1, item_id).Bind(2, attribute).Next();
+  find_.Reset();
+  return found;
 }
 
 KeptUpdate ItemUpdates::Read(Statement& row) const {

@@ -43,6 +43,7 @@ class ItemUpdates {
   /// By item id, then by attribute.
   void ForEach(const std::function<void(KeptUpdate)>& take);
   std::vector<KeptUpdate> Of(std::string_view item_id);
+  bool Has(std::string_view item_id, std::string_view attribute);
 
  private:
   KeptUpdate Read(Statement& row) const;
@@ -50,7 +51,7 @@ class ItemUpdates {
   int64_t Write(const ItemChange& change, int64_t now_microseconds);
 
   StateDatabase& database_;
-  Statement replace_, insert_, remove_, count_epoch_;
+  Statement replace_, insert_, remove_, find_, count_epoch_;
   int64_t epoch_ = 0;
   int64_t n_values_ = 0;
 };

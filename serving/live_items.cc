@@ -24,36 +24,6 @@ void CheckAttribute(const ItemTable& table, const ItemChange& change) {
   if (change.value) table.columns()[static_cast<size_t>(k)]->Check(*change.value);
 }
 
-void CheckAttributes(const ItemTable& table, std::span<const ItemChange> changes) {
-  for (const ItemChange& change : changes) {
-    try {
-      CheckAttribute(table, change);
-    } catch (const Error& error) {
-      throw Error(error.code(), fmt::format("{}: {}", PlaceOf(change), error.what()));
-    }
-  }
-}
-
-/// Of changes whose items the version does not have, the items.
-std::vector<std::string> UnknownItems(const IdMap& ids, std::span<const ItemChange> changes, bool allowed) {
-  std::vector<std::string> unknown;
-  std::unordered_set<std::string_view> seen;
-  const ItemChange* first = nullptr;
-  for (const ItemChange& change : changes) {
-    if (ids.Find(change.item_id) >= 0 || !seen.insert(change.item_id).second) continue;
-    if (first == nullptr) first = &change;
-    unknown.push_back(change.item_id);
-  }
-  if (first != nullptr && !allowed)
-    throw Error(
-        ErrorCode::kNotFound,
-        fmt::format("updates[{}].item_id: the model has no item '{}'{}; nothing was changed: allow_unknown keeps "
-                    "such updates for a later version",
-                    first->update, Printable(first->item_id),
-                    unknown.size() > 1 ? fmt::format(", nor {} others of this call", unknown.size() - 1) : ""));
-  return unknown;
-}
-
 int64_t NowMicroseconds() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -112,6 +82,35 @@ void ItemState::Attach(const std::shared_ptr<LiveItems>& items) {
   PublishInfo();
 }
 
+void ItemState::CheckAttributes(const ItemTable& table, std::span<const ItemChange> changes) {
+  for (const ItemChange& change : changes) {
+    try {
+      if (!IsResetOfKept(change)) CheckAttribute(table, change);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: {}", PlaceOf(change), error.what()));
+    }
+  }
+}
+
+std::vector<std::string> ItemState::UnknownItems(const IdMap& ids, std::span<const ItemChange> changes, bool allowed) {
+  std::vector<std::string> unknown;
+  std::unordered_set<std::string_view> seen;
+  const ItemChange* first = nullptr;
+  for (const ItemChange& change : changes) {
+    if (ids.Find(change.item_id) >= 0 || IsResetOfKept(change) || !seen.insert(change.item_id).second) continue;
+    if (first == nullptr) first = &change;
+    unknown.push_back(change.item_id);
+  }
+  if (first != nullptr && !allowed)
+    throw Error(
+        ErrorCode::kNotFound,
+        fmt::format("updates[{}].item_id: the model has no item '{}'{}; nothing was changed: allow_unknown keeps "
+                    "such updates for a later version",
+                    first->update, Printable(first->item_id),
+                    unknown.size() > 1 ? fmt::format(", nor {} others of this call", unknown.size() - 1) : ""));
+  return unknown;
+}
+
 ItemUpdateOutcome ItemState::Update(const LiveItems& items, std::span<const ItemChange> changes, bool allow_unknown) {
   std::lock_guard lock(mutex_);
   ItemUpdateOutcome outcome;
@@ -146,9 +145,9 @@ ItemUpdateOutcome ItemState::Update(const LiveItems& items, std::span<const Item
   return outcome;
 }
 
-std::vector<KeptUpdate> ItemState::Of(std::string_view item_id) {
+ItemState::View ItemState::Look(const LiveItems& items, std::string_view item_id) {
   std::lock_guard lock(mutex_);
-  return updates_.Of(item_id);
+  return {updates_.Of(item_id), items.Current()};
 }
 
 ItemStateInfo ItemState::info() const {

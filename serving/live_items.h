@@ -89,12 +89,16 @@ class ItemState {
   /// All or nothing: checked against `items`, on the disk, and then in the snapshot of every version that is attached.
   ///
   /// Throws kInvalidArgument naming the place ("updates[3].attributes[\"price\"]: ..."), kNotFound naming the first
-  /// item that is not among `items`, unless `allow_unknown`, and as StateDatabase does; nothing is changed then.
-  /// Cost: one sync to the disk, and what ItemTable::With costs.
+  /// item that is not among `items`, unless `allow_unknown`, and as StateDatabase does; nothing is changed then. What
+  /// is kept can always be reset. Cost: one sync to the disk, and what ItemTable::With costs.
   ItemUpdateOutcome Update(const LiveItems& items, std::span<const ItemChange> changes, bool allow_unknown);
 
-  /// By attribute.
-  std::vector<KeptUpdate> Of(std::string_view item_id);
+  /// An item as calls see it: what is kept of it, by attribute, and the snapshot with just that.
+  struct View {
+    std::vector<KeptUpdate> kept;
+    std::shared_ptr<const ItemTable> table;
+  };
+  View Look(const LiveItems& items, std::string_view item_id);
   /// Does not wait for an update that is being written.
   ItemStateInfo info() const;
 
@@ -108,6 +112,13 @@ class ItemState {
 
   /// The snapshot of a version with these changes, and what they do to its unused ones.
   static Next After(const LiveItems& items, std::span<const ItemChange> changes);
+  /// Whether it drops what is kept, which needs no such attribute, nor such an item.
+  bool IsResetOfKept(const ItemChange& change) {
+    return !change.value && updates_.Has(change.item_id, change.attribute);
+  }
+  void CheckAttributes(const ItemTable& table, std::span<const ItemChange> changes);
+  /// The items of changes that are not among these ids.
+  std::vector<std::string> UnknownItems(const IdMap& ids, std::span<const ItemChange> changes, bool allowed);
   void PublishInfo();
 
   std::mutex mutex_;  // of all but info_
