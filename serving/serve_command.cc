@@ -87,16 +87,6 @@ void LogOfProtobuf(google::protobuf::LogLevel, const char*, int, const std::stri
   spdlog::debug("protobuf: {}", message);
 }
 
-void LogLoad(const ServeOptions& options, const LoadEvent& event) {
-  if (event.reason.empty())
-    spdlog::info("serving {} version {}, loaded in {:.2f} s", options.model, event.version, event.seconds);
-  else if (event.version > 0)
-    spdlog::error("{} version {} was not loaded: {}", options.model, event.version, event.reason);
-  else
-    spdlog::error("{}: {}", options.model, event.reason);
-  if (event.item_state && event.item_state->n_values > 0) LogState(options, *event.item_state);
-}
-
 /// What is kept of item updates, and what of it the version has no use for.
 void LogState(const ServeOptions& options, const ItemStateInfo& state) {
   spdlog::info("{} item updates of '{}' kept", state.n_values, state.path);
@@ -105,6 +95,16 @@ void LogState(const ServeOptions& options, const ItemStateInfo& state) {
   for (const UnusedUpdate& unused : state.unused)
     spdlog::warn("  item '{}', attribute '{}': {}", Printable(unused.item_id), Printable(unused.attribute),
                  unused.reason);
+}
+
+void LogLoad(const ServeOptions& options, const LoadEvent& event) {
+  if (event.reason.empty())
+    spdlog::info("serving {} version {}, loaded in {:.2f} s", options.model, event.version, event.seconds);
+  else if (event.version > 0)
+    spdlog::error("{} version {} was not loaded: {}", options.model, event.version, event.reason);
+  else
+    spdlog::error("{}: {}", options.model, event.reason);
+  if (event.item_state && event.item_state->n_values > 0) LogState(options, *event.item_state);
 }
 
 void LogFailure(const BackendStatus& now) {
