@@ -98,7 +98,52 @@ class Dictionary {
   std::unordered_map<std::string_view, int32_t> codes_;
 };
 
+/// `text_at` gives the texts: of rows, or of the dictionary's entries.
+template <class TextAt>
+AttributeValue ReadValue(const Column& from, AttributeType type, int64_t row, const TextAt& text_at) {
+  const auto i = static_cast<size_t>(row);
+  const auto text = [](std::string_view found) {
+    return found.empty() ? AttributeValue() : AttributeValue(std::string(found));
+  };
+  switch (type) {
+    case AttributeType::kNumber:
+      return std::isnan(from.reals[i]) ? AttributeValue() : AttributeValue(from.reals[i]);
+    case AttributeType::kBoolean:
+      return from.booleans[i] == kMissingBoolean ? AttributeValue() : AttributeValue(from.booleans[i] == 1);
+    case AttributeType::kTime:
+      return from.integers[i] == kMissingInteger ? AttributeValue()
+                                                 : AttributeValue(static_cast<double>(from.integers[i]));
+    case AttributeType::kText:
+      return text(text_at(row));
+    case AttributeType::kCategory:
+      return from.codes[i] == kMissingCode ? AttributeValue() : text(text_at(from.codes[i]));
+    case AttributeType::kTags:
+      break;
+  }
+  std::vector<std::string> tags;
+  for (auto at = static_cast<size_t>(from.indptr[i]); at < static_cast<size_t>(from.indptr[i + 1]); ++at)
+    tags.emplace_back(text_at(from.codes[at]));
+  return tags.empty() ? AttributeValue() : AttributeValue(std::move(tags));
+}
+
+/// All of the column but its texts.
+Column WithoutTexts(AttributeColumn column) {
+  column.texts = column.dictionary = {};
+  std::vector<std::string_view> none;
+  return AttributeTable(0, {std::move(column)}).AsColumn(0, none);
+}
+
+/// Those of the rows, or of the dictionary.
+const TextsView& TextsIn(const AttributeColumn& column) {
+  return column.type == AttributeType::kText ? column.texts : column.dictionary;
+}
+
 }  // namespace
+
+AttributeValue ValueOf(const AttributeColumn& column, int64_t row) {
+  const TextsView& texts = TextsIn(column);
+  return ReadValue(WithoutTexts(column), column.type, row, [&](int64_t place) { return texts[place]; });
+}
 
 const char* KindOf(const AttributeValue& value) {
   static constexpr const char* kNames[] = {"nothing", "a number", "a boolean", "a text", "a list of texts"};
@@ -106,13 +151,7 @@ const char* KindOf(const AttributeValue& value) {
 }
 
 ItemColumn::ItemColumn(const AttributeColumn& from, std::shared_ptr<const void> keep)
-    : name_(from.name), type_(from.type), keep_(std::move(keep)) {
-  // All of the column but its texts, whose views are made when they are first asked for.
-  AttributeColumn without_texts = from;
-  texts_ = type_ == AttributeType::kText ? from.texts : from.dictionary;
-  without_texts.texts = without_texts.dictionary = {};
-  column_ = AttributeTable(0, {without_texts}).AsColumn(0, views_);
-}
+    : name_(from.name), type_(from.type), keep_(std::move(keep)), texts_(TextsIn(from)), column_(WithoutTexts(from)) {}
 
 ItemColumn::ItemColumn(const ItemColumn& from, Changed)
     : name_(from.name_), type_(from.type_), keep_(from.keep_), strings_(from.strings_) {
@@ -259,30 +298,7 @@ void ItemColumn::DropUnusedEntries() {
 
 AttributeValue ItemColumn::Value(int64_t item) const {
   const Column& from = column();
-  const auto i = static_cast<size_t>(item);
-  const auto text = [](std::string_view found) {
-    return found.empty() ? AttributeValue() : AttributeValue(std::string(found));
-  };
-  const auto entry = [&](int32_t code) { return from.dictionary[static_cast<size_t>(code)]; };
-  switch (type_) {
-    case AttributeType::kNumber:
-      return std::isnan(from.reals[i]) ? AttributeValue() : AttributeValue(from.reals[i]);
-    case AttributeType::kBoolean:
-      return from.booleans[i] == kMissingBoolean ? AttributeValue() : AttributeValue(from.booleans[i] == 1);
-    case AttributeType::kTime:
-      return from.integers[i] == kMissingInteger ? AttributeValue()
-                                                 : AttributeValue(static_cast<double>(from.integers[i]));
-    case AttributeType::kText:
-      return text(from.texts[i]);
-    case AttributeType::kCategory:
-      return from.codes[i] == kMissingCode ? AttributeValue() : text(entry(from.codes[i]));
-    case AttributeType::kTags:
-      break;
-  }
-  std::vector<std::string> tags;
-  for (auto at = static_cast<size_t>(from.indptr[i]); at < static_cast<size_t>(from.indptr[i + 1]); ++at)
-    tags.emplace_back(entry(from.codes[at]));
-  return tags.empty() ? AttributeValue() : AttributeValue(std::move(tags));
+  return ReadValue(from, type_, item, [&](int64_t place) { return views_[static_cast<size_t>(place)]; });
 }
 
 }  // namespace kindred

@@ -24,6 +24,9 @@ using AttributeValue = std::variant<std::monostate, double, bool, std::string, s
 /// "nothing", "a number", "a boolean", "a text" or "a list of texts".
 const char* KindOf(const AttributeValue& value);
 
+/// Row `row` of a column of a table; of a time, its seconds.
+AttributeValue ValueOf(const AttributeColumn& column, int64_t row);
+
 /// Immutable, shared by any number of threads.
 class ItemColumn {
  public:
@@ -42,7 +45,7 @@ class ItemColumn {
   AttributeType type() const { return type_; }
   /// As expressions read it. Views, valid while this lives. The first call for a column with texts makes the views.
   const Column& column() const;
-  /// Of a time, its seconds.
+  /// As ValueOf.
   AttributeValue Value(int64_t item) const;
 
  private:

@@ -7,8 +7,8 @@
 #include <random>
 #include <thread>
 
-#include "tests/host/conditions/small_items.h"
 #include "tests/support/errors.h"
+#include "tests/support/small_items.h"
 
 namespace kindred {
 namespace {
