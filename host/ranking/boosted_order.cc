@@ -1,35 +1,38 @@
 #include "host/ranking/boosted_order.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
 
 namespace kindred {
 namespace {
 
 /// Adds to `sets`, by product, the items of word w with each product of boosts.
-void SplitWord(const std::vector<Boost>& boosts, size_t w, size_t n_words, uint64_t items, size_t boost, double product,
-               std::map<double, std::vector<uint64_t>>& sets) {
+void SplitWord(const std::vector<Boost>& boosts, size_t w, int64_t n_items, uint64_t items, size_t boost,
+               double product, std::map<double, ItemBits>& sets) {
   if (items == 0) return;
   if (boost == boosts.size()) {
-    std::vector<uint64_t>& set = sets[product];
-    if (set.empty()) set.resize(n_words);
-    set[w] |= items;
+    sets.try_emplace(product, n_items).first->second.words[w] |= items;
     return;
   }
-  const uint64_t boosted = boosts[boost].items[w];
-  SplitWord(boosts, w, n_words, items & boosted, boost + 1, product * double{boosts[boost].factor}, sets);
-  SplitWord(boosts, w, n_words, items & ~boosted, boost + 1, product, sets);
+  const uint64_t boosted = boosts[boost].items->words[w];
+  SplitWord(boosts, w, n_items, items & boosted, boost + 1, product * double{boosts[boost].factor}, sets);
+  SplitWord(boosts, w, n_items, items & ~boosted, boost + 1, product, sets);
 }
 
-/// The bits of word w that stand for items.
-uint64_t RealItems(int64_t n_items, size_t w) {
-  const int64_t after = n_items - static_cast<int64_t>(w) * 64;
-  return after >= 64 ? ~uint64_t{0} : (uint64_t{1} << after) - 1;
+/// The words of a set, of all items where it is null.
+std::vector<uint64_t> WordsOf(const ItemSet& set, int64_t n_items) {
+  if (set) return set->words;
+  std::vector<uint64_t> words(static_cast<size_t>((n_items + 63) / 64), ~uint64_t{0});
+  if (n_items % 64 != 0) words.back() = (uint64_t{1} << (n_items % 64)) - 1;
+  return words;
 }
 
-bool IsEmpty(std::span<const uint64_t> items) {
-  return std::ranges::all_of(items, [](uint64_t word) { return word == 0; });
+/// What is in both; null: in all.
+ItemSet Both(const ItemSet& a, const ItemSet& b) {
+  if (a == nullptr || b == nullptr) return a ? a : b;
+  const auto both = std::make_shared<ItemBits>(*a);
+  both->Intersect(*b);
+  return both;
 }
 
 }  // namespace
@@ -45,33 +48,26 @@ BoostedOrder::BoostedOrder(const RankingRules& rules, const CalibrationView& cal
       boosted_(!rules.boosts.empty()),
       min_score_(rules.min_score),
       eligible_(rules.eligible),
-      n_eligible_(n_items) {
-  const auto n_words = static_cast<size_t>((n_items + 63) / 64);
-  if (!eligible_.empty()) {
-    n_eligible_ = 0;
-    for (size_t w = 0; w < n_words; ++w) n_eligible_ += std::popcount(eligible_[w] & RealItems(n_items, w));
-  }
+      n_eligible_(eligible_ ? eligible_->n_set : n_items) {
   if (!boosted_) {
-    classes_.push_back({1, {eligible_.begin(), eligible_.end()}});
+    classes_.push_back({1, eligible_});
     return;
   }
-  std::map<double, std::vector<uint64_t>> sets;
-  for (size_t w = 0; w < n_words; ++w) {
-    const uint64_t items = RealItems(n_items, w) & (eligible_.empty() ? ~uint64_t{0} : eligible_[w]);
-    SplitWord(rules.boosts, w, n_words, items, 0, 1, sets);
+  std::map<double, ItemBits> sets;
+  const std::vector<uint64_t> words = WordsOf(eligible_, n_items);
+  for (size_t w = 0; w < words.size(); ++w) SplitWord(rules.boosts, w, n_items, words[w], 0, 1, sets);
+  for (auto set = sets.rbegin(); set != sets.rend(); ++set) {
+    set->second.Count();
+    classes_.push_back({set->first, std::make_shared<const ItemBits>(std::move(set->second))});
   }
-  for (auto set = sets.rbegin(); set != sets.rend(); ++set) classes_.push_back({set->first, std::move(set->second)});
-}
-
-bool BoostedOrder::Has(int32_t item) const {
-  return eligible_.empty() || (eligible_[static_cast<size_t>(item / 64)] >> (item % 64) & 1) != 0;
 }
 
 double BoostedOrder::Value(const Class& one, float score) const {
   return boosted_ ? double{calibration_.Probability(score)} * one.factor : double{score};
 }
 
-std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, ItemSet within, const AskBest& ask) const {
+std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, const ItemSet& within,
+                                            const AskBest& ask) const {
   std::vector<OrderedList> best(static_cast<size_t>(n_queries));
   if (n_queries == 0 || n == 0) return best;
   std::vector<uint64_t> both;
@@ -81,13 +77,8 @@ std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, ItemSe
           return std::ssize(list.items) == n && list.items.back().value > most;
         }))
       break;
-    ItemSet items = one.items.empty() ? within : ItemSet(one.items);
-    if (!one.items.empty() && !within.empty()) {
-      both.resize(within.size());
-      std::ranges::transform(one.items, within, both.begin(), std::bit_and());
-      items = both;
-    }
-    if (!items.empty() && IsEmpty(items)) continue;
+    const ItemSet items = Both(one.items, within);
+    if (items && items->n_set == 0) continue;
     const RankedLists lists = ask(items, n);
     for (int64_t q = 0; q < n_queries; ++q) {
       OrderedList& list = best[static_cast<size_t>(q)];

@@ -24,8 +24,8 @@ struct OrderedItem {
 /// Whether a is before b.
 bool IsBefore(const OrderedItem& a, const OrderedItem& b);
 
-/// What is asked: the n best of a set by score, for a batch of queries.
-using AskBest = std::function<RankedLists(ItemSet items, int64_t n)>;
+/// What is asked: the n best of a set (null: of all items) by score, for a batch of queries.
+using AskBest = std::function<RankedLists(const ItemSet& items, int64_t n)>;
 
 /// The best of a query, in order.
 struct OrderedList {
@@ -39,18 +39,18 @@ class BoostedOrder {
   /// for each product of boosts; memory a set each.
   BoostedOrder(const RankingRules& rules, const CalibrationView& calibration, int64_t n_items);
 
-  /// The n best of each query among `within` (no words: of all eligible items); fewer only where there are no more.
+  /// The n best of each query among `within` (null: all eligible items); fewer only where there are no more.
   /// Cost: a TopN for each product of boosts that `within` has, but for those that cannot be among the n any more.
-  std::vector<OrderedList> Best(int64_t n_queries, int64_t n, ItemSet within, const AskBest& ask) const;
+  std::vector<OrderedList> Best(int64_t n_queries, int64_t n, const ItemSet& within, const AskBest& ask) const;
 
   int64_t n_eligible() const { return n_eligible_; }
   /// Whether the item is eligible.
-  bool Has(int32_t item) const;
+  bool Has(int32_t item) const { return eligible_ == nullptr || eligible_->Has(item); }
 
  private:
   struct Class {
-    double factor = 1;            // the product of the boosts
-    std::vector<uint64_t> items;  // of the eligible; no words: all items
+    double factor = 1;  // the product of the boosts
+    ItemSet items;      // of the eligible; null: all items
   };
 
   double Value(const Class& one, float score) const;

@@ -20,10 +20,9 @@ auto OfField(const std::string& field, const Bind& bind) {
   }
 }
 
-ItemSet SetOf(const std::string& field, std::string_view text, const FilterItems& filter, BoundRules& bound) {
+ItemSet SetOf(const std::string& field, std::string_view text, const FilterItems& filter) {
   if (text.empty()) throw Error(ErrorCode::kInvalidArgument, field + ": is empty, expected an expression");
-  bound.sets.push_back(OfField(field, [&] { return filter(text); }));
-  return bound.sets.back()->words;
+  return OfField(field, [&] { return filter(text); });
 }
 
 std::shared_ptr<const ItemColumn> ColumnNamed(std::string_view name, const ItemTable& items) {
@@ -40,19 +39,19 @@ std::shared_ptr<const ItemColumn> ColumnNamed(std::string_view name, const ItemT
 
 }  // namespace
 
-BoundRules BindRules(const RequestedRules& requested, const ItemBits* eligible, const ItemTable& items,
+BoundRules BindRules(const RequestedRules& requested, ItemSet eligible, const ItemTable& items,
                      const ValueCodesCache& codes, const FilterItems& filter) {
   BoundRules bound;
   RankingRules& rules = bound.rules;
-  if (eligible != nullptr) rules.eligible = eligible->words;
+  rules.eligible = std::move(eligible);
   for (size_t b = 0; b < requested.boosts.size(); ++b)
-    rules.boosts.push_back({SetOf(fmt::format("boosts[{}].filter", b), requested.boosts[b].filter, filter, bound),
-                            requested.boosts[b].factor});
+    rules.boosts.push_back(
+        {SetOf(fmt::format("boosts[{}].filter", b), requested.boosts[b].filter, filter), requested.boosts[b].factor});
   rules.min_score = requested.min_score;
   for (size_t p = 0; p < requested.promotions.size(); ++p) {
     const RequestedRules::Promotion& one = requested.promotions[p];
     rules.promotions.push_back({std::string(one.name),
-                                SetOf(fmt::format("promotions[{}].filter", p), one.filter, filter, bound), one.slots,
+                                SetOf(fmt::format("promotions[{}].filter", p), one.filter, filter), one.slots,
                                 one.percent});
   }
   for (const auto& [name, most] : requested.max_per_attribute) {

@@ -39,20 +39,19 @@ struct RequestedRules {
   }
 };
 
-/// Rules for ranking, with what they are views of but for `eligible`.
+/// Rules for ranking, with what keeps their values.
 struct BoundRules {
   RankingRules rules;
-  std::vector<std::shared_ptr<const ItemBits>> sets;
   std::vector<std::shared_ptr<const ValueCodes>> codes;
 };
 
 /// The items for which a filter is true. Throws kInvalidArgument.
-using FilterItems = std::function<std::shared_ptr<const ItemBits>(std::string_view filter)>;
+using FilterItems = std::function<ItemSet(std::string_view filter)>;
 
 /// `eligible` may be null: all items are. `items`: the attributes as they are now. Everything is checked but what
 /// depends on how many items are asked for (CheckRules). Throws kInvalidArgument naming the field, what was found and
 /// what was expected. Cost beside the filters and the codes: nothing that grows with the items.
-BoundRules BindRules(const RequestedRules& requested, const ItemBits* eligible, const ItemTable& items,
+BoundRules BindRules(const RequestedRules& requested, ItemSet eligible, const ItemTable& items,
                      const ValueCodesCache& codes, const FilterItems& filter);
 
 }  // namespace kindred

@@ -15,7 +15,7 @@ namespace {
 
 /// Asks for lists of some of the queries.
 using Source = std::function<RankedLists(std::span<const int64_t> queries, const Exclusions& excluded, int64_t n,
-                                         ItemSet eligible)>;
+                                         const RankOptions& options)>;
 
 struct TakenItem : OrderedItem {
   int32_t promotion = -1;
@@ -26,6 +26,7 @@ struct TakenItem : OrderedItem {
 struct Progress {
   std::vector<TakenItem> items;
   std::vector<std::unordered_map<int32_t, int32_t>> n_with_value;  // of each cap
+  TopNCost cost;
   bool cut_by_minimum = false;
   int64_t n_passed_over = 0;
 };
@@ -41,15 +42,15 @@ std::span<const int32_t> Row(const Exclusions& excluded, int64_t query) {
 class Taking {
  public:
   Taking(const Source& source, const RankingRules& rules, const BoostedOrder& order, const Exclusions& excluded,
-         int64_t n_queries, int64_t n_items)
-      : source_(source), rules_(rules), order_(order), excluded_(excluded), n_items_(n_items) {
+         int64_t n_queries, int64_t n_items, bool with_costs)
+      : source_(source), rules_(rules), order_(order), excluded_(excluded), n_items_(n_items), with_costs_(with_costs) {
     progress_.resize(static_cast<size_t>(n_queries));
     for (Progress& one : progress_) one.n_with_value.resize(rules.caps.size());
   }
 
-  /// For each query the best `n_places` items among `within` (no words: all eligible ones) that are not taken yet, but
+  /// For each query the best `n_places` items among `within` (null: all eligible ones) that are not taken yet, but
   /// no more than `most` in all.
-  void Take(ItemSet within, int64_t n_places, int64_t most, const TakenItem& as) {
+  void Take(const ItemSet& within, int64_t n_places, int64_t most, const TakenItem& as) {
     std::vector<int64_t> rows, wanted;
     for (int64_t q = 0; q < std::ssize(progress_); ++q) {
       const int64_t left = std::min(n_places, most - std::ssize(progress_[static_cast<size_t>(q)].items));
@@ -70,7 +71,7 @@ class Taking {
   std::vector<Progress>& progress() { return progress_; }
 
  private:
-  std::vector<OrderedList> Ask(std::span<const int64_t> rows, int64_t n, ItemSet within) const {
+  std::vector<OrderedList> Ask(std::span<const int64_t> rows, int64_t n, const ItemSet& within) {
     Exclusions excluded;
     std::vector<int32_t> without;
     for (const int64_t row : rows) {
@@ -79,8 +80,15 @@ class Taking {
       for (const TakenItem& item : progress_[static_cast<size_t>(row)].items) without.push_back(item.item);
       excluded.Add(without);
     }
-    return order_.Best(std::ssize(rows), n, within,
-                       [&](ItemSet items, int64_t most) { return source_(rows, excluded, most, items); });
+    return order_.Best(std::ssize(rows), n, within, [&](const ItemSet& items, int64_t most) {
+      RankedLists lists = source_(rows, excluded, most, {.eligible = items, .with_costs = with_costs_});
+      for (size_t r = 0; r < lists.costs.size(); ++r) {
+        TopNCost& cost = progress_[static_cast<size_t>(rows[r])].cost;
+        cost.scanned += lists.costs[r].scanned;
+        cost.rescored += lists.costs[r].rescored;
+      }
+      return lists;
+    });
   }
 
   bool IsFull(const Progress& one, size_t cap, int32_t item) const {
@@ -118,13 +126,14 @@ class Taking {
   }
 
   /// For a query whose first list did not do: again, and again, without what is taken or would be passed over.
-  void TakeMore(int64_t query, ItemSet within, int64_t wanted, int64_t n_asked, const TakenItem& as) {
+  void TakeMore(int64_t query, const ItemSet& within, int64_t wanted, int64_t n_asked, const TakenItem& as) {
     Progress& one = progress_[static_cast<size_t>(query)];
-    std::vector<uint64_t> open(within.begin(), within.end());
-    if (open.empty()) open.assign(static_cast<size_t>((n_items_ + 63) / 64), ~uint64_t{0});
     for (bool all = false; wanted > 0 && !all;) {
+      const auto open = std::make_shared<ItemBits>(n_items_);
       for (int32_t item = 0; item < n_items_; ++item)
-        if (IsPassedOver(one, item)) open[static_cast<size_t>(item / 64)] &= ~(uint64_t{1} << (item % 64));
+        if ((within == nullptr || within->Has(item)) && !IsPassedOver(one, item))
+          open->words[static_cast<size_t>(item / 64)] |= uint64_t{1} << (item % 64);
+      open->Count();
       n_asked = std::min(2 * n_asked, n_items_);
       const OrderedList list = std::move(Ask({&query, 1}, n_asked, open)[0]);
       all = std::ssize(list.items) < n_asked;
@@ -137,6 +146,7 @@ class Taking {
   const BoostedOrder& order_;
   const Exclusions& excluded_;
   const int64_t n_items_;
+  const bool with_costs_;
   std::vector<Progress> progress_;
 };
 
@@ -173,7 +183,7 @@ void Diversify(std::vector<TakenItem>& items, int64_t n, double strength, const 
 
 std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_t n_queries,
                             const CalibrationView& calibration, const Exclusions& excluded, int64_t n,
-                            const RankingRules& rules) {
+                            const RankingRules& rules, bool with_costs) {
   CheckRules(rules, model.n_items(), n);
   if (!rules.boosts.empty() && calibration.empty())
     throw Error(ErrorCode::kUnsupported,
@@ -182,7 +192,7 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
   const ItemLikeness likeness = LikenessFor(model, rules);
   const bool diversified = rules.diversity > 0;
   const BoostedOrder order(rules, calibration, model.n_items());
-  Taking taking(source, rules, order, excluded, n_queries, model.n_items());
+  Taking taking(source, rules, order, excluded, n_queries, model.n_items(), with_costs);
   const std::vector<int64_t> places = PromotedPlaces(rules, n);
   const int64_t most = diversified ? kDiversityPool * n : n;
   for (size_t p = 0; p < places.size(); ++p)
@@ -199,6 +209,7 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
     for (const TakenItem& item : one.items) list.items.push_back({item.item, item.score, item.promotion});
     list.n_eligible = order.n_eligible();
     list.n_excluded = std::ranges::count_if(Row(excluded, q), [&](int32_t item) { return order.Has(item); });
+    list.cost = one.cost;
     list.cut_by_minimum = one.cut_by_minimum && std::ssize(list.items) < n;
     list.n_passed_over = one.n_passed_over;
     list.diversified = diversified;
@@ -209,24 +220,27 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
 }  // namespace
 
 std::vector<RuledList> RankByModel(Context& context, const Ranker& ranker, const Queries& queries,
-                                   const Exclusions& excluded, int64_t n, const RankingRules& rules) {
-  const Source source = [&](std::span<const int64_t> rows, const Exclusions& without, int64_t most, ItemSet eligible) {
-    if (std::ssize(rows) == queries.size()) return ranker.ByModel(context, queries, without, most, eligible);
+                                   const Exclusions& excluded, int64_t n, const RankingRules& rules, bool with_costs) {
+  const Source source = [&](std::span<const int64_t> rows, const Exclusions& without, int64_t most,
+                            const RankOptions& options) {
+    if (std::ssize(rows) == queries.size()) return ranker.ByModel(context, queries, without, most, options);
     Queries some;
     for (const int64_t row : rows) some.Add(queries, row);
-    return ranker.ByModel(context, some, without, most, eligible);
+    return ranker.ByModel(context, some, without, most, options);
   };
-  return Rank(ranker.model(), source, queries.size(), ranker.model().calibration, excluded, n, rules);
+  return Rank(ranker.model(), source, queries.size(), ranker.model().calibration, excluded, n, rules, with_costs);
 }
 
 std::vector<RuledList> RankByPopularity(Context& context, const Ranker& ranker, int64_t n_queries,
-                                        const Exclusions& excluded, int64_t n, const RankingRules& rules) {
-  const Source source = [&](std::span<const int64_t> rows, const Exclusions& without, int64_t most, ItemSet eligible) {
-    return ranker.ByPopularity(context, std::ssize(rows), without, most, eligible);
+                                        const Exclusions& excluded, int64_t n, const RankingRules& rules,
+                                        bool with_costs) {
+  const Source source = [&](std::span<const int64_t> rows, const Exclusions& without, int64_t most,
+                            const RankOptions& options) {
+    return ranker.ByPopularity(context, std::ssize(rows), without, most, options);
   };
   const float scores[] = {0, static_cast<float>(std::max<int64_t>(ranker.model().n_users(), 1))};
   const float shares[] = {0, 1};
-  return Rank(ranker.model(), source, n_queries, {scores, shares}, excluded, n, rules);
+  return Rank(ranker.model(), source, n_queries, {scores, shares}, excluded, n, rules, with_costs);
 }
 
 }  // namespace kindred

@@ -25,6 +25,7 @@ struct RuledList {
   int64_t n_passed_over = 0;    // of the best items for the places that promotions leave (with diversity, of the pool):
                                 // those that caps keep out
   bool diversified = false;
+  TopNCost cost;  // of all that was asked, where costs were asked for
 };
 
 /// The n best of each query by the model's score (as Ranker::ByModel), under the same rules for all.
@@ -37,9 +38,11 @@ struct RuledList {
 /// is asked again alone without the items whose value is taken, a pass over all items each time, until its answer is
 /// whole. Diversity costs 10 n^2 times the columns of the items' vectors a query, on the caller's thread.
 std::vector<RuledList> RankByModel(Context& context, const Ranker& ranker, const Queries& queries,
-                                   const Exclusions& excluded, int64_t n, const RankingRules& rules);
+                                   const Exclusions& excluded, int64_t n, const RankingRules& rules,
+                                   bool with_costs = false);
 /// The same by popularity, which is its own calibration: of all users.
 std::vector<RuledList> RankByPopularity(Context& context, const Ranker& ranker, int64_t n_queries,
-                                        const Exclusions& excluded, int64_t n, const RankingRules& rules);
+                                        const Exclusions& excluded, int64_t n, const RankingRules& rules,
+                                        bool with_costs = false);
 
 }  // namespace kindred

@@ -27,10 +27,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "host/conditions/item_bits.h"
 
 namespace kindred {
 
@@ -40,19 +43,17 @@ inline constexpr size_t kMaxCaps = 8;
 inline constexpr float kMaxBoostFactor = 1e6f;
 inline constexpr int64_t kDiversityPool = 10;  // times n
 
-/// A set of items: item i is in it where bit i % 64 of word i / 64 is set. (n_items + 63) / 64 words; bits after the
-/// last item do not count.
-using ItemSet = std::span<const uint64_t>;
+using ItemSet = std::shared_ptr<const ItemBits>;
 
 struct Boost {
-  ItemSet items;
+  ItemSet items;     // never null
   float factor = 1;  // above 0, up to kMaxBoostFactor
 };
 
 /// `slots` or `percent`, one of them.
 struct Promotion {
   std::string name;
-  ItemSet items;
+  ItemSet items;                 // never null
   std::optional<int32_t> slots;  // 1 to n
   std::optional<float> percent;  // above 0, up to 100: of n
 };
@@ -64,9 +65,9 @@ struct Cap {
   int32_t most = 1;                 // at least 1
 };
 
-/// Views of what somebody else keeps.
+/// Sets are kept by it, values by somebody else.
 struct RankingRules {
-  ItemSet eligible;  // no words: all items
+  ItemSet eligible;  // null: all items
   std::vector<Boost> boosts;
   std::optional<float> min_score;
   std::vector<Promotion> promotions;

@@ -86,27 +86,6 @@ TEST_P(RankerTest, ByPopularity) {
   ExpectEqual(lists, 1, reference::TopN({&one, 1}, {popularity_.data(), kItems, 1}, view_.history.row(3), 20));
 }
 
-TEST_P(RankerTest, OnlyEligibleItemsAreRanked) {
-  const Ranker ranker(backend(), view_, nullptr);
-  std::vector<uint64_t> eligible((kItems + 63) / 64);
-  std::vector<int32_t> others;
-  for (int32_t i = 0; i < kItems; ++i)
-    if (RandomBits(3, static_cast<uint64_t>(i)) % 4 == 0)
-      eligible[static_cast<size_t>(i / 64)] |= uint64_t{1} << (i % 64);
-    else
-      others.push_back(i);
-  const RankedLists lists =
-      ranker.ByModel(context(), QueriesOf({factors_.user_factors.data(), 2, kFactors}), {}, kItems, eligible);
-  for (int64_t u = 0; u < 2; ++u)
-    ExpectEqual(lists, u, reference::TopN(view_.user_factors.row(u), view_.item_factors, others, kItems));
-  const float one = 1;
-  ExpectEqual(ranker.ByPopularity(context(), 1, {}, 20, eligible), 0,
-              reference::TopN({&one, 1}, {popularity_.data(), kItems, 1}, others, 20));
-  EXPECT_THROW(ranker.ByModel(context(), QueriesOf({factors_.user_factors.data(), 1, kFactors}), {}, 5,
-                              std::span(eligible).first(1)),
-               Error);
-}
-
 TEST_P(RankerTest, FoldingAStoredHistoryInGivesTheStoredFactors) {
   const Ranker ranker(backend(), view_, nullptr);
   const std::vector<float> folded = Factors(ranker.FoldIn(context(), view_.history));

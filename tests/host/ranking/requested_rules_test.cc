@@ -13,13 +13,13 @@ class RequestedRulesTest : public ::testing::Test {
   RequestedRulesTest() : small_(kItems), items_(ItemTable::From(small_.table(), nullptr)) {}
 
   /// The items of a filter are those of its length; one that begins with '?' is refused.
-  static std::shared_ptr<const ItemBits> ItemsOf(std::string_view filter) {
+  static ItemSet ItemsOf(std::string_view filter) {
     if (filter.front() == '?') throw Error(ErrorCode::kInvalidArgument, "column 1: found '?'");
     const auto item = static_cast<int32_t>(filter.size());
     return std::make_shared<const ItemBits>(kItems, std::span(&item, 1));
   }
 
-  BoundRules Bind(const RequestedRules& requested, const ItemBits* eligible = nullptr) const {
+  BoundRules Bind(const RequestedRules& requested, const ItemSet& eligible = nullptr) const {
     return BindRules(requested, eligible, *items_, codes_, &ItemsOf);
   }
 
@@ -41,18 +41,18 @@ TEST_F(RequestedRulesTest, AreBoundInTheirOrder) {
   requested.promotions = {{"ours", "ccc", 2, {}}, {"theirs", "dddd", {}, 10}};
   requested.max_per_attribute = {{"price", 3}, {"category", 1}};
   EXPECT_FALSE(requested.none());
-  const ItemBits eligible(kItems, std::vector<int32_t>{4, 5});
-  const BoundRules bound = Bind(requested, &eligible);
+  const auto eligible = std::make_shared<const ItemBits>(kItems, std::vector<int32_t>{4, 5});
+  const BoundRules bound = Bind(requested, eligible);
   const RankingRules& rules = bound.rules;
-  EXPECT_EQ(rules.eligible[0], 0b110000u);
+  EXPECT_EQ(rules.eligible, eligible);
   ASSERT_EQ(rules.boosts.size(), 2u);
-  EXPECT_EQ(rules.boosts[0].items[0], 0b10u);
+  EXPECT_EQ(rules.boosts[0].items->words[0], 0b10u);
   EXPECT_EQ(rules.boosts[0].factor, 2);
-  EXPECT_EQ(rules.boosts[1].items[0], 0b100u);
+  EXPECT_EQ(rules.boosts[1].items->words[0], 0b100u);
   EXPECT_EQ(rules.min_score, 0.25f);
   ASSERT_EQ(rules.promotions.size(), 2u);
   EXPECT_EQ(rules.promotions[0].name, "ours");
-  EXPECT_EQ(rules.promotions[0].items[0], 0b1000u);
+  EXPECT_EQ(rules.promotions[0].items->words[0], 0b1000u);
   EXPECT_EQ(rules.promotions[0].slots, 2);
   EXPECT_EQ(rules.promotions[1].percent, 10);
   ASSERT_EQ(rules.caps.size(), 2u);

@@ -36,13 +36,12 @@ class RandomRules {
 
   bool Chance(uint32_t in) { return random_() % in == 0; }
 
-  /// One in `in` items; bits behind the last item are set now and then.
+  /// One in `in` items.
   ItemSet NewSet(uint32_t in) {
-    std::vector<uint64_t>& set = sets_.emplace_back(static_cast<size_t>((n_items_ + 63) / 64));
-    const int64_t n_bits = Chance(2) ? n_items_ : std::ssize(set) * 64;
-    for (int64_t i = 0; i < n_bits; ++i)
-      if (Chance(in)) set[static_cast<size_t>(i / 64)] |= uint64_t{1} << (i % 64);
-    return set;
+    std::vector<int32_t> items;
+    for (int32_t i = 0; i < n_items_; ++i)
+      if (Chance(in)) items.push_back(i);
+    return std::make_shared<const ItemBits>(n_items_, items);
   }
 
   std::span<const int32_t> NewValues(uint32_t n_values) {
@@ -73,7 +72,6 @@ class RandomRules {
 
   std::mt19937& random_;
   int64_t n_items_;
-  std::list<std::vector<uint64_t>> sets_;
   std::list<Values> values_;
 };
 
@@ -103,7 +101,7 @@ class RuledRanking : public BackendTest {
     }
     int64_t n_eligible = 0;
     for (int32_t i = 0; i < vectors.n_rows; ++i)
-      n_eligible += rules.eligible.empty() || reference::IsIn(rules.eligible, i) ? 1 : 0;
+      n_eligible += rules.eligible == nullptr || rules.eligible->Has(i) ? 1 : 0;
     EXPECT_EQ(list.n_eligible, n_eligible);
     if (rules.caps.empty()) {
       EXPECT_EQ(list.n_passed_over, 0);

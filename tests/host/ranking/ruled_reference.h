@@ -15,10 +15,6 @@
 
 namespace kindred::reference {
 
-inline bool IsIn(ItemSet items, int32_t item) {
-  return (items[static_cast<size_t>(item) / 64] >> (item % 64) & 1) != 0;
-}
-
 struct Candidate {
   int32_t item = 0;
   float score = 0;
@@ -38,7 +34,7 @@ class RuledAnswer {
     for (size_t p = 0; p < places.size(); ++p) {
       int64_t left = places[p];
       for (const Candidate& one : order_)
-        if (left > 0 && IsIn(rules.promotions[p].items, one.item)) left -= Take(one, static_cast<int32_t>(p));
+        if (left > 0 && rules.promotions[p].items->Has(one.item)) left -= Take(one, static_cast<int32_t>(p));
     }
     for (const Candidate& one : order_)
       if (taken_.size() < most) Take(one, -1);
@@ -57,7 +53,7 @@ class RuledAnswer {
  private:
   void Order(std::span<const Ranked> sorted, const CalibrationView& calibration) {
     for (const Ranked& one : sorted) {
-      if (!rules_.eligible.empty() && !IsIn(rules_.eligible, one.item)) continue;
+      if (rules_.eligible && !rules_.eligible->Has(one.item)) continue;
       if (rules_.min_score && one.score < *rules_.min_score) {
         is_cut_by_minimum_ = true;
         continue;
@@ -66,7 +62,7 @@ class RuledAnswer {
       if (!rules_.boosts.empty()) {
         double product = 1;
         for (const Boost& boost : rules_.boosts)
-          if (IsIn(boost.items, one.item)) product *= boost.factor;
+          if (boost.items->Has(one.item)) product *= boost.factor;
         value = calibration.Probability(one.score) * product;
       }
       order_.push_back({one.item, one.score, value});

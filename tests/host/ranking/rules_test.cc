@@ -28,11 +28,7 @@ class Rules : public ::testing::Test {
     model_.calibration_probabilities = {0, 1};
   }
 
-  static std::vector<uint64_t> SetOf(const Items& items) {
-    std::vector<uint64_t> set(2);
-    for (const int32_t item : items) set[static_cast<size_t>(item / 64)] |= uint64_t{1} << (item % 64);
-    return set;
-  }
+  static ItemSet SetOf(const Items& items) { return std::make_shared<const ItemBits>(kItems, items); }
 
   RuledList Answer(const RankingRules& rules, int64_t n) {
     const Ranker ranker(*backend_, model_.view(), nullptr);
@@ -194,8 +190,8 @@ TEST_F(Rules, ContradictionsAreRefused) {
   refused("max_per_attribute['brand']: is there twice", [&](RankingRules& rules) {
     rules.caps = {{"brand", values, 1}, {"brand", values, 2}};
   });
-  refused("filter: is a set of 1 words, expected 2",
-          [&](RankingRules& rules) { rules.eligible = std::span(all).first(1); });
+  refused("filter: is a set of 7 items, expected of 100",
+          [&](RankingRules& rules) { rules.eligible = std::make_shared<const ItemBits>(7); });
   refused("has the values of 3 items, expected 100", [&](RankingRules& rules) {
     rules.caps = {{"brand", std::span(values).first(3), 1}};
   });
