@@ -1,31 +1,12 @@
 #include "host/ranking/boosted_order.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
 namespace kindred {
 namespace {
-
-/// Adds to `sets`, by product, the items of word w with each product of boosts.
-void SplitWord(const std::vector<Boost>& boosts, size_t w, int64_t n_items, uint64_t items, size_t boost,
-               double product, std::map<double, ItemBits>& sets) {
-  if (items == 0) return;
-  if (boost == boosts.size()) {
-    sets.try_emplace(product, n_items).first->second.words[w] |= items;
-    return;
-  }
-  const uint64_t boosted = boosts[boost].items->words[w];
-  SplitWord(boosts, w, n_items, items & boosted, boost + 1, product * double{boosts[boost].factor}, sets);
-  SplitWord(boosts, w, n_items, items & ~boosted, boost + 1, product, sets);
-}
-
-/// The words of a set, of all items where it is null.
-std::vector<uint64_t> WordsOf(const ItemSet& set, int64_t n_items) {
-  if (set) return set->words;
-  std::vector<uint64_t> words(static_cast<size_t>((n_items + 63) / 64), ~uint64_t{0});
-  if (n_items % 64 != 0) words.back() = (uint64_t{1} << (n_items % 64)) - 1;
-  return words;
-}
 
 /// What is in both; null: in all.
 ItemSet Both(const ItemSet& a, const ItemSet& b) {
@@ -33,6 +14,40 @@ ItemSet Both(const ItemSet& a, const ItemSet& b) {
   const auto both = std::make_shared<ItemBits>(*a);
   both->Intersect(*b);
   return both;
+}
+
+ItemBits AllOf(int64_t n_items) {
+  ItemBits all(n_items);
+  std::ranges::fill(all.words, ~uint64_t{0});
+  if (n_items % 64 != 0) all.words.back() = (uint64_t{1} << (n_items % 64)) - 1;
+  return all;
+}
+
+/// Parts of `items` by the product of boosts, those that are not empty, factors descending.
+std::vector<BoostClasses::Class> PartedByBoosts(const ItemBits& items, const std::vector<Boost>& boosts) {
+  std::map<double, ItemBits> parts;
+  parts.emplace(1, items);
+  for (const Boost& boost : boosts) {
+    std::map<double, ItemBits> finer;
+    const auto add = [&](double factor, const std::vector<uint64_t>& words) {
+      ItemBits& part = finer.try_emplace(factor, items.n_items).first->second;
+      for (size_t w = 0; w < words.size(); ++w) part.words[w] |= words[w];
+    };
+    for (const auto& [factor, part] : parts) {
+      std::vector<uint64_t> words = part.words;
+      for (size_t w = 0; w < words.size(); ++w) words[w] &= boost.items->words[w];
+      add(factor * double{boost.factor}, words);
+      for (size_t w = 0; w < words.size(); ++w) words[w] = part.words[w] & ~boost.items->words[w];
+      add(factor, words);
+    }
+    for (auto& [factor, part] : finer) part.Count();
+    std::erase_if(finer, [](const auto& part) { return part.second.n_set == 0; });
+    parts = std::move(finer);
+  }
+  std::vector<BoostClasses::Class> found;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part)
+    found.push_back({part->first, std::make_shared<const ItemBits>(std::move(part->second))});
+  return found;
 }
 
 }  // namespace
@@ -43,41 +58,40 @@ bool IsBefore(const OrderedItem& a, const OrderedItem& b) {
   return a.item < b.item;
 }
 
-BoostedOrder::BoostedOrder(const RankingRules& rules, const CalibrationView& calibration, int64_t n_items)
-    : calibration_(calibration),
-      boosted_(!rules.boosts.empty()),
-      min_score_(rules.min_score),
-      eligible_(rules.eligible),
-      n_eligible_(eligible_ ? eligible_->n_set : n_items) {
-  if (!boosted_) {
-    classes_.push_back({1, eligible_});
-    return;
+std::shared_ptr<const BoostClasses> BoostedOrder::Parts(const ItemSet& within) const {
+  // Sets are known by where they are: an entry keeps those that it was made of.
+  std::string name = fmt::format("{} {}", fmt::ptr(rules_.eligible), fmt::ptr(within));
+  for (const Boost& boost : rules_.boosts) name += fmt::format(" {} {}", fmt::ptr(boost.items), boost.factor);
+  if (auto found = cache_.Find(name)) return found;
+  const auto parts = std::make_shared<BoostClasses>();
+  const ItemSet items = Both(rules_.eligible, within);
+  if (rules_.boosts.empty()) {
+    if (items == nullptr || items->n_set > 0) parts->classes.push_back({1, items});
+  } else {
+    parts->classes = PartedByBoosts(items ? *items : AllOf(n_items_), rules_.boosts);
   }
-  std::map<double, ItemBits> sets;
-  const std::vector<uint64_t> words = WordsOf(eligible_, n_items);
-  for (size_t w = 0; w < words.size(); ++w) SplitWord(rules.boosts, w, n_items, words[w], 0, 1, sets);
-  for (auto set = sets.rbegin(); set != sets.rend(); ++set) {
-    set->second.Count();
-    classes_.push_back({set->first, std::make_shared<const ItemBits>(std::move(set->second))});
-  }
+  parts->made_of = {rules_.eligible, within};
+  int64_t bytes = static_cast<int64_t>(name.size());
+  for (const Boost& boost : rules_.boosts) parts->made_of.push_back(boost.items);
+  for (const BoostClasses::Class& part : parts->classes) bytes += part.items ? part.items->bytes() : 0;
+  return cache_.Keep(std::move(name), parts, bytes);
 }
 
-double BoostedOrder::Value(const Class& one, float score) const {
-  return boosted_ ? double{calibration_.Probability(score)} * one.factor : double{score};
+double BoostedOrder::Value(double factor, float score) const {
+  return rules_.boosts.empty() ? double{score} : double{calibration_.Probability(score)} * factor;
 }
 
-std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, const ItemSet& within,
-                                            const AskBest& ask) const {
+std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, const BoostClasses& parts,
+                                            const ItemSet& open, const AskBest& ask) const {
   std::vector<OrderedList> best(static_cast<size_t>(n_queries));
   if (n_queries == 0 || n == 0) return best;
-  std::vector<uint64_t> both;
-  for (const Class& one : classes_) {
-    const double most = boosted_ ? double{calibration_.probabilities.back()} * one.factor : 0;
-    if (boosted_ && std::ranges::all_of(best, [&](const OrderedList& list) {
+  for (const BoostClasses::Class& part : parts.classes) {
+    const double most = rules_.boosts.empty() ? 0 : double{calibration_.probabilities.back()} * part.factor;
+    if (!rules_.boosts.empty() && std::ranges::all_of(best, [&](const OrderedList& list) {
           return std::ssize(list.items) == n && list.items.back().value > most;
         }))
       break;
-    const ItemSet items = Both(one.items, within);
+    const ItemSet items = Both(part.items, open);
     if (items && items->n_set == 0) continue;
     const RankedLists lists = ask(items, n);
     for (int64_t q = 0; q < n_queries; ++q) {
@@ -85,11 +99,11 @@ std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, const 
       const auto n_before = std::ssize(list.items);
       for (size_t i = 0; i < lists.Items(q).size(); ++i) {
         const float score = lists.Scores(q)[i];
-        if (min_score_ && score < *min_score_) {
+        if (rules_.min_score && score < *rules_.min_score) {
           list.cut_by_minimum = true;
           break;
         }
-        list.items.push_back({lists.Items(q)[i], score, Value(one, score)});
+        list.items.push_back({lists.Items(q)[i], score, Value(part.factor, score)});
       }
       std::inplace_merge(list.items.begin(), list.items.begin() + n_before, list.items.end(), IsBefore);
       list.items.resize(std::min(list.items.size(), static_cast<size_t>(n)));

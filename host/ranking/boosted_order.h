@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "host/conditions/bounded_cache.h"
 #include "host/models/calibration.h"
 #include "host/ranking/ranker.h"
 #include "host/ranking/rules.h"
@@ -33,34 +35,42 @@ struct OrderedList {
   bool cut_by_minimum = false;  // items were met whose score is below it
 };
 
-class BoostedOrder {
- public:
-  /// For rules that are in order. `calibration` is not empty where there are boosts. Cost: a pass over the eligible set
-  /// for each product of boosts; memory a set each.
-  BoostedOrder(const RankingRules& rules, const CalibrationView& calibration, int64_t n_items);
-
-  /// The n best of each query among `within` (null: all eligible items); fewer only where there are no more.
-  /// Cost: a TopN for each product of boosts that `within` has, but for those that cannot be among the n any more.
-  std::vector<OrderedList> Best(int64_t n_queries, int64_t n, const ItemSet& within, const AskBest& ask) const;
-
-  int64_t n_eligible() const { return n_eligible_; }
-  /// Whether the item is eligible.
-  bool Has(int32_t item) const { return eligible_ == nullptr || eligible_->Has(item); }
-
- private:
+/// A set, parted by the product of the boosts that items have.
+struct BoostClasses {
   struct Class {
-    double factor = 1;  // the product of the boosts
-    ItemSet items;      // of the eligible; null: all items
+    double factor = 1;
+    ItemSet items;  // null: all items
   };
 
-  double Value(const Class& one, float score) const;
+  std::vector<Class> classes;  // factors descending; none is empty
+  std::vector<ItemSet> made_of;
+};
 
-  std::vector<Class> classes_;  // factors descending
-  CalibrationView calibration_;
-  bool boosted_ = false;
-  std::optional<float> min_score_;
-  ItemSet eligible_;
-  int64_t n_eligible_ = 0;
+/// What sets were parted into before, of sets and boosts that somebody asks with again and again. Thread-safe.
+using BoostClassCache = BoundedCache<BoostClasses>;
+
+class BoostedOrder {
+ public:
+  /// For rules that are in order. `calibration` is not empty where there are boosts. All outlive it.
+  BoostedOrder(const RankingRules& rules, const CalibrationView& calibration, int64_t n_items, BoostClassCache& cache)
+      : rules_(rules), calibration_(calibration), n_items_(n_items), cache_(cache) {}
+
+  /// The eligible items that are in `within` (null: all of them), in parts to ask for. Cost, where they are not kept
+  /// already: a pass over the sets for each product of boosts; memory a set each.
+  std::shared_ptr<const BoostClasses> Parts(const ItemSet& within) const;
+
+  /// The n best of each query among `parts`, and of those `open` (null: all of them); fewer only where there are no
+  /// more. Cost: a TopN for each part, but for those that cannot be among the n any more.
+  std::vector<OrderedList> Best(int64_t n_queries, int64_t n, const BoostClasses& parts, const ItemSet& open,
+                                const AskBest& ask) const;
+
+ private:
+  double Value(double factor, float score) const;
+
+  const RankingRules& rules_;
+  const CalibrationView& calibration_;
+  const int64_t n_items_;
+  BoostClassCache& cache_;
 };
 
 }  // namespace kindred

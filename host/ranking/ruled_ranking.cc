@@ -58,20 +58,22 @@ class Taking {
     }
     if (rows.empty()) return;
     const int64_t n_asked = std::min((rules_.caps.empty() ? 1 : 2) * std::min(n_places, most), n_items_);
-    const std::vector<OrderedList> lists = Ask(rows, n_asked, within);
+    const auto parts = order_.Parts(within);
+    const std::vector<OrderedList> lists = Ask(rows, n_asked, *parts, nullptr);
     for (size_t r = 0; r < rows.size(); ++r) {
       Progress& one = progress_[static_cast<size_t>(rows[r])];
       const int64_t passed_over = TakeFrom(lists[r], wanted[r], as, one, &wanted[r]);
       if (as.promotion < 0) one.n_passed_over = passed_over;
       if (wanted[r] > 0 && std::ssize(lists[r].items) == n_asked && n_asked < n_items_)
-        TakeMore(rows[r], within, wanted[r], n_asked, as);
+        TakeMore(rows[r], *parts, wanted[r], n_asked, as);
     }
   }
 
   std::vector<Progress>& progress() { return progress_; }
 
  private:
-  std::vector<OrderedList> Ask(std::span<const int64_t> rows, int64_t n, const ItemSet& within) {
+  std::vector<OrderedList> Ask(std::span<const int64_t> rows, int64_t n, const BoostClasses& parts,
+                               const ItemSet& open) {
     Exclusions excluded;
     std::vector<int32_t> without;
     for (const int64_t row : rows) {
@@ -80,7 +82,7 @@ class Taking {
       for (const TakenItem& item : progress_[static_cast<size_t>(row)].items) without.push_back(item.item);
       excluded.Add(without);
     }
-    return order_.Best(std::ssize(rows), n, within, [&](const ItemSet& items, int64_t most) {
+    return order_.Best(std::ssize(rows), n, parts, open, [&](const ItemSet& items, int64_t most) {
       RankedLists lists = source_(rows, excluded, most, {.eligible = items, .with_costs = with_costs_});
       for (size_t r = 0; r < lists.costs.size(); ++r) {
         TopNCost& cost = progress_[static_cast<size_t>(rows[r])].cost;
@@ -102,6 +104,23 @@ class Taking {
     for (size_t cap = 0; cap < rules_.caps.size(); ++cap)
       if (IsFull(one, cap, item)) return true;
     return false;
+  }
+
+  ItemSet NotPassedOver(const Progress& one) const {
+    const auto open = std::make_shared<ItemBits>(n_items_);
+    std::ranges::fill(open->words, ~uint64_t{0});
+    if (n_items_ % 64 != 0) open->words.back() = (uint64_t{1} << (n_items_ % 64)) - 1;
+    for (size_t cap = 0; cap < rules_.caps.size(); ++cap) {
+      const std::span<const int32_t> values = rules_.caps[cap].values;
+      std::vector<uint8_t> is_full(static_cast<size_t>(std::ranges::max(values)) +
+                                   2);  // of a value, by place value + 1
+      for (const auto& [value, n_taken] : one.n_with_value[cap])
+        is_full[static_cast<size_t>(value + 1)] = n_taken >= rules_.caps[cap].most ? 1 : 0;
+      for (size_t item = 0; item < values.size(); ++item)
+        open->words[item / 64] &= ~(uint64_t{is_full[static_cast<size_t>(values[item] + 1)]} << (item % 64));
+    }
+    open->Count();
+    return open;
   }
 
   /// Takes the next `wanted`; `left` is then what of them is missing. Returns how many of the list's first `wanted`
@@ -126,16 +145,11 @@ class Taking {
   }
 
   /// For a query whose first list did not do: again, and again, without what is taken or would be passed over.
-  void TakeMore(int64_t query, const ItemSet& within, int64_t wanted, int64_t n_asked, const TakenItem& as) {
+  void TakeMore(int64_t query, const BoostClasses& parts, int64_t wanted, int64_t n_asked, const TakenItem& as) {
     Progress& one = progress_[static_cast<size_t>(query)];
     for (bool all = false; wanted > 0 && !all;) {
-      const auto open = std::make_shared<ItemBits>(n_items_);
-      for (int32_t item = 0; item < n_items_; ++item)
-        if ((within == nullptr || within->Has(item)) && !IsPassedOver(one, item))
-          open->words[static_cast<size_t>(item / 64)] |= uint64_t{1} << (item % 64);
-      open->Count();
       n_asked = std::min(2 * n_asked, n_items_);
-      const OrderedList list = std::move(Ask({&query, 1}, n_asked, open)[0]);
+      const OrderedList list = std::move(Ask({&query, 1}, n_asked, parts, NotPassedOver(one))[0]);
       all = std::ssize(list.items) < n_asked;
       TakeFrom(list, wanted, as, one, &wanted);
     }
@@ -183,7 +197,7 @@ void Diversify(std::vector<TakenItem>& items, int64_t n, double strength, const 
 
 std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_t n_queries,
                             const CalibrationView& calibration, const Exclusions& excluded, int64_t n,
-                            const RankingRules& rules, bool with_costs) {
+                            const RankingRules& rules, const RuledOptions& options) {
   CheckRules(rules, model.n_items(), n);
   if (!rules.boosts.empty() && calibration.empty())
     throw Error(ErrorCode::kUnsupported,
@@ -191,8 +205,9 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
                 "calibration");
   const ItemLikeness likeness = LikenessFor(model, rules);
   const bool diversified = rules.diversity > 0;
-  const BoostedOrder order(rules, calibration, model.n_items());
-  Taking taking(source, rules, order, excluded, n_queries, model.n_items(), with_costs);
+  BoostClassCache own(INT64_MAX);
+  const BoostedOrder order(rules, calibration, model.n_items(), options.parts ? *options.parts : own);
+  Taking taking(source, rules, order, excluded, n_queries, model.n_items(), options.with_costs);
   const std::vector<int64_t> places = PromotedPlaces(rules, n);
   const int64_t most = diversified ? kDiversityPool * n : n;
   for (size_t p = 0; p < places.size(); ++p)
@@ -207,8 +222,9 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
     if (diversified) Diversify(one.items, n, rules.diversity, likeness);
     RuledList& list = lists[static_cast<size_t>(q)];
     for (const TakenItem& item : one.items) list.items.push_back({item.item, item.score, item.promotion});
-    list.n_eligible = order.n_eligible();
-    list.n_excluded = std::ranges::count_if(Row(excluded, q), [&](int32_t item) { return order.Has(item); });
+    list.n_eligible = rules.eligible ? rules.eligible->n_set : model.n_items();
+    list.n_excluded = std::ranges::count_if(
+        Row(excluded, q), [&](int32_t item) { return rules.eligible == nullptr || rules.eligible->Has(item); });
     list.cost = one.cost;
     list.cut_by_minimum = one.cut_by_minimum && std::ssize(list.items) < n;
     list.n_passed_over = one.n_passed_over;
@@ -220,27 +236,28 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
 }  // namespace
 
 std::vector<RuledList> RankByModel(Context& context, const Ranker& ranker, const Queries& queries,
-                                   const Exclusions& excluded, int64_t n, const RankingRules& rules, bool with_costs) {
+                                   const Exclusions& excluded, int64_t n, const RankingRules& rules,
+                                   const RuledOptions& options) {
   const Source source = [&](std::span<const int64_t> rows, const Exclusions& without, int64_t most,
-                            const RankOptions& options) {
-    if (std::ssize(rows) == queries.size()) return ranker.ByModel(context, queries, without, most, options);
+                            const RankOptions& asked) {
+    if (std::ssize(rows) == queries.size()) return ranker.ByModel(context, queries, without, most, asked);
     Queries some;
     for (const int64_t row : rows) some.Add(queries, row);
-    return ranker.ByModel(context, some, without, most, options);
+    return ranker.ByModel(context, some, without, most, asked);
   };
-  return Rank(ranker.model(), source, queries.size(), ranker.model().calibration, excluded, n, rules, with_costs);
+  return Rank(ranker.model(), source, queries.size(), ranker.model().calibration, excluded, n, rules, options);
 }
 
 std::vector<RuledList> RankByPopularity(Context& context, const Ranker& ranker, int64_t n_queries,
                                         const Exclusions& excluded, int64_t n, const RankingRules& rules,
-                                        bool with_costs) {
+                                        const RuledOptions& options) {
   const Source source = [&](std::span<const int64_t> rows, const Exclusions& without, int64_t most,
-                            const RankOptions& options) {
-    return ranker.ByPopularity(context, std::ssize(rows), without, most, options);
+                            const RankOptions& asked) {
+    return ranker.ByPopularity(context, std::ssize(rows), without, most, asked);
   };
   const float scores[] = {0, static_cast<float>(std::max<int64_t>(ranker.model().n_users(), 1))};
   const float shares[] = {0, 1};
-  return Rank(ranker.model(), source, n_queries, {scores, shares}, excluded, n, rules, with_costs);
+  return Rank(ranker.model(), source, n_queries, {scores, shares}, excluded, n, rules, options);
 }
 
 }  // namespace kindred

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "host/ranking/boosted_order.h"
 #include "host/ranking/ranker.h"
 #include "host/ranking/rules.h"
 
@@ -28,6 +29,11 @@ struct RuledList {
   TopNCost cost;  // of all that was asked, where costs were asked for
 };
 
+struct RuledOptions {
+  bool with_costs = false;
+  BoostClassCache* parts = nullptr;  // null: nothing is kept from call to call
+};
+
 /// The n best of each query by the model's score (as Ranker::ByModel), under the same rules for all.
 ///
 /// Throws what CheckRules throws; kUnsupported where there are boosts and the model has no calibration, and where there
@@ -39,10 +45,10 @@ struct RuledList {
 /// whole. Diversity costs 10 n^2 times the columns of the items' vectors a query, on the caller's thread.
 std::vector<RuledList> RankByModel(Context& context, const Ranker& ranker, const Queries& queries,
                                    const Exclusions& excluded, int64_t n, const RankingRules& rules,
-                                   bool with_costs = false);
+                                   const RuledOptions& options = {});
 /// The same by popularity, which is its own calibration: of all users.
 std::vector<RuledList> RankByPopularity(Context& context, const Ranker& ranker, int64_t n_queries,
                                         const Exclusions& excluded, int64_t n, const RankingRules& rules,
-                                        bool with_costs = false);
+                                        const RuledOptions& options = {});
 
 }  // namespace kindred

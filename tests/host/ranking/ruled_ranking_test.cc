@@ -119,7 +119,8 @@ class RuledRanking : public BackendTest {
     const ModelView view = model.view();
     const Ranker ranker(backend(), view, nullptr);
     const Exclusions excluded = Histories(view);
-    const std::vector<RuledList> lists = RankByModel(context(), ranker, AllUsers(ranker), excluded, n, rules);
+    const std::vector<RuledList> lists =
+        RankByModel(context(), ranker, AllUsers(ranker), excluded, n, rules, {.parts = &parts_});
     ASSERT_EQ(std::ssize(lists), view.n_users());
     for (int64_t u = 0; u < view.n_users(); ++u) {
       SCOPED_TRACE("user " + std::to_string(u));
@@ -135,9 +136,12 @@ class RuledRanking : public BackendTest {
                   reference::TopN({&one, 1}, {view.popularity.data(), view.n_items(), 1}, {}, view.n_items()),
                   {scores, shares}, view.item_vectors(), n, rules);
   }
+
+ private:
+  BoostClassCache parts_{1000};  // of which each entry has some 100
 };
 
-// Factors in quarters, so that many scores are alike.
+// Factors in halves, so that many scores are alike.
 void Coarsen(SmallModel& model) {
   for (auto* factors : {&model.user_factors, &model.item_factors})
     for (float& x : *factors) x = std::round(2 * x) / 2;
