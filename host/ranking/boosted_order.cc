@@ -71,8 +71,9 @@ std::shared_ptr<const BoostClasses> BoostedOrder::Parts(const ItemSet& within) c
     parts->classes = PartedByBoosts(items ? *items : AllOf(n_items_), rules_.boosts);
   }
   parts->made_of = {rules_.eligible, within};
-  int64_t bytes = static_cast<int64_t>(name.size());
   for (const Boost& boost : rules_.boosts) parts->made_of.push_back(boost.items);
+  int64_t bytes = static_cast<int64_t>(name.size());
+  for (const ItemSet& set : parts->made_of) bytes += set ? set->bytes() : 0;
   for (const BoostClasses::Class& part : parts->classes) bytes += part.items ? part.items->bytes() : 0;
   return cache_.Keep(std::move(name), parts, bytes);
 }

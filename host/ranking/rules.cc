@@ -20,9 +20,9 @@ void CheckCount(const char* field, size_t found, size_t most) {
   if (found > most) Refuse(fmt::format("{}: has {} entries, expected at most {}", field, found, most));
 }
 
-void CheckSet(const std::string& field, const ItemBits& items, int64_t n_items) {
-  if (items.n_items != n_items)
-    Refuse(fmt::format("{}: is a set of {} items, expected of {}", field, items.n_items, n_items));
+void CheckSet(const std::string& field, const ItemSet& items, int64_t n_items) {
+  if (items && items->n_items != n_items)
+    Refuse(fmt::format("{}: is a set of {} items, expected of {}", field, items->n_items, n_items));
 }
 
 void CheckValues(const std::string& field, std::span<const int32_t> values, int64_t n_items) {
@@ -33,7 +33,7 @@ void CheckValues(const std::string& field, std::span<const int32_t> values, int6
 void CheckBoosts(const std::vector<Boost>& boosts, int64_t n_items) {
   CheckCount("boosts", boosts.size(), kMaxBoosts);
   for (size_t b = 0; b < boosts.size(); ++b) {
-    CheckSet(fmt::format("boosts[{}]", b), *boosts[b].items, n_items);
+    CheckSet(fmt::format("boosts[{}]", b), boosts[b].items, n_items);
     const float factor = boosts[b].factor;
     if (!(factor > 0 && factor <= kMaxBoostFactor))
       Refuse(
@@ -62,7 +62,7 @@ void CheckPromotions(const std::vector<Promotion>& promotions, int64_t n_items, 
     if (!names.insert(promotion.name).second)
       Refuse(fmt::format("promotions[{}].name: '{}' is there twice, expected a name of its own for each", p,
                          Printable(promotion.name)));
-    CheckSet(fmt::format("promotions[{}]", p), *promotion.items, n_items);
+    CheckSet(fmt::format("promotions[{}]", p), promotion.items, n_items);
     CheckAmount(p, promotion, n);
     percent += promotion.percent.value_or(0);
     slots += promotion.slots.value_or(0);
@@ -89,7 +89,7 @@ void CheckCaps(const std::vector<Cap>& caps, int64_t n_items) {
 }  // namespace
 
 void CheckRules(const RankingRules& rules, int64_t n_items, int64_t n) {
-  if (rules.eligible) CheckSet("filter", *rules.eligible, n_items);
+  CheckSet("filter", rules.eligible, n_items);
   CheckBoosts(rules.boosts, n_items);
   if (rules.min_score && !std::isfinite(*rules.min_score))
     Refuse(fmt::format("min_score: is {}, expected a finite number", *rules.min_score));

@@ -83,7 +83,7 @@ struct RankingRules {
 
 /// Throws kInvalidArgument where a rule is out of its range, does not fit so many items, or contradicts another: places
 /// of promotions above n or 100 percent, two promotions or caps of one name. The message names the field as the API
-/// has it, what was found and what was expected.
+/// has it, what was found and what was expected. Sets may be null here.
 void CheckRules(const RankingRules& rules, int64_t n_items, int64_t n);
 
 /// How many places each promotion has in an answer of n, for rules that are in order: its slots, or its percent of n
