@@ -32,6 +32,18 @@ const char* const kServedFields[] = {
     "kindred.v1.RecommendRequest.exclude_events",
     "kindred.v1.RecommendRequest.candidates",
     "kindred.v1.RecommendRequest.exclude_items",
+    "kindred.v1.RecommendRequest.boosts",
+    "kindred.v1.RecommendRequest.promotions",
+    "kindred.v1.RecommendRequest.diversity",
+    "kindred.v1.RecommendRequest.min_score",
+    "kindred.v1.Boost.filter",
+    "kindred.v1.Boost.factor",
+    "kindred.v1.Promotion.name",
+    "kindred.v1.Promotion.filter",
+    "kindred.v1.Promotion.percent",
+    "kindred.v1.Promotion.slots",
+    "kindred.v1.Diversity.strength",
+    "kindred.v1.Diversity.max_per_attribute",
     "kindred.v1.EventExclusion.event",
     "kindred.v1.EventExclusion.within_seconds",
     "kindred.v1.HistoryItem.item_id",
@@ -121,6 +133,7 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
     to->set_item_id(item.item_id.data(), item.item_id.size());
     to->set_score(item.score);
     if (item.probability) to->set_probability(*item.probability);
+    to->set_promotion(item.promotion.data(), item.promotion.size());
   }
   FillHow(model, from, reply);
 }
@@ -128,6 +141,13 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
 void FillRecommend(const ServedModel& model, const Recommendation& from, v1::RecommendReply* reply) {
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
+  if (!from.rules) return;
+  v1::AppliedRules* rules = reply->mutable_rules();
+  rules->set_eligible(from.rules->n_eligible);
+  rules->set_excluded(from.rules->n_excluded);
+  rules->set_passed_over(from.rules->n_passed_over);
+  rules->set_promoted(static_cast<int32_t>(from.rules->n_promoted));
+  rules->set_diversified(from.rules->diversified);
 }
 
 void Fill(const IdMap& items, const Contribution& from, const StoredEvents& events, v1::Contribution* to) {
@@ -195,7 +215,7 @@ QueryConditions ToConditions(const v1::RecommendRequest& request) {
 }
 
 RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
+  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request), ToRules(request)};
   if (request.has_n()) query.n = request.n();
   return query;
 }
@@ -278,6 +298,24 @@ grpc::Status ToStatus(const Error& error) {
       break;
   }
   return {code, Printable(error.what(), kMaxStatusMessage)};
+}
+
+RequestedRules ToRules(const v1::RecommendRequest& request) {
+  RequestedRules rules;
+  for (const v1::Boost& boost : request.boosts()) rules.boosts.push_back({boost.filter(), boost.factor()});
+  if (request.has_min_score()) rules.min_score = request.min_score();
+  for (const v1::Promotion& from : request.promotions()) {
+    RequestedRules::Promotion& promotion = rules.promotions.emplace_back();
+    promotion.name = from.name();
+    promotion.filter = from.filter();
+    if (from.has_slots()) promotion.slots = from.slots();
+    if (from.has_percent()) promotion.percent = from.percent();
+  }
+  rules.diversity = request.diversity().strength();
+  const auto& most = request.diversity().max_per_attribute();
+  rules.max_per_attribute.assign(most.begin(), most.end());
+  std::ranges::sort(rules.max_per_attribute);
+  return rules;
 }
 
 EventExclusion ToExclusion(const v1::EventExclusion& from) {

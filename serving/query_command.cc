@@ -17,6 +17,7 @@
 #include "serving/condition_flags.h"
 #include "serving/explain.h"
 #include "serving/json.h"
+#include "serving/rule_flags.h"
 
 namespace kindred {
 namespace {
@@ -32,6 +33,7 @@ struct QueryOptions : ClientOptions {
   std::vector<std::string> items;
   std::optional<int32_t> n;
   ConditionFlags conditions;
+  RuleFlags rules;
   int32_t n_contributions = kDefaultContributions;
 };
 
@@ -54,7 +56,7 @@ void PrintTable(const Reply& reply) {
     const v1::ScoredItem& item = reply.items(i);
     fmt::print("{:>5}  {:<{}}  {:>12.6g}", i + 1, Printable(item.item_id()), width, item.score());
     if (calibrated) fmt::print("  {:>11.4f}", item.probability());
-    fmt::print("\n");
+    fmt::print("{}{}\n", item.promotion().empty() ? "" : "  promoted by ", Printable(item.promotion()));
   }
   PrintFoot(reply);
 }
@@ -68,6 +70,9 @@ void PrintHead(const std::string& about, const Reply& reply) {
 void PrintRecommendation(const std::string& user, const v1::RecommendReply& reply) {
   PrintHead(user.empty() ? "no user" : "user " + Printable(user), reply);
   PrintTable(reply);
+  if (const v1::AppliedRules& rules = reply.rules(); reply.has_rules())
+    fmt::print("  rules: {} items eligible, {} of them excluded, {} passed over, {} promoted{}\n", rules.eligible(),
+               rules.excluded(), rules.passed_over(), rules.promoted(), rules.diversified() ? ", diversified" : "");
   for (const std::string& id : reply.unknown_history_items()) fmt::print("  not in the model: {}\n", Printable(id));
 }
 
@@ -85,6 +90,7 @@ v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& u
   request.set_user_id(user);
   if (options.n) request.set_n(*options.n);
   SetConditions(options.conditions, &request);
+  SetRules(options.rules, &request);
   AddHistory(options, request);
   return request;
 }
@@ -270,12 +276,14 @@ void AddQueryCommand(CommandLine& program) {
   add_history(recommend);
   recommend->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
   AddConditionFlags(recommend, options->conditions);
+  AddRuleFlags(recommend, options->rules);
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
                              &QueryBatchRecommend);
   batch->add_option("--user", options->users, "a user's id; repeat for more")->required();
   batch->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
   AddConditionFlags(batch, options->conditions);
+  AddRuleFlags(batch, options->rules);
 
   CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
   similar->add_option("--item", options->item, "the item's id")->required();

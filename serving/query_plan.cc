@@ -124,6 +124,7 @@ QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query, const I
     JoinByItem(std::move(all), model.has_ratings(), plan.fold_items, plan.fold_values);
   }
   plan.eligibility = PlanEligibility(model, query.conditions, plan.user, now);
+  plan.rules = PlanRules(model, query.rules, {plan.user, &query.conditions.context, now.now}, plan.n, now);
   plan.excludes_history = query.conditions.exclude_history();
   plan.excluded = ExcludedItems(model, query.conditions, plan.user, n_known > 0 ? plan.fold_items : stored, now.now);
 

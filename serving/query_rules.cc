@@ -5,19 +5,30 @@
 #include "kernels/error.h"
 
 namespace kindred {
+namespace {
+
+/// The rules over the items of a call, which may know none.
+BoundRules Bind(const RequestedRules& requested, std::shared_ptr<const ItemBits> eligible, const ItemsNow& now,
+                const FilterItems& filter) {
+  static const std::shared_ptr<const ItemTable> kNothing = ItemTable::From({}, nullptr);
+  const ValueCodesCache own;
+  return BindRules(requested, std::move(eligible), now.items ? *now.items : *kNothing,
+                   now.rules ? now.rules->codes : own, filter);
+}
+
+}  // namespace
 
 QueryRules PlanRules(const ModelView& model, const RequestedRules& requested, const FilterInputs& inputs, int32_t n,
                      const ItemsNow& now) {
   QueryRules rules = {&requested, inputs, {}};
   if (requested.none()) return rules;
-  if (!requested.boosts.empty() && model.has_factors() && model.calibration.empty()) RefuseBoosts();
   std::string group = fmt::format(" n {}", n);
-  const BoundRules checked = BindRules(requested, nullptr, *now.items, now.rules->codes, [&](std::string_view filter) {
+  const BoundRules checked = Bind(requested, nullptr, now, [&](std::string_view filter) {
     const std::string key = BindFilter(filter, inputs, now).key;
     group += fmt::format(" filter {}:{}", key.size(), key);
     return nullptr;
   });
-  CheckRules(checked.rules, model.n_items(), n);
+  CheckRulesFor(model, checked.rules, n);
   for (const RequestedRules::Boost& boost : requested.boosts) group += fmt::format(" boost {}", boost.factor);
   if (requested.min_score) group += fmt::format(" least {}", *requested.min_score);
   for (const RequestedRules::Promotion& promotion : requested.promotions)
@@ -30,7 +41,7 @@ QueryRules PlanRules(const ModelView& model, const RequestedRules& requested, co
 }
 
 BoundRules BindRules(const QueryRules& rules, std::shared_ptr<const ItemBits> eligible, const ItemsNow& now) {
-  return BindRules(*rules.requested, std::move(eligible), *now.items, now.rules->codes, [&](std::string_view filter) {
+  return Bind(*rules.requested, std::move(eligible), now, [&](std::string_view filter) {
     return now.filters->Eligible(BindFilter(filter, rules.inputs, now), *now.items);
   });
 }
@@ -38,7 +49,7 @@ BoundRules BindRules(const QueryRules& rules, std::shared_ptr<const ItemBits> el
 std::string WhyRulesLeaveOut(const RequestedRules& requested, const RuledList& list) {
   const int64_t n_others = list.n_eligible - list.n_excluded - std::ssize(list.items);
   if (n_others <= 0) return {};
-  const std::string low = requested.min_score ? fmt::format("score below {:g}", *requested.min_score) : "";
+  const std::string low = requested.min_score ? fmt::format("score below {:g}", *requested.min_score) : "have no score";
   if (requested.max_per_attribute.empty()) return fmt::format(", and the other {} {}", n_others, low);
   const char* const capped = "are kept out by diversity.max_per_attribute";
   if (!list.cut_by_minimum) return fmt::format(", and the other {} {}", n_others, capped);

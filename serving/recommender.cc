@@ -50,16 +50,29 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
   }
 }
 
+void AddItem(const ModelView& model, int32_t item, float score, Recommendation& result) {
+  result.items.push_back({model.items.Id(item), score, {}});
+  const bool by_model = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
+  if (by_model && !model.calibration.empty()) result.items.back().probability = model.calibration.Probability(score);
+}
+
 void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, int32_t n, Recommendation& result) {
   const std::span<const int32_t> items = lists.Items(query);
   const std::span<const float> scores = lists.Scores(query);
   const size_t count = std::min(items.size(), static_cast<size_t>(n));
   result.items.reserve(count);
-  const bool by_model = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
-  for (size_t i = 0; i < count; ++i) {
-    result.items.push_back({model.items.Id(items[i]), scores[i], {}});
-    if (by_model && !model.calibration.empty())
-      result.items.back().probability = model.calibration.Probability(scores[i]);
+  for (size_t i = 0; i < count; ++i) AddItem(model, items[i], scores[i], result);
+}
+
+void FillItems(const ModelView& model, const RuledList& list, const RequestedRules& rules, Recommendation& result) {
+  AppliedRules& applied = result.rules.emplace();
+  applied = {list.n_eligible, list.n_excluded, list.n_passed_over, 0, list.diversified};
+  result.items.reserve(list.items.size());
+  for (const RuledItem& item : list.items) {
+    AddItem(model, item.item, item.score, result);
+    if (item.promotion < 0) continue;
+    result.items.back().promotion = rules.promotions[static_cast<size_t>(item.promotion)].name;
+    ++applied.n_promoted;
   }
 }
 
@@ -71,20 +84,37 @@ std::string WhyShort(const ModelView& model, const Plan& plan, const ItemBits* e
                      plan.excludes_history ? "in the user's history" : "excluded");
 }
 
-Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan,
-                      const ItemBits* eligible) {
+/// All but its items.
+Recommendation Begin(Plan& plan) {
   Recommendation result;
   result.served_by = plan.served_by;
   result.why = std::move(plan.why);
   result.unknown_history_items = std::move(plan.unknown);
+  return result;
+}
+
+Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan,
+                      const ItemBits* eligible) {
+  Recommendation result = Begin(plan);
   FillItems(model, lists, query, plan.n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
   if (returned < plan.n) result.shortfall = {plan.n, returned, WhyShort(model, plan, eligible)};
   return result;
 }
 
+Recommendation Answer(const ModelView& model, const RuledList& list, Plan& plan, const ItemBits* eligible) {
+  Recommendation result = Begin(plan);
+  const RequestedRules& rules = *plan.rules.requested;
+  FillItems(model, list, rules, result);
+  const auto returned = static_cast<int32_t>(result.items.size());
+  if (returned < plan.n)
+    result.shortfall = {plan.n, returned, WhyShort(model, plan, eligible) + WhyRulesLeaveOut(rules, list)};
+  return result;
+}
+
 /// Ranks the plans of `rows` by one call, for the most that any of them asks for; each list is then cut to its
-/// own n: the n best are the first of the m best. The same items are eligible for all of them.
+/// own n: the n best are the first of the m best. The same items are eligible for all of them, under the same rules,
+/// which go by one n.
 void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
                bool by_model, const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
   const auto n_rows = static_cast<int64_t>(rows.size());
@@ -104,6 +134,16 @@ void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, st
       ranker.AddUser(plan.user, &queries);
   }
   const auto eligible = EligibleItems(ranker.model(), plans[rows[0]].eligibility, now);
+  if (const QueryRules& rules = plans[rows[0]].rules; !rules.none()) {
+    const BoundRules bound = BindRules(rules, eligible, now);
+    const RuledOptions options = {.parts = now.rules ? &now.rules->parts : nullptr};
+    const std::vector<RuledList> lists =
+        by_model ? RankByModel(context, ranker, queries, excluded, n, bound.rules, options)
+                 : RankByPopularity(context, ranker, n_rows, excluded, n, bound.rules, options);
+    for (size_t i = 0; i < rows.size(); ++i)
+      outcomes[rows[i]] = Answer(ranker.model(), lists[i], plans[rows[i]], eligible.get());
+    return;
+  }
   const RankedLists lists = by_model ? ranker.ByModel(context, queries, excluded, n, {.eligible = eligible})
                                      : ranker.ByPopularity(context, n_rows, excluded, n, {.eligible = eligible});
   for (int64_t i = 0; i < n_rows; ++i)
@@ -113,8 +153,8 @@ void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, st
 /// One set of eligible items is there at a time: a batch may have a thousand, of a catalogue of millions.
 void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
           const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
-  std::map<std::string_view, std::vector<size_t>> groups;
-  for (const size_t row : rows) groups[plans[row].eligibility.group].push_back(row);
+  std::map<std::pair<std::string_view, std::string_view>, std::vector<size_t>> groups;
+  for (const size_t row : rows) groups[{plans[row].eligibility.group, plans[row].rules.group}].push_back(row);
   for (const auto& [group, alike] : groups) RankAlike(context, ranker, plans, alike, by_model, now, outcomes);
 }
 

@@ -183,6 +183,12 @@ ItemLikeness LikenessFor(const ModelView& model, const RankingRules& rules) {
   return likeness;
 }
 
+[[noreturn]] void RefuseBoosts() {
+  throw Error(ErrorCode::kUnsupported,
+              "boosts: they multiply the calibrated probability of a score, and this version of the model has no "
+              "calibration");
+}
+
 void Diversify(std::vector<TakenItem>& items, int64_t n, double strength, const ItemLikeness& likeness) {
   std::vector<PoolItem> pool;
   for (const TakenItem& item : items)
@@ -199,10 +205,7 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
                             const CalibrationView& calibration, const Exclusions& excluded, int64_t n,
                             const RankingRules& rules, const RuledOptions& options) {
   CheckRules(rules, model.n_items(), n);
-  if (!rules.boosts.empty() && calibration.empty())
-    throw Error(ErrorCode::kUnsupported,
-                "boosts: they multiply the calibrated probability of a score, and this version of the model has no "
-                "calibration");
+  if (!rules.boosts.empty() && calibration.empty()) RefuseBoosts();
   const ItemLikeness likeness = LikenessFor(model, rules);
   const bool diversified = rules.diversity > 0;
   BoostClassCache own(INT64_MAX);
@@ -234,6 +237,12 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
 }
 
 }  // namespace
+
+void CheckRulesFor(const ModelView& model, const RankingRules& rules, int64_t n) {
+  CheckRules(rules, model.n_items(), n);
+  if (!rules.boosts.empty() && model.has_factors() && model.calibration.empty()) RefuseBoosts();
+  LikenessFor(model, rules);
+}
 
 std::vector<RuledList> RankByModel(Context& context, const Ranker& ranker, const Queries& queries,
                                    const Exclusions& excluded, int64_t n, const RankingRules& rules,

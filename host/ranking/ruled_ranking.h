@@ -29,6 +29,11 @@ struct RuledList {
   TopNCost cost;  // of all that was asked, where costs were asked for
 };
 
+/// That the model can be ranked under the rules, whoever asks. Throws what CheckRules throws; kUnsupported where there
+/// are boosts and the model has factors but no calibration, and where there is diversity and nothing to compare items
+/// by.
+void CheckRulesFor(const ModelView& model, const RankingRules& rules, int64_t n);
+
 struct RuledOptions {
   bool with_costs = false;
   BoostClassCache* parts = nullptr;  // null: nothing is kept from call to call
@@ -36,8 +41,7 @@ struct RuledOptions {
 
 /// The n best of each query by the model's score (as Ranker::ByModel), under the same rules for all.
 ///
-/// Throws what CheckRules throws; kUnsupported where there are boosts and the model has no calibration, and where there
-/// is diversity and nothing to compare items by. The answer to a query is the same in any company.
+/// Throws what CheckRulesFor throws. The answer to a query is the same in any company.
 ///
 /// Cost: the TopN of Ranker for all queries at once, for each promotion and for the rest; where there are boosts, each
 /// once for each product of boosts (BoostedOrder). Caps ask for twice as many items; where those do not do, the query
