@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <new>
+#include <type_traits>
 #include <unordered_set>
 
 #include "host/text/text.h"
 #include "serving/explain.h"
+#include "serving/paging.h"
+#include "serving/ranked_users.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -27,6 +30,8 @@ const char* const kServedFields[] = {
     "kindred.v1.RecommendRequest.user_id",
     "kindred.v1.RecommendRequest.history",
     "kindred.v1.RecommendRequest.n",
+    "kindred.v1.RecommendRequest.cursor",
+    "kindred.v1.RecommendRequest.explain_cost",
     "kindred.v1.HistoryItem.item_id",
     "kindred.v1.HistoryItem.value",
     "kindred.v1.BatchRecommendRequest.requests",
@@ -37,6 +42,13 @@ const char* const kServedFields[] = {
     "kindred.v1.ExplainRequest.item_ids",
     "kindred.v1.ExplainRequest.n",
     "kindred.v1.ExplainRequest.max_contributions",
+    "kindred.v1.SimilarUsersRequest.user_id",
+    "kindred.v1.SimilarUsersRequest.n",
+    "kindred.v1.UsersForItemRequest.item_id",
+    "kindred.v1.UsersForItemRequest.n",
+    "kindred.v1.UsersForItemRequest.include_users_with_item",
+    "kindred.v1.GetPopularRequest.group",
+    "kindred.v1.GetPopularRequest.n",
 };
 
 bool IsServed(const FieldDescriptor* field) {
@@ -86,18 +98,23 @@ v1::ServedBy ToProto(ServedBy served_by) {
 
 /// What all replies have in common.
 template <class Answer, class Reply>
-void FillHow(const ServedModel& model, const Answer& from, Reply* reply) {
+void FillFrame(const ServedModel& model, const Answer& from, Reply* reply) {
   reply->mutable_model()->set_name(model.name);
   reply->mutable_model()->set_version(model.version);
-  reply->set_served_by(ToProto(from.served_by));
-  reply->set_why(from.why);
   if (!from.shortfall) return;
   reply->mutable_shortfall()->set_requested(from.shortfall->requested);
   reply->mutable_shortfall()->set_returned(from.shortfall->returned);
   reply->mutable_shortfall()->set_reason(from.shortfall->reason);
 }
 
-/// What RecommendReply and SimilarItemsReply have in common.
+template <class Answer, class Reply>
+void FillHow(const ServedModel& model, const Answer& from, Reply* reply) {
+  FillFrame(model, from, reply);
+  reply->set_served_by(ToProto(from.served_by));
+  reply->set_why(from.why);
+}
+
+/// What replies with items have in common.
 template <class Reply>
 void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
   reply->mutable_items()->Reserve(static_cast<int>(from.items.size()));
@@ -110,9 +127,34 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
   FillHow(model, from, reply);
 }
 
-void FillRecommend(const ServedModel& model, const Recommendation& from, v1::RecommendReply* reply) {
+/// And what those with users have.
+template <class Reply>
+void Fill(const ServedModel& model, const RankedUsers& from, Reply* reply) {
+  reply->mutable_users()->Reserve(static_cast<int>(from.users.size()));
+  for (const ScoredUser& user : from.users) {
+    v1::ScoredUser* to = reply->add_users();
+    to->set_user_id(user.user_id.data(), user.user_id.size());
+    to->set_score(user.score);
+    if (user.probability) to->set_probability(*user.probability);
+  }
+  FillFrame(model, from, reply);
+}
+
+void Fill(const AnswerCost& from, v1::Cost* to) {
+  to->set_items(from.items);
+  to->set_scanned(from.scanned);
+  to->set_pruned(from.items - from.scanned);
+  to->set_rescored(from.rescored);
+  to->set_selectivity(from.items > 0 ? static_cast<double>(from.eligible) / static_cast<double>(from.items) : 1);
+  to->set_microseconds(from.seconds * 1e6);
+}
+
+void FillRecommend(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
+                   const Recommendation& from, v1::RecommendReply* reply) {
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
+  if (from.cost) Fill(*from.cost, reply->mutable_cost());
+  SetNextCursor(model, request, query, reply);
 }
 
 void Fill(const IdMap& items, const Contribution& from, const StoredEvents& events, v1::Contribution* to) {
@@ -170,6 +212,7 @@ std::vector<HistoryEntry> ToHistory(const Request& request) {
 RecommendQuery ToQuery(const v1::RecommendRequest& request) {
   RecommendQuery query = {request.user_id(), ToHistory(request), {}};
   if (request.has_n()) query.n = request.n();
+  query.with_cost = request.explain_cost();
   return query;
 }
 
@@ -183,13 +226,22 @@ ExplainQuery ToQuery(const v1::ExplainRequest& request) {
   return query;
 }
 
-/// Runs `answer` where a model is loaded and the request sets only served fields; errors become a status.
+template <class Request>
+std::optional<int32_t> CountOf(const Request& request) {
+  return request.has_n() ? std::optional(request.n()) : std::nullopt;
+}
+
+/// Runs `answer`, which may return a status, where a model is loaded and the request sets only served fields; errors
+/// become a status.
 template <class Answer>
 grpc::Status Guarded(const ServedModel* model, const Message& request, const Answer& answer) {
   try {
     if (grpc::Status served = CheckServed(request); !served.ok()) return served;
     if (model == nullptr) return {grpc::StatusCode::UNAVAILABLE, "no model is loaded yet"};
-    answer();
+    if constexpr (std::is_void_v<decltype(answer())>)
+      answer();
+    else
+      return answer();
     return grpc::Status::OK;
   } catch (const Error& error) {
     return ToStatus(error);
@@ -206,32 +258,31 @@ void CheckBatch(const v1::BatchRecommendRequest& request) {
                 fmt::format("requests: has {} entries, expected at most {}", request.requests_size(), kMaxBatch));
 }
 
-void FillError(const grpc::Status& status, v1::BatchResult* result) {
-  result->mutable_error()->set_code(status.error_code());
-  result->mutable_error()->set_message(status.error_message());
-}
-
 void AnswerBatch(CallContext& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
                  v1::BatchRecommendReply* reply) {
   CheckBatch(request);
   std::vector<RecommendQuery> queries;
-  std::vector<v1::BatchResult*> results;
+  std::vector<int> rows;
   for (const v1::RecommendRequest& one : request.requests()) {
     v1::BatchResult* result = reply->add_results();
-    if (const grpc::Status served = CheckServed(one); !served.ok()) {
-      FillError(served, result);
+    RecommendQuery query = ToQuery(one);
+    grpc::Status status = CheckServed(one);
+    if (status.ok()) status = Continue(model, one, &query);
+    if (!status.ok()) {
+      FillError(status, result);
       continue;
     }
-    queries.push_back(ToQuery(one));
-    results.push_back(result);
+    queries.push_back(std::move(query));
+    rows.push_back(reply->results_size() - 1);
   }
   const std::vector<RecommendOutcome> outcomes = model.ranker->Ask(
       context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries); });
   for (size_t i = 0; i < outcomes.size(); ++i) {
+    v1::BatchResult* result = reply->mutable_results(rows[i]);
     if (const auto* found = std::get_if<Recommendation>(&outcomes[i]))
-      FillRecommend(model, *found, results[i]->mutable_reply());
+      FillRecommend(model, request.requests(rows[i]), queries[i], *found, result->mutable_reply());
     else
-      FillError(ToStatus(std::get<Error>(outcomes[i])), results[i]);
+      FillError(ToStatus(std::get<Error>(outcomes[i])), result);
   }
 }
 
@@ -264,12 +315,19 @@ grpc::Status ToStatus(const Error& error) {
   return {code, Printable(error.what(), kMaxMessage)};
 }
 
+void FillError(const grpc::Status& status, v1::BatchResult* result) {
+  result->mutable_error()->set_code(status.error_code());
+  result->mutable_error()->set_message(status.error_message());
+}
+
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
                              v1::RecommendReply* reply) {
   return Guarded(model, request, [&] {
-    const RecommendQuery query = ToQuery(request);
+    RecommendQuery query = ToQuery(request);
+    if (grpc::Status place = Continue(*model, request, &query); !place.ok()) return place;
     const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query); };
-    FillRecommend(*model, model->ranker->Ask(context, recommend), reply);
+    FillRecommend(*model, request, query, model->ranker->Ask(context, recommend), reply);
+    return grpc::Status::OK;
   });
 }
 
@@ -281,12 +339,44 @@ grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
                                 v1::SimilarItemsReply* reply) {
   return Guarded(model, request, [&] {
-    std::optional<int32_t> n;
-    if (request.has_n()) n = request.n();
     const auto similar = [&](Context& own, const Ranker& ranker) {
-      return SimilarItems(own, ranker, request.item_id(), n);
+      return SimilarItems(own, ranker, request.item_id(), CountOf(request));
     };
     Fill(*model, model->ranker->Ask(context, similar), reply);
+  });
+}
+
+grpc::Status HandleSimilarUsers(CallContext& context, const ServedModel* model, const v1::SimilarUsersRequest& request,
+                                v1::SimilarUsersReply* reply) {
+  return Guarded(model, request, [&] {
+    const auto similar = [&](Context& own, const Ranker& ranker) {
+      return SimilarUsers(own, ranker, request.user_id(), CountOf(request));
+    };
+    const RankedUsers found = model->ranker->Ask(context, similar);
+    Fill(*model, found, reply);
+    reply->set_why(found.why);
+  });
+}
+
+grpc::Status HandleUsersForItem(CallContext& context, const ServedModel* model, const v1::UsersForItemRequest& request,
+                                v1::UsersForItemReply* reply) {
+  return Guarded(model, request, [&] {
+    const UsersForItemQuery query = {request.item_id(), CountOf(request), request.include_users_with_item()};
+    const auto users = [&](Context& own, const Ranker& ranker) { return UsersForItem(own, ranker, query); };
+    Fill(*model, model->ranker->Ask(context, users), reply);
+  });
+}
+
+grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,
+                              v1::GetPopularReply* reply) {
+  return Guarded(model, request, [&] {
+    const auto popular = [&](Context& own, const Ranker& ranker) {
+      return Popular(own, ranker, request.group(), CountOf(request));
+    };
+    Fill(*model, model->ranker->Ask(context, popular), reply);
+    const ListGroups& groups = model->ranker->model().list_groups;
+    reply->set_group_attribute(Printable(groups.attribute));
+    if (!groups.attribute.empty()) reply->mutable_groups()->Add(groups.names.begin(), groups.names.end());
   });
 }
 

@@ -16,6 +16,12 @@ grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model
                                   const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply);
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
                                 v1::SimilarItemsReply* reply);
+grpc::Status HandleSimilarUsers(CallContext& context, const ServedModel* model, const v1::SimilarUsersRequest& request,
+                                v1::SimilarUsersReply* reply);
+grpc::Status HandleUsersForItem(CallContext& context, const ServedModel* model, const v1::UsersForItemRequest& request,
+                                v1::UsersForItemReply* reply);
+grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,
+                              v1::GetPopularReply* reply);
 grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const v1::ExplainRequest& request,
                            v1::ExplainReply* reply);
 
@@ -25,5 +31,7 @@ grpc::Status CheckServed(const google::protobuf::Message& request);
 
 /// The status a caller sees for an error of Kindred's.
 grpc::Status ToStatus(const Error& error);
+/// And in a batch.
+void FillError(const grpc::Status& status, v1::BatchResult* result);
 
 }  // namespace kindred

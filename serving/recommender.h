@@ -44,6 +44,17 @@ struct RecommendQuery {
   std::string_view user_id;  // empty: no user
   std::vector<HistoryEntry> history;
   std::optional<int32_t> n;  // 1 .. kMaxN; unset: kDefaultN
+  int32_t n_before = 0;      // items on earlier pages of the same list, 0 .. kMaxDepth - 1
+  bool with_cost = false;
+};
+
+/// What an answer took (kernels/backend.h).
+struct AnswerCost {
+  int64_t items = 0;     // of the catalogue
+  int64_t eligible = 0;  // of these, by the query's conditions
+  int64_t scanned = 0;
+  int64_t rescored = 0;
+  double seconds = 0;  // in which all queries of a call were answered
 };
 
 enum class ServedBy { kPersonal, kFoldedIn, kPopular, kSimilar };
@@ -66,12 +77,14 @@ struct Recommendation {
   std::string why;  // why not personal (or similar), or by attributes; empty where it is by a history
   std::optional<Shortfall> shortfall;
   std::vector<std::string_view> unknown_history_items;  // views into the query
+  std::optional<AnswerCost> cost;                       // where it was asked for
 };
 
 using RecommendOutcome = std::variant<Recommendation, Error>;
 
 /// One outcome a query, the same as if each were asked alone: a bad query (kInvalidArgument, naming the field)
-/// does not touch the others. Cost: one TopN over all queries of a kind. Throws what concerns all of them.
+/// does not touch the others. Cost: one TopN over all queries of a kind, and one for each that continues a list, as
+/// deep as its page ends. Throws what concerns all of them.
 std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranker,
                                            std::span<const RecommendQuery> queries);
 
@@ -80,6 +93,10 @@ Recommendation Recommend(Context& context, const Ranker& ranker, const Recommend
 
 /// Throws kInvalidArgument as above, and kNotFound for an item that is not in the model.
 Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_view item_id, std::optional<int32_t> n);
+
+/// A list of a model of lists, of all users (no group) or of one group; of other models what most users have in their
+/// history. Throws kInvalidArgument as above, and kNotFound for a group without a list.
+Recommendation Popular(Context& context, const Ranker& ranker, std::string_view group, std::optional<int32_t> n);
 
 /// Throws kUnsupported naming the first item id that is not UTF-8: the API could not return it.
 void CheckServable(const ModelView& model);

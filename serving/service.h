@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/executor.h"
@@ -32,10 +33,19 @@ class RecommenderService final : public v1::Recommender::CallbackService {
                                          v1::SimilarItemsReply* reply) override;
   grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                     v1::ExplainReply* reply) override;
+  grpc::ServerUnaryReactor* SimilarUsers(grpc::CallbackServerContext* context, const v1::SimilarUsersRequest* request,
+                                         v1::SimilarUsersReply* reply) override;
+  grpc::ServerUnaryReactor* UsersForItem(grpc::CallbackServerContext* context, const v1::UsersForItemRequest* request,
+                                         v1::UsersForItemReply* reply) override;
+  grpc::ServerUnaryReactor* GetPopular(grpc::CallbackServerContext* context, const v1::GetPopularRequest* request,
+                                       v1::GetPopularReply* reply) override;
+  grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* StreamRecommend(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* reply) override;
 
-  /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`.
+  /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`; streams read
+  /// no more requests.
   /// Returns how many are not.
   int Drain(std::chrono::milliseconds time);
   /// Calls whose reply was written out since the start.
@@ -43,6 +53,7 @@ class RecommenderService final : public v1::Recommender::CallbackService {
 
  private:
   class Call;
+  class Stream;
   template <class Request, class Reply>
   using Handler = grpc::Status (*)(CallContext&, const ServedModel*, const Request&, Reply*);
 
@@ -51,8 +62,9 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
                                      Handler<Request, Reply> handle);
   void FillInfo(v1::ServerInfo* info) const;
-  bool Enter();
-  void Leave();
+  /// Whether a call is accepted; those that are leave at their end.
+  bool Enter(Stream* stream = nullptr);
+  void Leave(Stream* stream = nullptr);
 
   Executor& executor_;
   const ModelWatcher& models_;
@@ -64,7 +76,11 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   std::condition_variable idle_;
   int n_calls_ = 0;  // accepted, and not yet written out
   int64_t n_answered_ = 0;
+  std::unordered_set<Stream*> streams_;  // of these calls
   bool stopping_ = false;
 };
+
+/// The status of a call, or of a request of a stream, that the executor refuses.
+grpc::Status ToStatus(Refusal refusal);
 
 }  // namespace kindred

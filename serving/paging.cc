@@ -1,0 +1,59 @@
+#include "serving/paging.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "serving/cursor.h"
+
+namespace kindred {
+namespace {
+
+std::string VersionChecksum(const ServedModel& model) {
+  return ChecksumOf(fmt::format("{} {} {}", model.version, model.digest, model.name));
+}
+
+/// Of everything that decides the list: what a page may change is left out.
+std::string RequestChecksum(const v1::RecommendRequest& request) {
+  v1::RecommendRequest list = request;
+  list.clear_n();
+  list.clear_cursor();
+  list.clear_explain();
+  list.clear_explain_cost();
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  {
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    list.SerializeToCodedStream(&coded);
+  }
+  return ChecksumOf(bytes);
+}
+
+}  // namespace
+
+grpc::Status Continue(const ServedModel& model, const v1::RecommendRequest& request, RecommendQuery* query) {
+  if (request.cursor().empty()) return grpc::Status::OK;
+  const std::optional<Cursor> cursor = ParseCursor(request.cursor());
+  if (!cursor)
+    return {grpc::StatusCode::INVALID_ARGUMENT, "cursor: is none, expected the next_cursor of an earlier reply"};
+  if (cursor->version != model.version || cursor->model != VersionChecksum(model))
+    return {grpc::StatusCode::FAILED_PRECONDITION,
+            fmt::format("cursor: is of version {} of a model, and version {} of '{}' is served now; begin again "
+                        "without a cursor",
+                        cursor->version, model.version, model.name)};
+  if (cursor->request != RequestChecksum(request))
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            "cursor: is of another request, expected the same but for n, explain and explain_cost"};
+  query->n_before = cursor->n_before;
+  return grpc::Status::OK;
+}
+
+void SetNextCursor(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
+                   v1::RecommendReply* reply) {
+  const int32_t n_before = query.n_before + reply->items_size();
+  if (reply->has_shortfall() || n_before >= kMaxDepth) return;
+  reply->set_next_cursor(ToText({model.version, VersionChecksum(model), RequestChecksum(request), n_before}));
+}
+
+}  // namespace kindred
