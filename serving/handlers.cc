@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 #include "host/text/text.h"
@@ -129,17 +130,18 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
   FillHow(model, from, reply);
 }
 
-/// And what those with users have.
+/// Of users some at a time: as many as there are from the first on, at most kMaxN. Returns how many.
 template <class Reply>
-void Fill(const ServedModel& model, const RankedUsers& from, Reply* reply) {
-  reply->mutable_users()->Reserve(static_cast<int>(from.users.size()));
-  for (const ScoredUser& user : from.users) {
+size_t FillScored(const RankedUsers& from, size_t first, Reply* reply) {
+  const size_t n = std::min(from.users.size() - first, size_t{kMaxN});
+  reply->mutable_users()->Reserve(static_cast<int>(n));
+  for (const ScoredUser& user : std::span(from.users).subspan(first, n)) {
     v1::ScoredUser* to = reply->add_users();
     to->set_user_id(user.user_id.data(), user.user_id.size());
     to->set_score(user.score);
     if (user.probability) to->set_probability(*user.probability);
   }
-  FillFrame(model, from, reply);
+  return n;
 }
 
 void Fill(const AnswerCost& from, v1::Cost* to) {
@@ -334,7 +336,8 @@ grpc::Status HandleSimilarUsers(CallContext& context, const ServedModel* model, 
       return SimilarUsers(own, ranker, request.user_id(), CountOf(request));
     };
     const RankedUsers found = model->ranker->Ask(context, similar);
-    Fill(*model, found, reply);
+    FillScored(found, 0, reply);
+    FillFrame(*model, found, reply);
     reply->set_why(found.why);
   });
 }
@@ -344,8 +347,28 @@ grpc::Status HandleUsersForItem(CallContext& context, const ServedModel* model, 
   return Guarded(model, request, [&] {
     const UsersForItemQuery query = {request.item_id(), CountOf(request), request.include_users_with_item()};
     const auto users = [&](Context& own, const Ranker& ranker) { return UsersForItem(own, ranker, query); };
-    Fill(*model, model->ranker->Ask(context, users), reply);
+    FillUsers(*model, model->ranker->Ask(context, users), 0, reply);
   });
+}
+
+grpc::Status HandleStreamUsersForItem(CallContext& context, const ServedModel* model,
+                                      const v1::UsersForItemRequest& request, RankedUsers* list) {
+  return Guarded(model, request, [&] {
+    constexpr int32_t kAll = std::numeric_limits<int32_t>::max();
+    const UsersForItemQuery query = {request.item_id(), CountOf(request).value_or(kAll),
+                                     request.include_users_with_item()};
+    const auto users = [&](Context& own, const Ranker& ranker) { return UsersForItem(own, ranker, query, kAll); };
+    *list = model->ranker->Ask(context, users);
+    if (!request.has_n()) list->shortfall.reset();
+  });
+}
+
+size_t FillUsers(const ServedModel& model, const RankedUsers& list, size_t first, v1::UsersForItemReply* reply) {
+  reply->Clear();
+  const size_t n = FillScored(list, first, reply);
+  FillFrame(model, list, reply);
+  if (first + n < list.users.size()) reply->clear_shortfall();
+  return n;
 }
 
 grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,

@@ -6,6 +6,7 @@
 
 #include "kindred/v1/recommender.pb.h"
 #include "serving/model_watcher.h"
+#include "serving/ranked_users.h"
 
 namespace kindred {
 
@@ -20,6 +21,11 @@ grpc::Status HandleSimilarUsers(CallContext& context, const ServedModel* model, 
                                 v1::SimilarUsersReply* reply);
 grpc::Status HandleUsersForItem(CallContext& context, const ServedModel* model, const v1::UsersForItemRequest& request,
                                 v1::UsersForItemReply* reply);
+/// The list that a stream of replies is made of, each by FillUsers: at most kMaxN users, from number `first` on;
+/// returns how many. The last one has the shortfall.
+grpc::Status HandleStreamUsersForItem(CallContext& context, const ServedModel* model,
+                                      const v1::UsersForItemRequest& request, RankedUsers* list);
+size_t FillUsers(const ServedModel& model, const RankedUsers& list, size_t first, v1::UsersForItemReply* reply);
 grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,
                               v1::GetPopularReply* reply);
 grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const v1::ExplainRequest& request,

@@ -37,6 +37,7 @@ struct QueryOptions : ClientOptions {
   std::string cursor;
   bool cost = false;
   bool include_users_with_item = false;
+  bool all = false;
   std::string group;
 };
 
@@ -61,15 +62,16 @@ const std::string& IdOf(const v1::ScoredUser& user) {
   return user.user_id();
 }
 
-/// Items or users, best first.
+/// Items or users, best first; `before` of them were printed already.
 template <class Scored>
-void PrintTable(const char* of, const google::protobuf::RepeatedPtrField<Scored>& list) {
+void PrintTable(const char* of, const google::protobuf::RepeatedPtrField<Scored>& list, int before = 0) {
   size_t width = 4;
   for (const Scored& one : list) width = std::max(width, Printable(IdOf(one)).size());
   const bool calibrated = !list.empty() && list[0].has_probability();
-  if (!list.empty()) fmt::print("{:>5}  {:<{}}  {:>12}{}\n", "", of, width, "score", calibrated ? "  probability" : "");
+  if (!list.empty() && before == 0)
+    fmt::print("{:>5}  {:<{}}  {:>12}{}\n", "", of, width, "score", calibrated ? "  probability" : "");
   for (int i = 0; i < list.size(); ++i) {
-    fmt::print("{:>5}  {:<{}}  {:>12.6g}", i + 1, Printable(IdOf(list[i])), width, list[i].score());
+    fmt::print("{:>5}  {:<{}}  {:>12.6g}", before + i + 1, Printable(IdOf(list[i])), width, list[i].score());
     if (calibrated) fmt::print("  {:>11.4f}", list[i].probability());
     fmt::print("\n");
   }
@@ -179,18 +181,47 @@ int QuerySimilarUsers(const QueryOptions& options) {
   return 0;
 }
 
+void PrintUsersHead(const QueryOptions& options, const v1::UsersForItemReply& reply) {
+  fmt::print("users for item {}, by {} version {}\n", Printable(options.item), reply.model().name(),
+             reply.model().version());
+}
+
+void PrintLine(const nlohmann::json& json) {
+  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+/// As many as there are; with --json one JSON object a user.
+int StreamUsersForItem(const QueryOptions& options, const v1::UsersForItemRequest& request) {
+  const auto stub = v1::Recommender::NewStub(Connect(options));
+  grpc::ClientContext context;
+  SetDeadline(options, context);
+  const auto stream = stub->StreamUsersForItem(&context, request);
+  v1::UsersForItemReply reply;
+  for (int n_printed = 0; stream->Read(&reply); n_printed += reply.users_size()) {
+    if (options.json) {
+      for (const v1::ScoredUser& user : reply.users()) PrintLine(ToJson(user));
+      continue;
+    }
+    if (n_printed == 0) PrintUsersHead(options, reply);
+    PrintTable("user", reply.users(), n_printed);
+    PrintShortfall("users", reply);
+  }
+  ThrowUnlessOk(stream->Finish());
+  return 0;
+}
+
 int QueryUsersForItem(const QueryOptions& options) {
   v1::UsersForItemRequest request;
   request.set_item_id(options.item);
-  request.set_n(options.n.value_or(kDefaultN));
   request.set_include_users_with_item(options.include_users_with_item);
+  if (!options.all) request.set_n(options.n.value_or(kDefaultN));
+  if (options.all || request.n() > kMaxN) return StreamUsersForItem(options, request);
   const auto reply = Call(options, &v1::Recommender::Stub::UsersForItem, request);
   if (options.json) {
     PrintJson(ToJson(reply));
     return 0;
   }
-  fmt::print("users for item {}, by {} version {}\n", Printable(options.item), reply.model().name(),
-             reply.model().version());
+  PrintUsersHead(options, reply);
   PrintTable("user", reply.users());
   PrintShortfall("users", reply);
   return 0;
@@ -251,7 +282,7 @@ int QueryStreamRecommend(const QueryOptions& options) {
     if (options.json) {
       nlohmann::json line = ToJson(result);
       line["user_id"] = user;
-      std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+      PrintLine(line);
     } else {
       PrintResult(user, result);
     }
@@ -434,7 +465,9 @@ void AddQueryCommand(CommandLine& program) {
   CLI::App* users = AddQuery(program, query, "users-for-item", "The users for whom an item has the highest score.",
                              options, &QueryUsersForItem);
   users->add_option("--item", options->item, "the item's id")->required();
-  users->add_option("--n", options->n, "how many users; default: 10");
+  CLI::Option* n_users = users->add_option("--n", options->n, "how many users; default: 10");
+  users->add_flag("--all", options->all, "all users; with --json, as with --n above 1000, an object a line")
+      ->excludes(n_users);
   users->add_flag("--include-users-with-item", options->include_users_with_item,
                   "users who have the item may be among them");
 

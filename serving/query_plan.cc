@@ -99,10 +99,10 @@ std::string Quoted(std::string_view id) {
   return "'" + Printable(id) + "'";
 }
 
-int32_t CheckedN(std::optional<int32_t> n) {
+int32_t CheckedN(std::optional<int32_t> n, int32_t most) {
   const int32_t value = n.value_or(kDefaultN);
-  if (value < 1 || value > kMaxN)
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("n: is {}, expected 1 to {}", value, kMaxN));
+  if (value < 1 || value > most)
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("n: is {}, expected 1 to {}", value, most));
   return value;
 }
 

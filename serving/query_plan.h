@@ -28,8 +28,8 @@ struct QueryPlan {
 /// Throws kInvalidArgument naming the field, what was found and what was expected.
 QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query);
 
-/// 1 to kMaxN, or kDefaultN; throws as above.
-int32_t CheckedN(std::optional<int32_t> n);
+/// 1 to `most`, or kDefaultN; throws as above.
+int32_t CheckedN(std::optional<int32_t> n, int32_t most = kMaxN);
 
 /// For people: what a model of lists shows users of a group; -1: all users.
 std::string ListText(const ModelView& model, int64_t group);

@@ -53,9 +53,9 @@ RankedUsers SimilarUsers(Context& context, const Ranker& ranker, std::string_vie
   return result;
 }
 
-RankedUsers UsersForItem(Context& context, const Ranker& ranker, const UsersForItemQuery& query) {
+RankedUsers UsersForItem(Context& context, const Ranker& ranker, const UsersForItemQuery& query, int32_t most) {
   const ModelView& model = ranker.model();
-  const int32_t n = CheckedN(query.n);
+  const int32_t n = CheckedN(query.n, most);
   if (query.item_id.empty()) throw Error(ErrorCode::kInvalidArgument, "item_id: is empty, expected an item id");
   if (!ranker.users().ranks_by_items())
     throw Error(ErrorCode::kUnsupported,
@@ -65,7 +65,9 @@ RankedUsers UsersForItem(Context& context, const Ranker& ranker, const UsersForI
   const int32_t item = model.items.Find(query.item_id);
   if (item < 0) throw Error(ErrorCode::kNotFound, "item_id: the model has no item " + Quoted(query.item_id));
 
-  RankedUsers result = Listed(model, ranker.users().ForItems(context, {&item, 1}, n, query.include_users_with_item));
+  const int64_t places = std::min<int64_t>(n, std::max<int64_t>(model.n_users(), 1));
+  RankedUsers result =
+      Listed(model, ranker.users().ForItems(context, {&item, 1}, places, query.include_users_with_item));
   if (!model.calibration.empty())
     for (ScoredUser& user : result.users) user.probability = model.calibration.Probability(user.score);
   ExplainShortfall(n,

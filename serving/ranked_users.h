@@ -24,8 +24,8 @@ struct RankedUsers {
 };
 
 struct UsersForItemQuery {
-  std::string_view item_id;
-  std::optional<int32_t> n;              // 1 .. kMaxN; unset: kDefaultN
+  std::string_view item_id = {};
+  std::optional<int32_t> n = {};         // 1 .. kMaxN; unset: kDefaultN
   bool include_users_with_item = false;  // who have it in their history
 };
 
@@ -34,8 +34,9 @@ struct UsersForItemQuery {
 /// return it.
 RankedUsers SimilarUsers(Context& context, const Ranker& ranker, std::string_view user_id, std::optional<int32_t> n);
 
-/// The users for whom an item has the highest score, of those whom the model itself answers. Throws as above, kNotFound
-/// for an item that is not in the model, and kUnsupported for a model that ranks items alike for many users.
-RankedUsers UsersForItem(Context& context, const Ranker& ranker, const UsersForItemQuery& query);
+/// The users for whom an item has the highest score, of those whom the model itself answers; `most` in place of kMaxN.
+/// Throws as above, kNotFound for an item that is not in the model, and kUnsupported for a model that ranks items alike
+/// for many users.
+RankedUsers UsersForItem(Context& context, const Ranker& ranker, const UsersForItemQuery& query, int32_t most = kMaxN);
 
 }  // namespace kindred

@@ -9,6 +9,7 @@
 #include "serving/item_handlers.h"
 #include "serving/recommend_stream.h"
 #include "serving/recommender.h"
+#include "serving/user_stream.h"
 
 namespace kindred {
 namespace {
@@ -173,6 +174,11 @@ grpc::ServerUnaryReactor* RecommenderService::GetPopular(grpc::CallbackServerCon
                                                          const v1::GetPopularRequest* request,
                                                          v1::GetPopularReply* reply) {
   return Dispatch(context, request, reply, &HandleGetPopular);
+}
+
+grpc::ServerWriteReactor<v1::UsersForItemReply>* RecommenderService::StreamUsersForItem(
+    grpc::CallbackServerContext* context, const v1::UsersForItemRequest* request) {
+  return new UserStream(*this, *context, *request);
 }
 
 grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* RecommenderService::StreamRecommend(

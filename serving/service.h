@@ -40,6 +40,8 @@ class RecommenderService final : public v1::Recommender::CallbackService {
                                          v1::UsersForItemReply* reply) override;
   grpc::ServerUnaryReactor* GetPopular(grpc::CallbackServerContext* context, const v1::GetPopularRequest* request,
                                        v1::GetPopularReply* reply) override;
+  grpc::ServerWriteReactor<v1::UsersForItemReply>* StreamUsersForItem(grpc::CallbackServerContext* context,
+                                                                      const v1::UsersForItemRequest* request) override;
   grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* StreamRecommend(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
@@ -59,6 +61,7 @@ class RecommenderService final : public v1::Recommender::CallbackService {
  private:
   class Call;
   class Stream;
+  class UserStream;
 
   /// A call holds one version from here to its end, so no reply mixes two: handle(context, model, request, reply).
   template <class Request, class Reply, class Handler>
