@@ -228,7 +228,9 @@ TEST_F(StreamTest, UsersForAnItemOfAnyNumber) {
       EXPECT_EQ(replies[i].has_shortfall(), n == 1'000'000'000 && i + 1 == replies.size());
       EXPECT_TRUE(i + 1 == replies.size() || replies[i].users_size() == 1000);
     }
-    if (n > 0 && n < 2000) EXPECT_EQ(all.users_size(), n);
+    if (n > 0 && n < 2000) {
+      EXPECT_EQ(all.users_size(), n);
+    }
     for (int i = 0; i < std::min(all.users_size(), 1000); ++i)
       EXPECT_TRUE(MessageDifferencer::Equals(all.users(i), first.users(i)));
     for (int i = 0; i < all.users_size(); ++i)
