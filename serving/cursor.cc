@@ -27,21 +27,22 @@ std::string ChecksumOf(std::string_view bytes) {
 
 std::string ToText(const Cursor& cursor) {
   const std::string text =
-      fmt::format("{:016x}{}{}{:08x}", cursor.version, cursor.model, cursor.request, cursor.n_before);
+      fmt::format("{:016x}{}{}{}{:08x}", cursor.version, cursor.model, cursor.request, cursor.items, cursor.n_before);
   return text + ChecksumOf(text).substr(0, kShort);
 }
 
 std::optional<Cursor> ParseCursor(std::string_view text) {
-  constexpr size_t kLength = 3 * kLong + 2 * kShort;
+  constexpr size_t kLength = 4 * kLong + 2 * kShort;
   if (text.size() != kLength) return {};
   const std::string_view body = text.substr(0, kLength - kShort);
   if (ChecksumOf(body).substr(0, kShort) != text.substr(body.size())) return {};
   Cursor cursor;
-  if (!ParseHex(body.substr(0, kLong), &cursor.version) || !ParseHex(body.substr(3 * kLong), &cursor.n_before))
+  if (!ParseHex(body.substr(0, kLong), &cursor.version) || !ParseHex(body.substr(4 * kLong), &cursor.n_before))
     return {};
   if (cursor.n_before < 1 || cursor.n_before >= kMaxDepth) return {};
   cursor.model = body.substr(kLong, kLong);
   cursor.request = body.substr(2 * kLong, kLong);
+  cursor.items = body.substr(3 * kLong, kLong);
   return cursor;
 }
 

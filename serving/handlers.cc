@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <unordered_set>
 
 #include "host/text/text.h"
 #include "serving/explain.h"
 #include "serving/guarded.h"
+#include "serving/item_handlers.h"
 #include "serving/paging.h"
 #include "serving/ranked_users.h"
 #include "serving/recommender.h"
@@ -27,6 +29,14 @@ const char* const kServedFields[] = {
     "kindred.v1.RecommendRequest.user_id",
     "kindred.v1.RecommendRequest.history",
     "kindred.v1.RecommendRequest.n",
+    "kindred.v1.RecommendRequest.scenario",
+    "kindred.v1.RecommendRequest.context",
+    "kindred.v1.RecommendRequest.filter",
+    "kindred.v1.RecommendRequest.exclude_events",
+    "kindred.v1.RecommendRequest.candidates",
+    "kindred.v1.RecommendRequest.exclude_items",
+    "kindred.v1.EventExclusion.event",
+    "kindred.v1.EventExclusion.within_seconds",
     "kindred.v1.RecommendRequest.cursor",
     "kindred.v1.RecommendRequest.explain_cost",
     "kindred.v1.HistoryItem.item_id",
@@ -34,6 +44,8 @@ const char* const kServedFields[] = {
     "kindred.v1.BatchRecommendRequest.requests",
     "kindred.v1.SimilarItemsRequest.item_id",
     "kindred.v1.SimilarItemsRequest.n",
+    "kindred.v1.SimilarItemsRequest.scenario",
+    "kindred.v1.SimilarItemsRequest.filter",
     "kindred.v1.ExplainRequest.user_id",
     "kindred.v1.ExplainRequest.history",
     "kindred.v1.ExplainRequest.item_ids",
@@ -46,6 +58,7 @@ const char* const kServedFields[] = {
     "kindred.v1.UsersForItemRequest.include_users_with_item",
     "kindred.v1.GetPopularRequest.group",
     "kindred.v1.GetPopularRequest.n",
+    "kindred.v1.GetPopularRequest.filter",
     "kindred.v1.UpdateItemsRequest.updates",
     "kindred.v1.UpdateItemsRequest.allow_unknown",
     "kindred.v1.ItemUpdate.item_id",
@@ -158,7 +171,7 @@ void FillRecommend(const ServedModel& model, const v1::RecommendRequest& request
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
   if (from.cost) Fill(*from.cost, reply->mutable_cost());
-  SetNextCursor(model, request, query, reply);
+  SetNextCursor(model, request, query, from, reply);
 }
 
 void Fill(const IdMap& items, const Contribution& from, const StoredEvents& events, v1::Contribution* to) {
@@ -213,8 +226,20 @@ std::vector<HistoryEntry> ToHistory(const Request& request) {
   return history;
 }
 
+QueryConditions ToConditions(const v1::RecommendRequest& request) {
+  QueryConditions conditions;
+  conditions.filter = request.filter();
+  for (const auto& [name, value] : request.context())
+    conditions.context.emplace(name, ToAttributeValue(value, fmt::format("context[\"{}\"]", Printable(name))));
+  conditions.candidates.assign(request.candidates().begin(), request.candidates().end());
+  for (const v1::EventExclusion& exclusion : request.exclude_events())
+    conditions.exclude_events.push_back(ToExclusion(exclusion));
+  conditions.exclude_items.assign(request.exclude_items().begin(), request.exclude_items().end());
+  return conditions;
+}
+
 RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query = {request.user_id(), ToHistory(request), {}};
+  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
   if (request.has_n()) query.n = request.n();
   query.with_cost = request.explain_cost();
   return query;
@@ -242,30 +267,37 @@ void CheckBatch(const v1::BatchRecommendRequest& request) {
 }
 
 void AnswerBatch(CallContext& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
-                 v1::BatchRecommendReply* reply) {
+                 v1::BatchRecommendReply* reply, const Scenarios& scenarios) {
   CheckBatch(request);
+  std::deque<v1::RecommendRequest> of_scenarios;  // which queries are views into
+  std::vector<const v1::RecommendRequest*> asked;
   std::vector<RecommendQuery> queries;
-  std::vector<int> rows;
+  std::vector<v1::BatchResult*> results;
   for (const v1::RecommendRequest& one : request.requests()) {
     v1::BatchResult* result = reply->add_results();
-    RecommendQuery query = ToQuery(one);
     grpc::Status status = CheckServed(one);
-    if (status.ok()) status = Continue(model, one, &query);
-    if (!status.ok()) {
-      FillError(status, result);
-      continue;
+    try {
+      const v1::RecommendRequest* applied =
+          !status.ok() || one.scenario().empty() ? &one : &of_scenarios.emplace_back(scenarios.Apply(one));
+      RecommendQuery query = status.ok() ? ToQuery(*applied) : RecommendQuery();
+      if (status.ok()) status = Continue(model, *applied, &query);
+      if (status.ok()) asked.push_back(applied), queries.push_back(std::move(query)), results.push_back(result);
+    } catch (const Error& error) {
+      status = ToStatus(error);
     }
-    queries.push_back(std::move(query));
-    rows.push_back(reply->results_size() - 1);
+    if (!status.ok()) FillError(status, result);
   }
+  const ItemsNow now = model.Now();
   const std::vector<RecommendOutcome> outcomes = model.ranker->Ask(
-      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries); });
+      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries, now); });
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    v1::BatchResult* result = reply->mutable_results(rows[i]);
-    if (const auto* found = std::get_if<Recommendation>(&outcomes[i]))
-      FillRecommend(model, request.requests(rows[i]), queries[i], *found, result->mutable_reply());
+    const auto* found = std::get_if<Recommendation>(&outcomes[i]);
+    const grpc::Status status =
+        found != nullptr ? CheckSameItems(queries[i], *found) : ToStatus(std::get<Error>(outcomes[i]));
+    if (status.ok())
+      FillRecommend(model, *asked[i], queries[i], *found, results[i]->mutable_reply());
     else
-      FillError(ToStatus(std::get<Error>(outcomes[i])), result);
+      FillError(status, results[i]);
   }
 }
 
@@ -303,27 +335,40 @@ void FillError(const grpc::Status& status, v1::BatchResult* result) {
   result->mutable_error()->set_message(status.error_message());
 }
 
+EventExclusion ToExclusion(const v1::EventExclusion& from) {
+  return {from.event(), from.has_within_seconds() ? std::optional<int64_t>(from.within_seconds()) : std::nullopt};
+}
+
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
-                             v1::RecommendReply* reply) {
+                             v1::RecommendReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
-    RecommendQuery query = ToQuery(request);
-    if (grpc::Status place = Continue(*model, request, &query); !place.ok()) return place;
-    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query); };
-    FillRecommend(*model, request, query, model->ranker->Ask(context, recommend), reply);
+    const v1::RecommendRequest of_scenario =
+        request.scenario().empty() ? v1::RecommendRequest() : scenarios.Apply(request);
+    const v1::RecommendRequest& asked = request.scenario().empty() ? request : of_scenario;
+    RecommendQuery query = ToQuery(asked);
+    if (grpc::Status place = Continue(*model, asked, &query); !place.ok()) return place;
+    const ItemsNow now = model->Now();
+    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query, now); };
+    const Recommendation found = model->ranker->Ask(context, recommend);
+    if (grpc::Status same = CheckSameItems(query, found); !same.ok()) return same;
+    FillRecommend(*model, asked, query, found, reply);
     return grpc::Status::OK;
   });
 }
 
 grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
-                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply) {
-  return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply); });
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply,
+                                  const Scenarios& scenarios) {
+  return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply, scenarios); });
 }
 
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
-                                v1::SimilarItemsReply* reply) {
+                                v1::SimilarItemsReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
+    const v1::SimilarItemsRequest asked = scenarios.Apply(request);
+    const ItemsNow now = model->Now();
     const auto similar = [&](Context& own, const Ranker& ranker) {
-      return SimilarItems(own, ranker, request.item_id(), CountOf(request));
+      return SimilarItems(own, ranker, asked.item_id(), CountOf(asked), asked.filter(), now);
     };
     Fill(*model, model->ranker->Ask(context, similar), reply);
   });
@@ -374,8 +419,9 @@ size_t FillUsers(const ServedModel& model, const RankedUsers& list, size_t first
 grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,
                               v1::GetPopularReply* reply) {
   return Guarded(model, request, [&] {
+    const ItemsNow now = model->Now();
     const auto popular = [&](Context& own, const Ranker& ranker) {
-      return Popular(own, ranker, request.group(), CountOf(request));
+      return Popular(own, ranker, request.group(), CountOf(request), request.filter(), now);
     };
     Fill(*model, model->ranker->Ask(context, popular), reply);
     const ListGroups& groups = model->ranker->model().list_groups;

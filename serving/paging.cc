@@ -20,6 +20,7 @@ std::string RequestChecksum(const v1::RecommendRequest& request) {
   list.clear_cursor();
   list.clear_explain();
   list.clear_explain_cost();
+  list.clear_scenario();  // what it says is in the request
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
   {
@@ -46,14 +47,23 @@ grpc::Status Continue(const ServedModel& model, const v1::RecommendRequest& requ
     return {grpc::StatusCode::INVALID_ARGUMENT,
             "cursor: is of another request, expected the same but for n, explain and explain_cost"};
   query->n_before = cursor->n_before;
+  query->items_checksum = cursor->items;
   return grpc::Status::OK;
 }
 
+grpc::Status CheckSameItems(const RecommendQuery& query, const Recommendation& found) {
+  if (query.n_before == 0 || query.items_checksum == found.items_checksum) return grpc::Status::OK;
+  return {grpc::StatusCode::FAILED_PRECONDITION,
+          "cursor: the request's conditions leave other items than for the page before, as attributes have changed or "
+          "time has passed; begin again without a cursor"};
+}
+
 void SetNextCursor(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
-                   v1::RecommendReply* reply) {
+                   const Recommendation& found, v1::RecommendReply* reply) {
   const int32_t n_before = query.n_before + reply->items_size();
   if (reply->has_shortfall() || n_before >= kMaxDepth) return;
-  reply->set_next_cursor(ToText({model.version, VersionChecksum(model), RequestChecksum(request), n_before}));
+  reply->set_next_cursor(
+      ToText({model.version, VersionChecksum(model), RequestChecksum(request), found.items_checksum, n_before}));
 }
 
 }  // namespace kindred

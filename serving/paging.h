@@ -10,11 +10,15 @@
 namespace kindred {
 
 /// Lets the query go on where the request's cursor says, if it has one. INVALID_ARGUMENT for a text that is no cursor,
-/// or one of another request; FAILED_PRECONDITION for one of another version. Costs a pass over the request.
+/// or one of another request; FAILED_PRECONDITION for one of another version. Costs a pass over the request, with its
+/// scenario applied.
 grpc::Status Continue(const ServedModel& model, const v1::RecommendRequest& request, RecommendQuery* query);
+
+/// FAILED_PRECONDITION where what was found has other items to choose from than the query's earlier pages.
+grpc::Status CheckSameItems(const RecommendQuery& query, const Recommendation& found);
 
 /// Gives the reply to a query the cursor of its next page, where there may be one.
 void SetNextCursor(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
-                   v1::RecommendReply* reply);
+                   const Recommendation& found, v1::RecommendReply* reply);
 
 }  // namespace kindred

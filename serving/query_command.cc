@@ -17,6 +17,7 @@
 #include "kernels/error.h"
 #include "serving/client.h"
 #include "serving/commands.h"
+#include "serving/condition_flags.h"
 #include "serving/explain.h"
 #include "serving/json.h"
 
@@ -33,6 +34,7 @@ struct QueryOptions : ClientOptions {
   std::string item;
   std::vector<std::string> items;
   std::optional<int32_t> n;
+  ConditionFlags conditions;
   int32_t n_contributions = kDefaultContributions;
   std::string cursor;
   bool cost = false;
@@ -111,8 +113,9 @@ void AddHistory(const QueryOptions& options, Request& request) {
 v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& user) {
   v1::RecommendRequest request;
   request.set_user_id(user);
-  request.set_n(options.n.value_or(kDefaultN));
+  if (options.n) request.set_n(*options.n);
   request.set_explain_cost(options.cost);
+  SetConditions(options.conditions, &request);
   AddHistory(options, request);
   return request;
 }
@@ -153,7 +156,11 @@ int QueryBatchRecommend(const QueryOptions& options) {
 int QuerySimilarItems(const QueryOptions& options) {
   v1::SimilarItemsRequest request;
   request.set_item_id(options.item);
-  request.set_n(options.n.value_or(kDefaultN));
+  if (options.n) request.set_n(*options.n);
+  ExpectUtf8("--scenario", options.conditions.scenario);
+  ExpectUtf8("--filter", options.conditions.filter);
+  request.set_scenario(options.conditions.scenario);
+  request.set_filter(options.conditions.filter);
   const auto reply = Call(options, &v1::Recommender::Stub::SimilarItems, request);
   if (options.json) {
     PrintJson(ToJson(reply));
@@ -434,28 +441,35 @@ void AddQueryCommand(CommandLine& program) {
                     "what each --history counts, in their order: a confidence, or of a model of ratings the rating");
   };
   add_history(recommend);
-  recommend->add_option("--n", options->n, "how many items; default: 10");
+  recommend->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
   recommend->add_option("--cursor", options->cursor, "the next_cursor of an earlier reply: what follows its last item");
   const auto add_cost = [&options](CLI::App* app) {
     app->add_flag("--cost", options->cost, "what the answer took: items scanned, pruned, scored; time");
   };
   add_cost(recommend);
+  AddConditionFlags(recommend, options->conditions);
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
                              &QueryBatchRecommend);
   batch->add_option("--user", options->users, "a user's id; repeat for more")->required();
-  batch->add_option("--n", options->n, "how many items for each; default: 10");
+  batch->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
   add_cost(batch);
+  AddConditionFlags(batch, options->conditions);
 
   CLI::App* stream = AddQuery(program, query, "stream-recommend",
                               "Items for each user of standard input, an id a line; one answer after the other.",
                               options, &QueryStreamRecommend);
-  stream->add_option("--n", options->n, "how many items for each; default: 10");
+  stream->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
   add_cost(stream);
+  AddConditionFlags(stream, options->conditions);
 
   CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
   similar->add_option("--item", options->item, "the item's id")->required();
-  similar->add_option("--n", options->n, "how many items; default: 10");
+  similar->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
+  similar->add_option("--scenario", options->conditions.scenario,
+                      "a preset of the server's --scenarios: its n and filter");
+  similar->add_option("--filter", options->conditions.filter,
+                      "a condition on attributes of items, such as 'in_stock and price < 50'");
 
   CLI::App* similar_users =
       AddQuery(program, query, "similar-users", "Users like a user.", options, &QuerySimilarUsers);

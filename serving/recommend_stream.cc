@@ -93,7 +93,7 @@ void RecommenderService::Stream::Submit() {
   job.run = [this](CallContext& own) {
     v1::BatchRecommendReply replies;
     const std::shared_ptr<const ServedModel> model = service_.models_.Current();
-    const grpc::Status status = HandleBatchRecommend(own, model.get(), job_, &replies);
+    const grpc::Status status = HandleBatchRecommend(own, model.get(), job_, &replies, service_.scenarios_);
     Answered(status, std::move(replies));
   };
   job.refuse = [this](Refusal refusal) { Refused(refusal); };
