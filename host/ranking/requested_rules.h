@@ -34,6 +34,8 @@ struct RequestedRules {
   float diversity = 0;
   std::vector<std::pair<std::string_view, int32_t>> max_per_attribute;  // at most so many items with the same value
 
+  /// Whether a longer answer begins with the shorter one.
+  bool has_pages() const { return promotions.empty() && !(diversity > 0); }
   bool none() const {
     return boosts.empty() && !min_score && promotions.empty() && diversity == 0 && max_per_attribute.empty();
   }
