@@ -236,7 +236,9 @@ int QueryUsersForItem(const QueryOptions& options) {
 
 int QueryPopular(const QueryOptions& options) {
   v1::GetPopularRequest request;
+  ExpectUtf8("--filter", options.conditions.filter);
   request.set_group(options.group);
+  request.set_filter(options.conditions.filter);
   request.set_n(options.n.value_or(kDefaultN));
   const auto reply = Call(options, &v1::Recommender::Stub::GetPopular, request);
   if (options.json) {
@@ -487,6 +489,7 @@ void AddQueryCommand(CommandLine& program) {
 
   CLI::App* popular =
       AddQuery(program, query, "popular", "What is popular, whoever asks, or with a group.", options, &QueryPopular);
+  popular->add_option("--filter", options->conditions.filter, "a condition on attributes of items");
   popular->add_option("--group", options->group, "of a model of lists by group: whose; none: all users'");
   popular->add_option("--n", options->n, "how many items; default: 10");
 
