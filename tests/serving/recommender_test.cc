@@ -363,7 +363,7 @@ TEST_P(RecommenderTest, AModelOfListsAnswersPopularWithTheListOfTheGroup) {
 
   const Recommendation similar = SimilarItems(context(), ranker(), "i0", 2);
   EXPECT_EQ(similar.served_by, ServedBy::kPopular);
-  EXPECT_EQ(similar.why, "the model ranks by popularity");
+  EXPECT_EQ(similar.why, "the model's lists ('popular') compare no items: this is the list of all users");
   EXPECT_THAT(Ids(similar), testing::ElementsAre("i1", "i2"));
 }
 
