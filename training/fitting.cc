@@ -1,7 +1,5 @@
 #include "training/fitting.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "host/models/explicit_als.h"
