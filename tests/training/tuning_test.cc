@@ -140,9 +140,7 @@ TEST_F(TuningTest, TheBestTrialIsATrainingOfSoManyEpochs) {
   model.history = slice.rest.view();
   model.popularity = popularity;
   model.objective = train.als.objective;
-  model.user_factors = {factors.user_factors.data(), all.n_rows, train.als.n_factors};
-  model.item_factors = {factors.item_factors.data(), all.n_cols, train.als.n_factors};
-  model.eigenvalues = factors.eigenvalues;
+  factors.SetIn(&model);
   EXPECT_EQ(Evaluate(Ranker(*chosen.backend, model, nullptr), slice.held_out, 10).model.ndcg,
             report["best"]["value"].get<double>());
 }
