@@ -76,7 +76,7 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const FitSource& sour
   if (options.algorithm == "blend")
     fitted.blend =
         working.Run("fitting", [&](Backend& backend) { return FitBlend(backend, view, options, events, pool); });
-  if (IsOfLists(options)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
+  if (HasLists(options.algorithm)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
   if (options.algorithm == "content")
     fitted.content = working.Run(
         "fitting", [&](Backend& backend) { return FitContent(backend, view, source.dataset, options, events, pool); });

@@ -12,7 +12,6 @@
 #include "host/report/format.h"
 #include "kernels/cpu/host_memory.h"
 #include "training/linear_fitting.h"
-#include "training/list_fitting.h"
 #include "training/stopwatch.h"
 
 namespace kindred {
@@ -34,7 +33,7 @@ int64_t NFactors(const TrainingSize& size, const TrainOptions& options) {
   int64_t of_components = 0;
   for (const TrainOptions& component : options.components) of_components += NFactors(size, component);
   if (options.algorithm == "blend") return of_components;
-  if (IsOfLists(options)) return size.n_lists;
+  if (HasLists(options.algorithm)) return size.n_lists;
   return HasNFactors(options) ? options.als.n_factors : options.algorithm == "popularity" ? 0 : 1;
 }
 
@@ -61,7 +60,7 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
   const int64_t n_rows = size.n_users + size.n_items, longer = std::max(size.n_users, size.n_items);
   const int64_t factors = FactorBytes(size, options);
   if (options.algorithm == "popularity") return 0;
-  if (IsOfLists(options)) return factors + size.n_items * kListItem + size.n_users * kListUser;
+  if (HasLists(options.algorithm)) return factors + size.n_items * kListItem + size.n_users * kListUser;
   const int64_t transpose = n_entries * kEntry + size.n_items * 2 * kOffset;
   if (options.algorithm == "blend") {
     int64_t most = 0;
@@ -217,16 +216,16 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   seconds["sum"] = summed * (1 + refit_size);
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
-  if (evaluates && (IsAls(options) || options.algorithm == "svd" || IsOfLists(options)))
+  if (evaluates && (IsAls(options) || options.algorithm == "svd" || HasLists(options.algorithm)))
     working.Try([&](Backend& on) {
       TrainOptions measured = options;
-      if (IsOfLists(options)) measured.als.n_factors = size.n_lists;
+      if (HasLists(options.algorithm)) measured.als.n_factors = size.n_lists;
       const double once = MeasureEvaluation(on, interactions, held_out, measured, pool);
       seconds["evaluate"] = once;
       if (options.evaluate_every > 0)
         seconds["evaluate_epochs"] = once * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
     });
-  if (IsOfLists(options)) {  // a pass over the events, as summing them up is
+  if (HasLists(options.algorithm)) {  // a pass over the events, as summing them up is
     seconds["fit"] = summed;
     if (refits) seconds["refit"] = summed * refit_size;
   }
