@@ -249,7 +249,7 @@ TEST_F(TuningTest, FilesThatAreThereAreReplacedOnlyIfAsked) {
 
 /// Tuned with the split on data whose held-out events say something else, or on the events themselves.
 TEST_F(TuningTest, WhatASplitHoldsOutIsNeverSeen) {
-  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kTime, SplitKind::kLeaveLastN}) {
+  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kTime, SplitKind::kLeaveLastN, SplitKind::kItems}) {
     SCOPED_TRACE(static_cast<int>(kind));
     const std::string changed = "changed" + std::to_string(static_cast<int>(kind));
     options_.train.split = {.kind = kind, .fraction = 0.3, .seed = options_.train.als.seed};
