@@ -18,10 +18,6 @@ SvdFilterOptions FilterOptions(const TrainOptions& options) {
   return filter;
 }
 
-EaseOptions EaseOptionsOf(const TrainOptions& options) {
-  return {options.als.objective.regularization, options.n_neighbours, options.max_items};
-}
-
 ItemNeighbourOptions NeighbourOptions(const TrainOptions& options) {
   return options.algorithm == "rp3beta" ? Rp3BetaOptions(options.n_neighbours, options.alpha, options.beta)
                                         : CosineOptions(options.n_neighbours);
@@ -43,6 +39,10 @@ void SetAlgorithmDefaults(TrainOptions* options) {
     options->als.objective.regularization = static_cast<float>(EaseOptions().regularization);
     options->n_neighbours = EaseOptions().n_neighbours;
   }
+}
+
+EaseOptions EaseOptionsOf(const TrainOptions& options) {
+  return {options.als.objective.regularization, options.n_neighbours, options.max_items};
 }
 
 FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,

@@ -35,6 +35,9 @@ nlohmann::json LinearSettings(const TrainOptions& options);
 /// Throws kInvalidArgument for options out of range, before anything is read.
 void CheckLinearOptions(const TrainOptions& options);
 
+/// What ease takes of the options.
+EaseOptions EaseOptionsOf(const TrainOptions& options);
+
 /// Refuses catalogues that are too large for an algorithm, or for a component of a blend (CheckEase).
 void CheckCatalogue(Backend& backend, int64_t n_items, const TrainOptions& options);
 

@@ -120,6 +120,19 @@ int64_t Require(const TrainingSize& size, const TrainOptions& options, int64_t d
                   BytesText(more), BytesText(available), Remedy(size, options, more - available, device_bytes)));
 }
 
+/// An item-item matrix with as many entries in each row as ease keeps.
+Csr EvenItemItem(int64_t n_items, int64_t n_neighbours) {
+  const int64_t k = std::min(n_neighbours, n_items), step = n_items / std::max<int64_t>(k, 1);
+  Csr item_item;
+  item_item.n_rows = item_item.n_cols = n_items;
+  for (int64_t j = 0; j < n_items; ++j) {
+    for (int64_t e = 0; e < k; ++e) item_item.indices.push_back(static_cast<int32_t>(e * step + j % step));
+    item_item.indptr.push_back(std::ssize(item_item.indices));
+  }
+  item_item.values.assign(item_item.indices.size(), 1.0f);
+  return item_item;
+}
+
 /// Seconds of an evaluation: measured on some users, by random factors as long as items are popular.
 double MeasureEvaluation(Backend& backend, const CsrView& interactions, const CsrView& held_out,
                          const TrainOptions& options, ThreadPool& pool) {
@@ -148,6 +161,13 @@ double MeasureEvaluation(Backend& backend, const CsrView& interactions, const Cs
   model.popularity = popularity;
   model.user_factors = {user_factors.data(), history.n_rows, options.als.n_factors};
   model.item_factors = {item_factors.data(), history.n_cols, options.als.n_factors};
+
+  Csr item_item;
+  if (options.algorithm == "ease") {
+    item_item = EvenItemItem(interactions.n_cols, options.n_neighbours);
+    model.algorithm = options.algorithm;
+    model.item_item = item_item.view();
+  }
 
   Stopwatch watch;
   const Ranker ranker(backend, model, nullptr);
@@ -216,10 +236,12 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   seconds["sum"] = summed * (1 + refit_size);
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
-  if (evaluates && (IsAls(options) || options.algorithm == "svd" || HasLists(options.algorithm)))
+  const bool is_ease = options.algorithm == "ease";
+  if (evaluates && (IsAls(options) || is_ease || options.algorithm == "svd" || HasLists(options.algorithm)))
     working.Try([&](Backend& on) {
       TrainOptions measured = options;
       if (HasLists(options.algorithm)) measured.als.n_factors = size.n_lists;
+      if (is_ease) measured.als.n_factors = 1;
       const double once = MeasureEvaluation(on, interactions, held_out, measured, pool);
       seconds["evaluate"] = once;
       if (options.evaluate_every > 0)
@@ -228,6 +250,12 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   if (HasLists(options.algorithm)) {  // a pass over the events, as summing them up is
     seconds["fit"] = summed;
     if (refits) seconds["refit"] = summed * refit_size;
+  }
+  EaseSeconds ease;
+  if (is_ease &&
+      working.Try([&](Backend& on) { ease = MeasureEase(on, interactions, EaseOptionsOf(options), pool); })) {
+    seconds["fit"] = ease.gramian + ease.inverse;
+    if (refits) seconds["refit"] = ease.gramian * refit_size + ease.inverse;
   }
   AlsSeconds als;
   if (IsAls(options) && working.Try([&](Backend& on) { als = MeasureAls(on, interactions, options.als); })) {
