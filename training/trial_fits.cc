@@ -79,25 +79,19 @@ class SvdTrials : public TrialFits {
   Svd svd_;
 };
 
-/// As svd; what neighbours say is found for each trial.
 class LinearTrials : public TrialFits {
  public:
   LinearTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options, const TrainEvents& events,
                ThreadPool& pool)
-      : backend_(backend), interactions_(interactions), pool_(pool) {
-    nlohmann::json ignored;
-    svd_ = DecomposeLinear(backend, interactions, options, events, &ignored);
-  }
+      : fits_(backend, interactions, options, events, pool, &report_) {}
 
   void Fit(const TrainOptions& options, const TrialWatch& watch) override {
-    watch(0, [&] { return Model(options, MakeLinear(backend_, interactions_, options, svd_, pool_)); });
+    watch(0, [&] { return Model(options, fits_.Fit(options)); });
   }
 
  private:
-  Backend& backend_;
-  CsrView interactions_;
-  ThreadPool& pool_;
-  Svd svd_;
+  nlohmann::json report_;  // of no trial
+  LinearFits fits_;
 };
 
 }  // namespace
