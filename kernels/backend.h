@@ -132,6 +132,28 @@ class ItemIndex {
   bool has_item_item_;
 };
 
+/// Which items of a catalogue TopN may answer, made ready for the index it was made for.
+class ItemFilter {
+ public:
+  virtual ~ItemFilter() = default;
+  const ItemIndex& index() const { return index_; }
+  int64_t n_eligible() const { return n_eligible_; }
+
+ protected:
+  ItemFilter(const ItemIndex& index, int64_t n_eligible) : index_(index), n_eligible_(n_eligible) {}
+
+ private:
+  const ItemIndex& index_;
+  int64_t n_eligible_;
+};
+
+/// What the answer to a query took. Items that are neither scanned nor rescored were ruled out with many others at
+/// once. The figures may change with the backend and with what runs beside; the answer does not.
+struct TopNCost {
+  int64_t scanned = 0;   // items whose bound was computed
+  int64_t rescored = 0;  // items whose defined score was computed
+};
+
 /// How a half-step solves its rows.
 enum class AlsMethod {
   kExact,
@@ -211,8 +233,8 @@ struct AlsPlan {
 /// Products of float32 entries are taken in double; each of the two sums is made in double, the first in increasing
 /// factor index, the second in increasing place in the history; the two are added in double and rounded once to
 /// float32. What has no entry adds nothing: without histories the score is the first sum, rounded.
-/// Score descending, then item index ascending; a score that is NaN is never selected. Unfilled places: item -1,
-/// score 0.
+/// Score descending, then item index ascending; a score that is NaN is never selected, nor is an item that is excluded
+/// or not eligible. Unfilled places: item -1, score 0.
 struct TopNRequest {
   MatrixView<const float> queries;          // n_queries x n_factors
   View<const int64_t> excluded_indptr;      // n_queries + 1, or empty; offsets into excluded_items
@@ -222,6 +244,8 @@ struct TopNRequest {
   View<const int64_t> history_indptr = {};  // n_queries + 1, or empty; offsets into history_items; needs an S
   View<const int32_t> history_items = {};   // strictly increasing within a query
   View<const float> history_weights = {};   // w, one for each of them
+  const ItemFilter* eligible = nullptr;     // of this index, for every query; nullptr: all items are eligible
+  View<TopNCost> costs = {};                // out, n_queries; or empty
 };
 
 /// The k largest entries of each row of a product of two sparse matrices, l (n_rows x n_inner) and r (n_inner x
@@ -281,11 +305,11 @@ class Backend {
   virtual void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) = 0;
   virtual void Download(Context& context, View<const std::byte> from, std::span<std::byte> to) = 0;
 
-  /// Makes rows resident for AlsHalfStep. `weights` (w) and `targets` (b) have nnz entries; targets empty
-  /// means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care.
-  /// Where a device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest,
-  /// tile by tile, at every half-step.
-  /// Throws kInvalidArgument for offsets that fall, indices out of range, weights negative or not finite.
+  /// Makes rows resident for the operations on sparse rows. `weights` (w) and `targets` (b) have nnz entries; targets
+  /// empty means b = w. The spans are used in place: they outlive the rows, by `keep` or by the caller's care. Where a
+  /// device copies entries, it keeps at most max_entry_bytes of them (or the longest row) and fetches the rest, tile by
+  /// tile, at every half-step. Throws kInvalidArgument for offsets that fall, indices out of range or not increasing
+  /// strictly within a row, weights negative or not finite.
   virtual std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,
                                                     std::shared_ptr<const void> keep,
                                                     int64_t max_entry_bytes = INT64_MAX) = 0;
@@ -326,20 +350,26 @@ class Backend {
   virtual void Orthonormalize(Context& context, const Panels& basis, MatrixView<float> block,
                               MatrixView<double> coefficients) = 0;
 
-  /// Throws kInvalidArgument where columns of a row do not increase strictly, as those of CsrView must.
   virtual void MultiplySparseTopK(Context& context, const SparseTopK& request) = 0;
 
   /// Replaces a symmetric positive definite a [n x n, n up to kMaxInverseRows] by its inverse, of which both triangles
   /// are written and are equal bit for bit; only the lower triangle of a is read. In float32: off by about 2^-24 times
-  /// the condition number of a scaled to a unit diagonal. Wait throws kNumeric naming the first row, which is the
-  /// error's row(), whose pivot is not above 2^-20 of its diagonal entry: lost to rounding, or never positive. Cost:
-  /// n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
+  /// the condition number of a scaled to a unit diagonal. Judged are the pivots of Cholesky's factorization in row
+  /// order: Wait throws kNumeric naming the first row, which is the error's row(), whose pivot is not finite, or not
+  /// above max(2^-20, sqrt(n) 2^-22) of its diagonal entry. Such a pivot may be rounding alone, which grows with n: it
+  /// is lost, or never was positive. Cost: n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
   virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
   /// Makes a catalogue ready for TopN: n_items x n_factors with at least one column, and S or nothing. Both are
   /// resident, used in place, and kept alive by the caller.
   virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
                                                   const ItemItemView& item_item = {}) = 0;
+
+  /// Makes ready which items may be answered: item i where bit i % 64 of word i / 64 is set; bits after the last item
+  /// do not count. `eligible` is read before this returns; the filter needs its index. Cost: one pass over the bits,
+  /// 1/8 byte an item; worth keeping for as long as the bits stay the same.
+  virtual std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
+                                                    std::span<const uint64_t> eligible) = 0;
 
   virtual void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) = 0;
 };

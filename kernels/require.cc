@@ -1,6 +1,9 @@
 #include "kernels/require.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <string>
 
 namespace kindred {
 
@@ -15,7 +18,14 @@ void RequireSparseRows(const CsrView& rows, std::span<const float> targets) {
   Require(rows.indices.size() == nnz && rows.values.size() == nnz && (targets.empty() || targets.size() == nnz),
           "sparse rows: not one index, weight and target an entry");
   for (int64_t r = 0; r < rows.n_rows; ++r) Require(rows.indptr[r] <= rows.indptr[r + 1], "sparse rows: indptr falls");
-  for (int32_t index : rows.indices) Require(index >= 0 && index < rows.n_cols, "sparse rows: a column out of range");
+  for (int64_t r = 0; r < rows.n_rows; ++r) {
+    int64_t last = -1;
+    for (int32_t index : rows.row(r)) {
+      Require(index >= 0 && index < rows.n_cols, "sparse rows: a column out of range");
+      Require(index > last, "sparse rows: the columns of a row do not increase");
+      last = index;
+    }
+  }
   for (float w : rows.values)
     Require(w >= 0 && std::isfinite(w), "sparse rows: a weight that is negative or not finite");
   for (float b : targets) Require(std::isfinite(b), "sparse rows: a target that is not finite");
@@ -36,6 +46,10 @@ void RequireAlsShapes(const AlsHalfStep& step) {
   const int64_t block_size = step.solver.block_size;
   Require(block_size >= 8 && block_size <= AlsSolver::kMaxBlockSize && block_size % 8 == 0,
           "ALS: the solver's blocks are not of a multiple of 8 factors up to 64");
+}
+
+void RequireGramShapes(MatrixView<const float> a, MatrixView<const float> gramian) {
+  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
 }
 
 void RequireDiagonalizeShapes(MatrixView<const float> a, View<const float> eigenvalues,
@@ -59,17 +73,20 @@ void RequireSparseTopKShapes(const SparseTopK& request) {
           "sparse top-k: the outputs do not fit the rows");
 }
 
-void RequireIncreasingColumns(const CsrView& rows) {
-  for (int64_t r = 0; r < rows.n_rows; ++r) {
-    const auto columns = rows.row(r);
-    for (size_t e = 1; e < columns.size(); ++e)
-      Require(columns[e - 1] < columns[e], "sparse rows: the columns of a row do not increase");
-  }
-}
-
 void RequireInverseShape(MatrixView<const float> a) {
   Require(a.n_rows == a.n_cols, "inverse: the matrix is not square");
   Require(a.n_rows <= kMaxInverseRows, "inverse: the matrix has more than 46,340 rows");
+}
+
+float LeastPivot(int64_t n_rows) {
+  return std::max(0x1p-20f, std::sqrt(static_cast<float>(n_rows)) * 0x1p-22f);
+}
+
+Error LostPivot(int64_t row) {
+  return Error(ErrorCode::kNumeric,
+               "inverse: the matrix is not positive definite in float32: the pivot of row " + std::to_string(row) +
+                   " is lost to rounding",
+               row);
 }
 
 void RequirePanelProductShapes(const Panels& a, MatrixView<const float> s, MatrixView<float> product) {
@@ -91,8 +108,13 @@ void RequireOrthonormalizeShapes(const Panels& basis, MatrixView<float> block, M
           "orthonormalize: the coefficients do not fit basis and block");
 }
 
+void RequireItemCount(int64_t n_items) {
+  Require(n_items <= INT32_MAX, "item index: more than 2^31 - 1 items");
+}
+
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item) {
-  Require(item_factors.n_rows <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  RequireItemCount(item_factors.n_rows);
+  Require(item_factors.n_cols > 0, "item index: no factors");
   Require(item_item.items.size == item_item.values.size && (!item_item.empty() || item_item.items.empty()),
           "item index: not one item and value an entry of the item-item matrix");
 }
@@ -112,6 +134,18 @@ void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request) {
   Require(request.history_items.size == request.history_weights.size &&
               (!request.history_indptr.empty() || request.history_items.empty()),
           "top-N: not one item and weight an entry of the histories");
+  Require(request.eligible == nullptr || &request.eligible->index() == &index,
+          "top-N: the filter was made for another index");
+  Require(request.costs.empty() || request.costs.size == n_queries, "top-N: not one cost a query");
+}
+
+int64_t CountEligible(const ItemIndex& index, std::span<const uint64_t> eligible) {
+  const int64_t n_items = index.n_items();
+  Require(std::ssize(eligible) == (n_items + 63) / 64, "item filter: not one bit an item");
+  int64_t count = 0;
+  for (uint64_t word : eligible) count += std::popcount(word);
+  if (n_items % 64 != 0) count -= std::popcount(eligible.back() >> n_items % 64);
+  return count;
 }
 
 }  // namespace kindred

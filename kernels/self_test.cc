@@ -12,7 +12,8 @@ namespace kindred {
 namespace {
 
 constexpr int64_t kItems = 1000, kPlaces = 10;
-constexpr double kMostError = 1e-3;  // of a row, relative; bf16x3 costs up to 6e-5
+constexpr int64_t kRows = 20, kRowStep = 7;  // of the item-item matrix
+constexpr double kMostError = 1e-3;          // of a row, relative; bf16x3 costs up to 6e-5
 
 template <class T>
 using Values = std::vector<T>;
@@ -56,13 +57,28 @@ struct Inputs {
       for (int32_t e = 0; e < 5; ++e) excluded.push_back(static_cast<int32_t>(q) + 100 * e);
       excluded_indptr.push_back(static_cast<int64_t>(excluded.size()));
     }
+    AddItemItem(numbers);
+  }
+  /// S of rows with every kRowStep-th item, and a history of three of them for each query but the first.
+  void AddItemItem(Numbers& numbers) {
+    for (int64_t row = 0; row < kRows; ++row) {
+      for (int64_t item = row; item < kItems; item += kRowStep) row_items.push_back(static_cast<int32_t>(item));
+      row_indptr.push_back(static_cast<int64_t>(row_items.size()));
+    }
+    row_values = numbers.Uniform(static_cast<int64_t>(row_items.size()));
+    for (int64_t q = 0; q < n_queries; ++q) {
+      for (int64_t place = 0; q > 0 && place < 3; ++place)
+        history.push_back(static_cast<int32_t>((q + place * 5) % kRows));
+      history_indptr.push_back(static_cast<int64_t>(history.size()));
+    }
+    history_weights = numbers.Uniform(static_cast<int64_t>(history.size()));
   }
   CsrView rows() const { return {n_rows, kItems, indptr, indices, weights}; }
 
   int64_t n_factors, n_rows, n_queries;
-  Values<float> items, queries, regularization, weights;
-  Values<int64_t> indptr = {0}, excluded_indptr = {0};
-  Values<int32_t> indices, excluded;
+  Values<float> items, queries, regularization, weights, row_values, history_weights;
+  Values<int64_t> indptr = {0}, excluded_indptr = {0}, row_indptr = {0}, history_indptr = {0};
+  Values<int32_t> indices, excluded, row_items, history;
 };
 
 struct Solved {
@@ -102,25 +118,45 @@ class Run {
     return result;
   }
 
-  Ranked TopN() {
+  /// With histories, or by factors alone: each has a scan of its own.
+  Ranked TopN(bool has_histories) {
     const Resident<float> items = On(inputs_.items, kItems, inputs_.n_factors),
                           queries = On(inputs_.queries, inputs_.n_queries, inputs_.n_factors);
     const auto indptr = On(inputs_.excluded_indptr, inputs_.n_queries + 1);
     const auto excluded = On(inputs_.excluded, static_cast<int64_t>(inputs_.excluded.size()));
     const Resident<int32_t> best(backend_, inputs_.n_queries, kPlaces);
     const Resident<float> scores(backend_, inputs_.n_queries, kPlaces);
-    const auto index = backend_.NewItemIndex(*context_, items.matrix());
+    const auto row_indptr = All(inputs_.row_indptr), history_indptr = All(inputs_.history_indptr);
+    const auto row_items = All(inputs_.row_items), history = All(inputs_.history);
+    const auto row_values = All(inputs_.row_values), history_weights = All(inputs_.history_weights);
+    TopNRequest request = {queries.matrix(), indptr.view(), excluded.view(), best.matrix(), scores.matrix()};
+    ItemItemView item_item;
+    if (has_histories) {
+      item_item = {row_indptr.view(), row_items.view(), row_values.view()};
+      request.history_indptr = history_indptr.view();
+      request.history_items = history.view();
+      request.history_weights = history_weights.view();
+    }
+    const auto index = backend_.NewItemIndex(*context_, items.matrix(), item_item);
     Ranked result;
-    result.seconds = Timed([&] {
-      backend_.TopN(*context_, *index,
-                    {queries.matrix(), indptr.view(), excluded.view(), best.matrix(), scores.matrix()});
-    });
+    result.seconds = Timed([&] { backend_.TopN(*context_, *index, request); });
     result.items = Host(best);
     result.scores = Host(scores);
     return result;
   }
 
+  /// Of a 3 x 3 matrix.
+  Values<float> Inverse() {
+    const Resident<float> a = On(Values<float>{4, 1, 2, 1, 5, 3, 2, 3, 6}, 3, 3);
+    backend_.InvertPositiveDefinite(*context_, a.matrix());
+    return Host(a);
+  }
+
  private:
+  template <class T>
+  Resident<T> All(const Values<T>& values) {
+    return On(values, static_cast<int64_t>(values.size()));
+  }
   template <class T>
   Resident<T> On(const Values<T>& values, int64_t n_rows, int64_t n_cols = 1) {
     Resident<T> resident(backend_, n_rows, n_cols);
@@ -194,12 +230,19 @@ void CompareEigenvalues(const Values<float>& found, const Values<float>& expecte
       Differ("eigenvalue " + std::to_string(k) + " is " + Text(found[k]) + "; the CPU has " + Text(expected[k]));
 }
 
-void CompareRanked(const Ranked& found, const Ranked& expected) {
+void CompareInverse(const Values<float>& found, const Values<float>& expected) {
+  for (size_t i = 0; i < expected.size(); ++i)
+    if (!(std::abs(found[i] - expected[i]) <= kMostError))
+      Differ("entry " + std::to_string(i) + " of an inverse is " + std::to_string(found[i]) + "; the CPU has " +
+             std::to_string(expected[i]));
+}
+
+void CompareRanked(const Ranked& found, const Ranked& expected, const char* of) {
   for (size_t i = 0; i < expected.items.size(); ++i)
     if (found.items[i] != expected.items[i] || found.scores[i] != expected.scores[i])
-      Differ("place " + std::to_string(i % kPlaces) + " of top-N query " + std::to_string(i / kPlaces) + " is item " +
-             std::to_string(found.items[i]) + " with " + std::to_string(found.scores[i]) + "; the CPU has item " +
-             std::to_string(expected.items[i]) + " with " + std::to_string(expected.scores[i]));
+      Differ("place " + std::to_string(i % kPlaces) + " of top-N query " + std::to_string(i / kPlaces) + of +
+             " is item " + std::to_string(found.items[i]) + " with " + std::to_string(found.scores[i]) +
+             "; the CPU has item " + std::to_string(expected.items[i]) + " with " + std::to_string(expected.scores[i]));
 }
 
 struct Outcome {
@@ -212,8 +255,10 @@ Outcome Compare(Backend& backend, Backend& cpu, const Inputs& inputs) {
   CompareEigenvalues(solved.eigenvalues, there.Als(nullptr).eigenvalues);
   const Solved expected = there.Als(&solved);
   const double error = CompareSolved(solved, expected, inputs);
-  const Ranked ranked = here.TopN(), expected_ranked = there.TopN();
-  CompareRanked(ranked, expected_ranked);
+  const Ranked ranked = here.TopN(false), expected_ranked = there.TopN(false);
+  CompareRanked(ranked, expected_ranked, "");
+  CompareRanked(here.TopN(true), there.TopN(true), " with histories");
+  CompareInverse(here.Inverse(), there.Inverse());
   return {error, solved.seconds, expected.seconds, ranked.seconds, expected_ranked.seconds};
 }
 

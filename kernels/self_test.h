@@ -7,9 +7,9 @@
 
 namespace kindred {
 
-/// Runs a small Diagonalize, ALS half-step and top-N on the backend and on the CPU. Returns the result with its speed,
-/// for people. Throws kDevice saying where the answers differ, or what the backend itself throws.
-/// Cost: some ten milliseconds and megabytes, and whatever the first use of a device costs.
+/// Runs a small Diagonalize, ALS half-step, top-N without and with histories, and inverse on the backend and on the
+/// CPU. Returns the result with its speed, for people. Throws kDevice saying where the answers differ, or what the
+/// backend itself throws. Cost: some ten milliseconds and megabytes, and whatever the first use of a device costs.
 std::string SelfTest(Backend& backend);
 
 }  // namespace kindred

@@ -200,7 +200,8 @@ def filter_of(sources):
         own = [operation for operation in operations if (stem + "_").startswith(operation + "_")]
         suites.add("".join(word.capitalize() for word in max(own, key=len).split("_")) if own else "")
     wanted = ":".join(f"*/{suite}*.*/emulated*" for suite in sorted(suites))
-    return wanted + ":-*/TopN*.*/emulated_float32:*/Gram*.*/emulated_float32"  # only ALS has two precisions
+    one_precision = ("TopN", "Gram", "Orthonormalize", "Sparse", "Inverse")  # only ALS has two
+    return wanted + ":-" + ":".join(f"*/{suite}*.*/emulated_float32" for suite in one_precision)
 
 
 def turn():

@@ -76,11 +76,6 @@ Explanation ExplainItems(Context& context, const Ranker& ranker, const ExplainQu
   const ModelView& model = ranker.model();
   const int32_t n_contributions =
       Checked("max_contributions", query.max_contributions, 0, kMaxContributions, kDefaultContributions);
-  if (model.has_lists())
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("explain: the model's lists ('{}') go by no history; a recommendation says which list it is",
-                    model.algorithm));
   RecommendQuery asked = {query.user_id, query.history, {}};
   Explanation result;
   std::vector<int32_t> items;

@@ -15,6 +15,8 @@ namespace {
 
 using nlohmann::json;
 
+// What makes these hashes others than a split's by items, which leaves nothing of those it holds out to hold out again.
+constexpr uint64_t kItemSeed = 0xc07e, kUserSeed = 0xc07f, kPairSeed = 0xc080;
 constexpr double kHeldOut = 0.2;  // of the items, and of the pairs of chosen users
 constexpr double kMostUsers = 4096, kNewUsers = 0.1;
 constexpr int64_t kLeastFactors = 8;
@@ -28,37 +30,31 @@ struct Slice {
   std::vector<int32_t> cold_items, other_items;
   Holdout cold, known, new_users;  // of cold items; of others; of others by users of whom the rest has nothing
 
-  /// By chances of other seeds than a split by items has, which leaves nothing of those it holds out to hold out again.
   Slice(const CsrView& interactions, const CsrView& item_features, bool has_users, uint64_t seed);
-
- private:
-  static void Begin(const CsrView& like, Holdout* holdout) {
-    holdout->relevant.n_rows = like.n_rows;
-    holdout->relevant.n_cols = like.n_cols;
-    holdout->n_missing_items.assign(static_cast<size_t>(like.n_rows), 0);
-  }
 };
 
 Slice::Slice(const CsrView& interactions, const CsrView& item_features, bool has_users, uint64_t seed) {
+  const uint64_t item_seed = RandomBits(seed, kItemSeed), user_seed = RandomBits(seed, kUserSeed),
+                 pair_seed = RandomBits(seed, kPairSeed);
   std::vector<bool> is_cold;
   const std::vector<float> popularity = ItemPopularity(interactions);
   for (int64_t item = 0; item < interactions.n_cols; ++item) {
     const bool is_known = popularity[static_cast<size_t>(item)] > 0 && !item_features.row(item).empty();
-    is_cold.push_back(is_known && RandomUniform(seed + 1, static_cast<uint64_t>(item)) < kHeldOut);
+    is_cold.push_back(is_known && RandomUniform(item_seed, static_cast<uint64_t>(item)) < kHeldOut);
     (is_cold.back() ? cold_items : other_items).push_back(static_cast<int32_t>(item));
   }
   rest.n_rows = interactions.n_rows;
   rest.n_cols = interactions.n_cols;
-  for (Holdout* holdout : {&cold, &known, &new_users}) Begin(interactions, holdout);
+  cold = known = new_users = BeginHoldout(interactions.n_rows, interactions.n_cols);
   const double of_users = kMostUsers / std::max(kMostUsers, static_cast<double>(interactions.n_rows));
   for (int64_t user = 0; user < interactions.n_rows; ++user) {
-    const double chance = RandomUniform(seed + 2, static_cast<uint64_t>(user)) / of_users;
+    const double chance = RandomUniform(user_seed, static_cast<uint64_t>(user)) / of_users;
     const bool is_new = has_users && chance < kNewUsers;
     const auto items = interactions.row(user);
     for (size_t e = 0; e < items.size(); ++e) {
       const auto place = static_cast<uint64_t>(interactions.indptr[static_cast<size_t>(user)]) + e;
       const bool of_cold = is_cold[static_cast<size_t>(items[e])];
-      const bool is_held = RandomUniform(seed + 3, place) < kHeldOut;
+      const bool is_held = RandomUniform(pair_seed, place) < kHeldOut;
       if (of_cold && (is_new || chance >= 1)) continue;
       Csr& to = is_new        ? new_users.relevant
                 : of_cold     ? cold.relevant

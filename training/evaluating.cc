@@ -15,7 +15,7 @@ namespace kindred {
 
 Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const std::shared_ptr<const void>& keep,
                         const Holdout& holdout, const KnownAttributes& known, const EvaluatingOptions& options) {
-  const bool by_attributes = (!model.has_factors() || model.has_lists()) && known.items != nullptr;
+  const bool by_attributes = model.item_vectors().n_cols == 0 && known.items != nullptr;
   const Csr features = by_attributes ? ItemFeatures(*known.items, known.item_rows) : Csr();
   UncertaintyCheck uncertainty;
   const Evaluation evaluation = backend.Run("evaluating", [&](Backend& on) {

@@ -167,6 +167,21 @@ def torch_diagonalize(p, data, device):
     return run, "products in float32, eigh in double", None
 
 
+def torch_inverse(p, data, device):
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    n = p["n"]
+    x = torch.randn(n, 16, device=device)
+    a = x @ x.T + 50 * torch.eye(n, device=device)
+
+    def run():
+        torch.cholesky_inverse(torch.linalg.cholesky(a))
+        torch_done(device)
+
+    return run, "Cholesky and its inverse in float32, in memory of their own", None
+
+
 # cupy
 
 
@@ -279,6 +294,7 @@ PEERS = {
         "top_n": {"torch fp32": torch_top_n("fp32"), "torch bf16": torch_top_n("bf16")},
         "gram": {"torch": torch_gram},
         "diagonalize": {"torch": torch_diagonalize},
+        "inverse": {"torch": torch_inverse},
     },
     "cupy": {"top_n": {"cupy": cupy_top_n}, "gram": {"cupy": cupy_gram}, "diagonalize": {"cupy": cupy_diagonalize}},
     "implicit": {"als_epoch": {"implicit": implicit_als}, "top_n": {"implicit": implicit_top_n}},

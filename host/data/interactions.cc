@@ -168,6 +168,12 @@ Csr SelectRows(const CsrView& matrix, std::span<const int32_t> rows) {
   return out;
 }
 
+std::vector<double> ColumnSums(const CsrView& matrix) {
+  std::vector<double> sums(static_cast<size_t>(matrix.n_cols), 0);
+  for (size_t e = 0; e < matrix.indices.size(); ++e) sums[static_cast<size_t>(matrix.indices[e])] += matrix.values[e];
+  return sums;
+}
+
 int64_t LongestRow(const CsrView& matrix) {
   std::vector<int64_t> columns(static_cast<size_t>(matrix.n_cols), 0);
   int64_t longest = 0;

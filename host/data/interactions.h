@@ -30,6 +30,9 @@ Csr Transpose(const CsrView& matrix);
 /// These rows, in this order.
 Csr SelectRows(const CsrView& matrix, std::span<const int32_t> rows);
 
+/// The sum of each column, in double and in the order of rows. Cost: a pass over nnz.
+std::vector<double> ColumnSums(const CsrView& matrix);
+
 /// Entries of the row or column that has most.
 int64_t LongestRow(const CsrView& matrix);
 

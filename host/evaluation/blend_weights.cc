@@ -1,5 +1,7 @@
 #include "host/evaluation/blend_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -27,6 +29,19 @@ struct Pool {
   uint64_t bits = 0;   // by chance: bit b says whether it is in half b
 };
 
+void CheckOptions(std::span<const ModelView> parts, const BlendOptions& options) {
+  CheckListLength(options.k);
+  if (parts.empty()) throw Error(ErrorCode::kInvalidArgument, "blend: there are no parts; expected one or more");
+  const auto check = [](const char* name, int64_t value) {
+    if (value < 1)
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("blend: {} is {}; expected 1 or more", name, value));
+  };
+  check("n_bands", options.n_bands);
+  check("n_candidates", options.n_candidates);
+  check("max_users", options.max_users);
+}
+
+/// About max_users of those that there is something to learn from, by chance.
 std::vector<int32_t> ChooseUsers(const CsrView& history, const Holdout& held_out, const BlendOptions& options) {
   std::vector<int32_t> users;
   const CsrView relevant = held_out.relevant.view();
@@ -36,10 +51,10 @@ std::vector<int32_t> ChooseUsers(const CsrView& history, const Holdout& held_out
     throw Error(ErrorCode::kInvalidArgument,
                 "blend: no user has both a history and items to hold out; expected users with 3 items or more");
   const double share = static_cast<double>(options.max_users) / static_cast<double>(users.size());
-  std::erase_if(users, [&](int32_t user) {
-    return RandomUniform(options.seed, static_cast<uint64_t>(user)) >= std::max(share, 1e-9) && users.size() > 1;
-  });
-  return users;
+  std::vector<int32_t> drawn;
+  for (const int32_t user : users)
+    if (RandomUniform(options.seed, static_cast<uint64_t>(user)) < share) drawn.push_back(user);
+  return drawn.empty() ? users : drawn;
 }
 
 /// Pools of users, and each part's scores of what is in them.
@@ -92,14 +107,14 @@ class PoolMaker {
 
   void Score(size_t p, std::span<const int32_t> users, std::vector<Pool>& pools) {
     const ModelView& part = parts_[p];
-    std::vector<std::vector<double>> sums(static_cast<size_t>(pool_.n_threads()));
+    std::vector<std::vector<double>> sums(static_cast<size_t>(pool_.n_threads()));  // zeros between users
     pool_.Run(std::ssize(users), pool_.n_threads(), [&](int64_t u, int worker) {
       Pool& pool = pools[static_cast<size_t>(u)];
       const int32_t user = users[static_cast<size_t>(u)];
       std::vector<double>& sum = sums[static_cast<size_t>(worker)];
-      sum.assign(static_cast<size_t>(part.n_items()), 0);
-      const auto history = part.history.row(user);
-      for (size_t e = 0; part.has_item_item() && e < history.size(); ++e) {
+      sum.resize(static_cast<size_t>(part.n_items()), 0);
+      const auto history = part.has_item_item() ? part.history.row(user) : std::span<const int32_t>();
+      for (size_t e = 0; e < history.size(); ++e) {
         const auto others = part.item_item.row(history[e]);
         const auto values = part.item_item.row_values(history[e]);
         const double weight = part.history.row_values(user)[e];
@@ -112,6 +127,8 @@ class PoolMaker {
         for (size_t k = 0; k < x.size(); ++k) score += static_cast<double>(x[k]) * y[k];
         pool.scores[i * parts_.size() + p] = static_cast<float>(score);
       }
+      for (const int32_t item : history)
+        for (const int32_t other : part.item_item.row(item)) sum[static_cast<size_t>(other)] = 0;
     });
   }
 
@@ -267,7 +284,7 @@ Weights OfBand(const Ascent& ascent, const Users& users, const Weights& common) 
 
 BlendWeights LearnBlendWeights(Backend& backend, std::span<const ModelView> parts, const Holdout& held_out,
                                const BlendOptions& options, ThreadPool& pool) {
-  CheckListLength(options.k);
+  CheckOptions(parts, options);
   const std::vector<int32_t> users = ChooseUsers(parts[0].history, held_out, options);
   std::vector<Pool> pools = PoolMaker(backend, parts, held_out, options, pool).Make(users);
   const std::vector<double> scales = Normalize(pools, parts.size());

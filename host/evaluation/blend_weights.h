@@ -27,7 +27,7 @@ struct BlendOptions {
   int64_t k = 20;
   int64_t n_bands = 5;  // at most; fewer where lengths repeat or users are few
   int64_t n_candidates = 200;
-  int64_t max_users = 10'000;
+  int64_t max_users = 10'000;  // about so many, drawn by chance; where the draw leaves none, all
   uint64_t seed = 1;
 };
 
@@ -39,8 +39,8 @@ struct BlendWeights {
   nlohmann::json report;
 };
 
-/// `parts` are models of the same history, which held_out is not in. Throws kInvalidArgument where no user has both a
-/// history and something held out.
+/// `parts` are models of the same history, which held_out is not in. Throws kInvalidArgument for no parts, for options
+/// below 1, for k as CheckListLength does, and where no user has both a history and something held out.
 BlendWeights LearnBlendWeights(Backend& backend, std::span<const ModelView> parts, const Holdout& held_out,
                                const BlendOptions& options, ThreadPool& pool);
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -16,6 +15,8 @@ namespace kindred {
 class ItemSubset {
  public:
   ItemSubset(const ModelView& model, const Holdout& holdout, std::span<const int32_t> items);
+  ItemSubset(const ItemSubset&) = delete;  // view_ points into it
+  ItemSubset& operator=(const ItemSubset&) = delete;
 
   const ModelView& view() const { return view_; }
   const Holdout& holdout() const { return holdout_; }

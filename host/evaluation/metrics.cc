@@ -197,6 +197,14 @@ class Evaluating {
 
 }  // namespace
 
+Holdout BeginHoldout(int64_t n_users, int64_t n_items) {
+  Holdout holdout;
+  holdout.relevant.n_rows = n_users;
+  holdout.relevant.n_cols = n_items;
+  holdout.n_missing_items.assign(static_cast<size_t>(n_users), 0);
+  return holdout;
+}
+
 void CheckListLength(int64_t k) {
   if (k < 1 || k > kMaxListLength)
     throw Error(ErrorCode::kInvalidArgument,

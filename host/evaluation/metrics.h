@@ -13,15 +13,16 @@
 //   hit_rate_at_k        1 where h > 0
 //
 // and their means over users with a non-empty T. Users and items the model lacks stay in |T| and in the mean: they
-// count as misses. Users the model has, but without a history, are shown what is popular, as when they are served.
+// count as misses. Users the model has but does not answer for (ModelView::Knows) are shown what is popular, as when
+// they are served.
 //
 // What the lists are like, whether they hit or not. With p(i) the share of users with a history that have item i in it:
 //
 //   novelty_at_k         mean over the list of -log2 p(i), in bits; an item that nobody has counts as one that a
 //                        single user has (self-information: Zhou et al. 2010)
-//   diversity_at_k       1 less the mean cosine over the pairs of the list, of the items' factors; for a model without
-//                        factors, of their attributes (intra-list similarity: Ziegler et al. 2005). Absent where there
-//                        is neither
+//   diversity_at_k       1 less the mean cosine over the pairs of the list, of what the model compares items by
+//                        (ModelView::item_vectors); where it has none, of their attributes (intra-list similarity:
+//                        Ziegler et al. 2005). Absent where there is neither
 //   popularity_lift_at_k mean over users of the mean p(i) of their list, over the same of their history: 1 is no
 //                        lift (the group average popularity of Abdollahpouri et al. 2019, as a ratio)
 //   coverage_at_k        share of the model's items that are in any list
@@ -55,6 +56,9 @@ struct Holdout {
   int64_t n_missing_users = 0;           // users with held-out items that the model lacks
   int64_t n_missing_user_items = 0;      // and how many items they have
 };
+
+/// Where nothing is missing: the rows of `relevant` are still to be appended.
+Holdout BeginHoldout(int64_t n_users, int64_t n_items);
 
 /// Of all users. NaN: no user has a list that is long enough, or nothing tells items apart.
 struct Metrics {
@@ -95,7 +99,7 @@ struct Evaluation {
   std::vector<float> history_popularity;  // mean p(i) of each one's history; NaN without one
   UserTable of_model, of_popularity;
 
-  /// Of a model with factors, for users with a history: those of about half of the users each, drawn by chance, and at
+  /// Of a model with factors, for users it knows: those of about half of the users each, drawn by chance, and at
   /// most about kMostScoredPairs together. To learn from the one and to measure on the other.
   ScoredPairs learning, measuring;
 };
@@ -103,7 +107,7 @@ inline constexpr int64_t kMostScoredPairs = int64_t{1} << 22;
 
 struct EvaluationOptions {
   ThreadPool* pool = nullptr;  // whose threads measure lists; no figure depends on them
-  CsrView item_features = {};  // what items have, for the diversity of a model without factors; n_cols 0: not known
+  CsrView item_features = {};  // what items have, for the diversity of a model without item_vectors; n_cols 0: unknown
   std::function<void()> before_block = {};  // called before each block of users; what it throws ends the evaluation
 };
 

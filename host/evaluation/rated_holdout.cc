@@ -43,17 +43,14 @@ double Predict(const ModelView& model, int32_t user, int32_t item) {
 }  // namespace
 
 Holdout RatedHoldout::Relevant(float threshold) const {
-  Holdout holdout;
+  Holdout holdout = BeginHoldout(ratings.n_rows, ratings.n_cols);
   Csr& relevant = holdout.relevant;
-  relevant.n_rows = ratings.n_rows;
-  relevant.n_cols = ratings.n_cols;
   for (int64_t user = 0; user < ratings.n_rows; ++user) {
     for (int64_t e = ratings.indptr[user]; e < ratings.indptr[user + 1]; ++e)
       if (ratings.values[e] >= threshold) relevant.indices.push_back(ratings.indices[e]);
     relevant.indptr.push_back(static_cast<int64_t>(relevant.indices.size()));
   }
   relevant.values.assign(relevant.indices.size(), 1.0f);
-  holdout.n_missing_items.assign(static_cast<size_t>(ratings.n_rows), 0);
   int32_t last_missing_user = 0;
   for (const Missing& pair : missing) {
     if (pair.rating < threshold) continue;

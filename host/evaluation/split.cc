@@ -81,17 +81,14 @@ int64_t HoldOutFrom(const EventsView& events, const SplitOptions& options, std::
 
 // Pairs that are held out and not in training.
 Holdout NewPairs(const Csr& training, const Csr& held_out) {
-  Holdout holdout;
+  Holdout holdout = BeginHoldout(training.n_rows, training.n_cols);
   Csr& relevant = holdout.relevant;
-  relevant.n_rows = training.n_rows;
-  relevant.n_cols = training.n_cols;
   for (int64_t user = 0; user < training.n_rows; ++user) {
     const auto seen = training.view().row(user), held = held_out.view().row(user);
     std::set_difference(held.begin(), held.end(), seen.begin(), seen.end(), std::back_inserter(relevant.indices));
     relevant.indptr.push_back(static_cast<int64_t>(relevant.indices.size()));
   }
   relevant.values.assign(relevant.indices.size(), 1.0f);
-  holdout.n_missing_items.assign(static_cast<size_t>(training.n_rows), 0);
   return holdout;
 }
 

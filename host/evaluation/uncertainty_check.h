@@ -51,8 +51,8 @@ struct UncertaintyCheck {
   std::vector<StandardizedMoves> moves;     // of each kind that has any
 };
 
-/// At most about so many users are looked at, drawn by chance; with fewer than kLeastUsers in either half there is no
-/// check.
+/// At most about so many users are looked at, drawn by chance; with fewer than kLeastCheckedUsers in either half there
+/// is no check.
 inline constexpr int64_t kMostCheckedUsers = 2048, kLeastCheckedUsers = 20;
 
 /// `held_out` is n_users x n_items of the model. Deterministic, whatever the threads of `pool`, which may be null;

@@ -20,10 +20,10 @@ ValidationSlice HoldOutSlice(const CsrView& interactions, const SliceOptions& op
   const double of_users = most / std::max(most, static_cast<double>(interactions.n_rows));
   const uint64_t user_seed = RandomBits(options.seed, kUserSeed), pair_seed = RandomBits(options.seed, kPairSeed);
   ValidationSlice slice;
+  slice.held_out = BeginHoldout(interactions.n_rows, interactions.n_cols);
   Csr& held = slice.held_out.relevant;
-  slice.rest.n_rows = held.n_rows = interactions.n_rows;
-  slice.rest.n_cols = held.n_cols = interactions.n_cols;
-  slice.held_out.n_missing_items.assign(static_cast<size_t>(interactions.n_rows), 0);
+  slice.rest.n_rows = interactions.n_rows;
+  slice.rest.n_cols = interactions.n_cols;
   for (int64_t user = 0; user < interactions.n_rows; ++user) {
     const auto items = interactions.row(user);
     const auto values = interactions.row_values(user);

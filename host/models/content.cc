@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/models/als.h"
+#include "host/models/dot.h"
 #include "host/models/item_neighbours.h"
 #include "host/models/sparse_ridge.h"
 
@@ -13,20 +14,14 @@ namespace {
 
 /// d_i / mean d of items that are met; 1 of the others.
 std::vector<double> RelativeDegrees(const CsrView& interactions) {
-  std::vector<double> degree = DegreePowers(Transpose(interactions).view(), Degree::kSum, -1);
-  double sum = 0, n_met = 0;
-  for (const double d : degree) {
-    sum += d;
-    n_met += d > 0 ? 1 : 0;
-  }
-  for (double& d : degree) d = d > 0 ? d * n_met / sum : 1;
+  std::vector<double> degree = ColumnSums(interactions);
+  const MetDegrees met(degree);
+  for (double& d : degree) d = d > 0 ? d * met.n / met.sum : 1;
   return degree;
 }
 
 double Length(std::span<const float> row) {
-  double squared = 0;
-  for (const float value : row) squared += double{value} * value;
-  return std::sqrt(squared);
+  return std::sqrt(Dot(row, row));
 }
 
 /// Of the lengths that are not 0; 0 where there are none.
@@ -115,12 +110,7 @@ void MapUsers(Backend& backend, const CsrView& interactions, const AttributeFeat
 }  // namespace
 
 ContentBase ContentBase::Cut(int64_t n) const {
-  ContentBase cut = {n, {}, gain, n_users};
-  for (size_t item = 0; item < n_users.size(); ++item) {
-    const auto row = vectors.begin() + static_cast<std::ptrdiff_t>(item) * n_factors;
-    cut.vectors.insert(cut.vectors.end(), row, row + n);
-  }
-  return cut;
+  return {n, FirstColumns(vectors, n_factors, n), gain, n_users};
 }
 
 Csr ToneDownPopular(const CsrView& interactions) {

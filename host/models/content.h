@@ -54,7 +54,7 @@ struct ContentBase {
   std::vector<double> gain;    // r_i^1/4 [n_items]; 1 for an item that nobody has
   std::vector<float> n_users;  // [n_items] that have it
 
-  /// The first n_factors alone.
+  /// The first n_factors alone, as FirstColumns has it.
   ContentBase Cut(int64_t n_factors) const;
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,15 @@ double MeasureInverse(Backend& backend, int64_t n_items, int64_t n_measured = kM
   backend.InvertPositiveDefinite(*context, matrix.matrix());
   context->Wait();
   return SecondsSince(begin) * std::pow(static_cast<double>(n_items) / static_cast<double>(n_measured), 3);
+}
+
+/// Or more, where there are more before the point.
+std::string TwoDigits(double value) {
+  return value < 10 ? fmt::format("{:.2g}", value) : fmt::format("{:.0f}", value);
+}
+
+std::string BytesText(double bytes) {
+  return bytes < 1e9 ? TwoDigits(bytes / 1e6) + " MB" : TwoDigits(bytes / 1e9) + " GB";
 }
 
 /// Rows of Ct C + regularization I: items that share users, each summed in double and in the users' order.
@@ -97,9 +107,10 @@ void CheckEase(Backend& backend, int64_t n_items, const EaseOptions& options) {
                 fmt::format("ease: n_neighbours is {}; expected 1 or more", options.n_neighbours));
   if (n_items <= std::min(options.max_items, kMaxInverseRows)) return;
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("ease: a catalogue of {} items takes {:.1f} GB for its inverse and about {:.0f} s here; "
+              fmt::format("ease: a catalogue of {} items takes {} for its inverse and about {} s here; "
                           "expected at most {} items{}",
-                          n_items, static_cast<double>(EaseBytes(n_items)) / 1e9, MeasureInverse(backend, n_items),
+                          n_items, BytesText(static_cast<double>(EaseBytes(n_items))),
+                          TwoDigits(std::max(MeasureInverse(backend, n_items), 0.01)),
                           std::min(options.max_items, kMaxInverseRows),
                           n_items <= kMaxInverseRows ? ", or --max-items that allows more" : ""));
 }

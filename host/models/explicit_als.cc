@@ -9,15 +9,10 @@
 
 #include "host/data/interactions.h"
 #include "host/models/als_side.h"
+#include "host/models/dot.h"
 
 namespace kindred {
 namespace {
-
-double Dot(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (size_t k = 0; k < a.size(); ++k) sum += double{a[k]} * b[k];
-  return sum;
-}
 
 CsrView WithValues(const CsrView& pattern, std::span<const float> values) {
   return {pattern.n_rows, pattern.n_cols, pattern.indptr, pattern.indices, values};

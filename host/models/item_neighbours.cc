@@ -52,6 +52,13 @@ ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double alpha, double b
   return {n_neighbours, Degree::kSum, alpha, alpha, alpha, beta};
 }
 
+MetDegrees::MetDegrees(std::span<const double> degrees) {
+  for (const double degree : degrees) {
+    sum += degree;
+    n += degree > 0 ? 1 : 0;
+  }
+}
+
 std::vector<double> DegreePowers(const CsrView& matrix, Degree degree, double exponent) {
   return Powers(Degrees(matrix, degree), exponent);
 }

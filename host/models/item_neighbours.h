@@ -4,15 +4,14 @@
 //
 //   S_ji  =  sum over u of c_uj^v c_ui^v / (d_u^a d_j^b d_i^e)
 //
-//   item-cosine   v = 1, a = 0, b = e = 1/2, d_i = sum over u of c_ui^2: the cosine of the items' columns (Sarwar,
-//   Karypis,
-//                 Konstan and Riedl 2001)
-//   RP3beta       a = b = 1, d the sums of a row and a column: the chance of getting from j to i by way of a random
-//   user
-//                 of j and a random item of that user, which favours popular items, divided by d_i^beta (Paudel,
-//                 Christoffel, Newell and Bernstein 2017; their P3alpha is beta = 0 and powers of the two chances)
-//   GF-CF         a = 1, b = e = 1/2, d the sums: the product of the degree-normalized matrix with itself, the linear
-//                 filter of Shen, Wu, Zhang, Shan, Zhang, Letaief and Li 2021
+//   item-cosine   v = 1, a = 0, b = e = 1/2, d_i = sum over u of c_ui^2: the cosine of the items' columns
+//                 (Sarwar, Karypis, Konstan and Riedl 2001)
+//   RP3beta       v = a = b = alpha, e = beta, d the sums of a row and a column: the chance of getting from j to i
+//                 by way of a random user of j and a random item of that user, which favours popular items, each of
+//                 the two steps' to the power alpha, divided by d_i^beta (Paudel, Christoffel, Newell and Bernstein
+//                 2017; their P3alpha is beta = 0)
+//   GF-CF         v = a = 1, b = e = 1/2, d the sums: the product of the degree-normalized matrix with itself, the
+//                 linear filter of Shen, Wu, Zhang, Shan, Zhang, Letaief and Li 2021
 //
 // so that one formula serves all. Each source j keeps its n_neighbours largest entries; to keep those of each target
 // instead loses more of the lists' quality on the data sets of bench/results/quality.md.
@@ -25,6 +24,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "host/data/interactions.h"
 #include "kernels/backend.h"
@@ -78,6 +78,16 @@ class ItemNeighbourProduct {
 /// S [n_items x n_items] without its diagonal. Throws kInvalidArgument for n_neighbours < 1 and exponents that are not
 /// finite or beyond +-kMaxDegreeExponent. The same bits on every backend.
 Csr FitItemNeighbours(Backend& backend, const CsrView& interactions, const ItemNeighbourOptions& options);
+
+/// The degrees of items that are met.
+struct MetDegrees {
+  double sum = 0;
+  double n = 0;  // how many there are
+
+  explicit MetDegrees(std::span<const double> degrees);
+  /// 1 where there are none.
+  double mean() const { return n > 0 ? sum / n : 1; }
+};
 
 /// Powers d^-exponent of the degrees of a matrix's rows; 0 for a row without entries.
 std::vector<double> DegreePowers(const CsrView& matrix, Degree degree, double exponent);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "host/models/sparse_product.h"
+
 namespace kindred {
 
 void LinearModel::SetIn(ModelView* view) const {
@@ -16,16 +18,12 @@ void LinearModel::SetIn(ModelView* view) const {
 }
 
 std::vector<float> FoldInLinearly(Backend& backend, Context& context, const CsrView& histories,
-                                  MatrixView<const float> history_factors, std::span<const float> base_query) {
-  const int64_t n_factors = std::max(history_factors.n_cols, std::ssize(base_query));
-  std::vector<float> queries(static_cast<size_t>(histories.n_rows * n_factors));
-  if (history_factors.n_cols > 0) {
-    const auto rows = backend.NewSparseRows(histories, {}, nullptr);
-    const Resident<float> folded(backend, histories.n_rows, n_factors);
-    backend.MultiplySparse(context, *rows, history_factors, folded.matrix());
-    folded.Download(backend, context, std::span<float>(queries));
-    context.Wait();
-  }
+                                  MatrixView<const float> history_factors, std::span<const float> base_query,
+                                  int64_t n_factors) {
+  std::vector<float> queries =
+      history_factors.n_cols > 0
+          ? MultiplySparseRows(backend, context, *backend.NewSparseRows(histories, {}, nullptr), history_factors)
+          : std::vector<float>(static_cast<size_t>(histories.n_rows * n_factors));
   for (size_t e = 0; !base_query.empty() && e < queries.size(); ++e)
     queries[e] += base_query[e % static_cast<size_t>(n_factors)];
   return queries;
@@ -40,7 +38,7 @@ void FoldInUsers(Backend& backend, const CsrView& histories, LinearModel* model)
         Resident<float>::Import(backend, {model->history_factors.data(), histories.n_cols, model->n_factors}, nullptr);
     matrix = factors.matrix();
   }
-  model->user_factors = FoldInLinearly(backend, *context, histories, matrix, model->base_query);
+  model->user_factors = FoldInLinearly(backend, *context, histories, matrix, model->base_query, model->n_factors);
 }
 
 LinearModel MakeItemItemModel(Csr item_item, std::span<const float> popularity, int64_t n_users) {

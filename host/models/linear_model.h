@@ -24,10 +24,11 @@ struct LinearModel {
   void SetIn(ModelView* view) const;
 };
 
-/// base_query + histories times history_factors: queries of histories, one row each. `history_factors` is resident;
-/// without columns it stands for zeros, and without a base query that is zeros too. Cost: 2 nnz n_factors flops.
+/// base_query + histories times history_factors: queries of histories, n_factors each. `history_factors` is resident;
+/// without columns it stands for zeros, as an empty base query does. Cost: 2 nnz n_factors flops.
 std::vector<float> FoldInLinearly(Backend& backend, Context& context, const CsrView& histories,
-                                  MatrixView<const float> history_factors, std::span<const float> base_query);
+                                  MatrixView<const float> history_factors, std::span<const float> base_query,
+                                  int64_t n_factors);
 
 /// Sets the user factors to the queries of these histories.
 void FoldInUsers(Backend& backend, const CsrView& histories, LinearModel* model);

@@ -12,10 +12,6 @@
 namespace kindred {
 namespace {
 
-constexpr const char* kAls = "als";
-constexpr const char* kSvd = "svd";
-constexpr const char* kBlend = "blend";
-constexpr const char* kPopularity = "popularity";
 constexpr const char* kExplicit = "explicit";
 
 void CheckFinite(const char* name, HostMatrix<const float> matrix) {

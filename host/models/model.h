@@ -8,9 +8,8 @@
 //   item_popularity.npy   float32 [n_items]            number of users with the item in their history
 //   user_factors.npy      float32 [n_users, n_factors]    not "popularity"
 //   item_factors.npy      float32 [n_items, n_factors]    not "popularity"; of "als" its gramian is diagonal
-//   history_factors.npy   float32 [n_items, n_factors]    where they are not the item factors, or none: what an item in
-//   a
-//                                                         history adds to the query
+//   history_factors.npy   float32 [n_items, n_factors]    what an item in a history adds to the query; not where that
+//                                                         is nothing, or the item factors
 //   base_query.npy        float32 [n_factors]             where there is one: what every query starts with
 //   item_item_indptr/items/values.npy                     where there is one: the matrix S of a scorer (below)
 //   eigenvalues.npy       float32 [n_factors]             "als" only; that diagonal, descending
@@ -53,9 +52,10 @@ inline constexpr const char* kModelKind = "model";
 /// What a model can be, by how it is fitted: als (host/models/als.h, explicit_als.h), svd (pure_svd.h), svd-filter
 /// (svd_filter.h), item-cosine and rp3beta (item_neighbours.h), ease (ease.h), popular, latest and trending
 /// (popular_lists.h), content (content.h). A blend (host/evaluation/blend_weights.h) is several of the others.
-inline constexpr std::string_view kAlgorithms[] = {"als",      "svd",     "svd-filter", "item-cosine",
+inline constexpr std::string_view kAls = "als", kSvd = "svd", kBlend = "blend", kPopularity = "popularity";
+inline constexpr std::string_view kAlgorithms[] = {kAls,       kSvd,      "svd-filter", "item-cosine",
                                                    "rp3beta",  "ease",    "popular",    "latest",
-                                                   "trending", "content", "blend",      "popularity"};
+                                                   "trending", "content", kBlend,       kPopularity};
 bool IsAlgorithm(std::string_view name);
 /// Whether its models are lists, one for all users or one for each group: popular, latest and trending.
 bool HasLists(std::string_view algorithm);
@@ -162,7 +162,7 @@ struct ModelView {
     const std::span<const float> factors = user_factors.row(user);
     return std::ranges::find_if(factors, [](float factor) { return factor != 0; }) - factors.begin() - 1;
   }
-  bool is_linear() const { return n_factors() > 0 && algorithm != "als"; }
+  bool is_linear() const { return n_factors() > 0 && algorithm != kAls; }
   bool has_ratings() const { return has_factors() && objective.has_ratings(); }
 };
 

@@ -8,11 +8,6 @@
 namespace kindred {
 namespace {
 
-constexpr const char* kAls = "als";
-constexpr const char* kSvd = "svd";
-constexpr const char* kBlend = "blend";
-constexpr const char* kPopularity = "popularity";
-
 class ShapeCheck {
  public:
   ShapeCheck(const ModelView& model, ErrorCode code, std::string where)
@@ -114,6 +109,8 @@ class ShapeCheck {
                    "'{}' cannot be a part of a blend", part.algorithm);
       check.Factors();
       check.ItemItem();
+      check.Attributes("item", part.item_attributes, part.n_items());
+      check.Attributes("user", part.user_attributes, part.n_users());
     }
     const auto& [weights, n_bands, n_parts] = model_.band_weights;
     ExpectEqual("band_weights (columns)", n_parts, std::ssize(model_.parts));
@@ -145,7 +142,8 @@ class ShapeCheck {
     };
     of_query("base_query", std::ssize(model_.base_query), n_factors);
     of_query("history_factors (rows)", model_.history_factors.n_rows, model_.n_items());
-    of_query("history_factors (columns)", model_.history_factors.n_cols, n_factors);
+    if (model_.history_factors.n_rows > 0)
+      ExpectEqual("history_factors (columns)", model_.history_factors.n_cols, n_factors);
     Lists();
     if (model_.algorithm != kAls) return;
     const AlsObjective& objective = model_.objective;

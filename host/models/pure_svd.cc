@@ -3,18 +3,10 @@
 #include <cmath>
 #include <string>
 
+#include "host/models/sparse_product.h"
+
 namespace kindred {
 namespace {
-
-std::vector<float> Fold(Backend& backend, Context& context, const SparseRows& histories,
-                        MatrixView<const float> item_factors) {
-  const Resident<float> folded(backend, histories.n_rows(), item_factors.n_cols);
-  std::vector<float> factors(static_cast<size_t>(histories.n_rows() * item_factors.n_cols));
-  backend.MultiplySparse(context, histories, item_factors, folded.matrix());
-  folded.Download(backend, context, std::span<float>(factors));
-  context.Wait();
-  return factors;
-}
 
 PureSvdFactors Shrunk(Backend& backend, const SparseRows& users, const Svd& svd, double shrinkage) {
   if (!(shrinkage >= 0) || !std::isfinite(shrinkage))
@@ -33,7 +25,7 @@ PureSvdFactors Shrunk(Backend& backend, const SparseRows& users, const Svd& svd,
   const auto context = backend.NewContext();
   const Resident<float> items(backend, users.n_cols(), k);
   items.Upload(backend, *context, factors.item_factors);
-  factors.user_factors = Fold(backend, *context, users, items.matrix());
+  factors.user_factors = MultiplySparseRows(backend, *context, users, items.matrix());
   return factors;
 }
 
@@ -54,11 +46,6 @@ PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const 
 PureSvdFactors MakePureSvd(Backend& backend, const ResidentInteractions& interactions, const Svd& svd,
                            double shrinkage) {
   return Shrunk(backend, *interactions.users(), svd, shrinkage);
-}
-
-std::vector<float> FoldInBySvd(Backend& backend, Context& context, const CsrView& histories,
-                               MatrixView<const float> item_factors) {
-  return Fold(backend, context, *backend.NewSparseRows(histories, {}, nullptr), item_factors);
 }
 
 }  // namespace kindred

@@ -8,7 +8,6 @@
 // means the same for data of any size.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "host/models/model.h"
@@ -19,7 +18,7 @@ namespace kindred {
 /// Both sides carry g^1/2: item factors V diag(g^1/2), user factors A times those, so that folding a user in is one
 /// product with the item factors.
 struct PureSvdFactors {
-  std::vector<float> user_factors;     // [n_users x k], what FoldInBySvd makes of the histories
+  std::vector<float> user_factors;     // [n_users x k], the interactions times the item factors
   std::vector<float> item_factors;     // [n_items x k]
   std::vector<float> singular_values;  // s [k], descending, not shrunk
 
@@ -32,9 +31,5 @@ PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const 
 /// The same, bit by bit, for interactions that are resident already.
 PureSvdFactors MakePureSvd(Backend& backend, const ResidentInteractions& interactions, const Svd& svd,
                            double shrinkage);
-
-/// histories times item_factors: user factors of histories, one row each. `item_factors` is resident.
-std::vector<float> FoldInBySvd(Backend& backend, Context& context, const CsrView& histories,
-                               MatrixView<const float> item_factors);
 
 }  // namespace kindred

@@ -29,7 +29,9 @@ class SparseRidge {
   SparseRidge(Backend& backend, const CsrView& features);
 
   /// W [n_features x n_targets], for targets Y [n_rows x n_targets] and ridge > 0. Deterministic. Cost of a step: 4 nnz
-  /// n_targets flops; memory: 5 matrices as large as W and 2 as large as Y.
+  /// n_targets flops on the backend, and on the host, which holds W and what goes with it, four passes over matrices as
+  /// large as W and one over one as large as Y; three such matrices, two of W's size, go between the two. Memory: 4
+  /// matrices as large as W and 2 as large as Y on the host, 2 and 1 on the backend.
   std::vector<float> Fit(std::span<const float> targets, int64_t n_targets, double ridge) const;
 
  private:

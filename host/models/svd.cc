@@ -360,21 +360,21 @@ Svd FitSvd(Backend& backend, const ResidentInteractions& matrix, const SvdOption
   return SvdFit(backend, matrix, options).Run();
 }
 
-Svd Truncated(const Svd& svd, int64_t k) {
-  const int64_t all = svd.n_factors();
-  if (k < 1 || k > all)
+std::vector<float> FirstColumns(std::span<const float> matrix, int64_t n_cols, int64_t k) {
+  if (k < 1 || k > n_cols)
     throw Error(ErrorCode::kInvalidArgument,
-                "SVD: " + std::to_string(k) + " of its factors are asked for; expected 1 to " + std::to_string(all));
+                "SVD: " + std::to_string(k) + " of its factors are asked for; expected 1 to " + std::to_string(n_cols));
+  std::vector<float> columns;
+  for (auto row = matrix.begin(); row != matrix.end(); row += n_cols) columns.insert(columns.end(), row, row + k);
+  return columns;
+}
+
+Svd Truncated(const Svd& svd, int64_t k) {
   Svd first = svd;
-  first.values.resize(static_cast<size_t>(k));
-  first.error.resize(static_cast<size_t>(k));
-  first.residual.resize(static_cast<size_t>(k));
-  for (std::vector<float> Svd::*side : {&Svd::left, &Svd::right}) {
-    std::vector<float>& columns = first.*side;
-    columns.clear();
-    for (auto row = (svd.*side).begin(); row != (svd.*side).end(); row += all)
-      columns.insert(columns.end(), row, row + k);
-  }
+  for (std::vector<float> Svd::*side : {&Svd::left, &Svd::right})
+    first.*side = FirstColumns(svd.*side, svd.n_factors(), k);
+  for (std::vector<double> Svd::*of_each : {&Svd::values, &Svd::error, &Svd::residual})
+    (first.*of_each).resize(static_cast<size_t>(k));
   return first;
 }
 

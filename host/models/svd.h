@@ -61,7 +61,10 @@ Svd FitSvd(Backend& backend, const CsrView& matrix, const SvdOptions& options);
 /// The same, bit by bit, of a matrix that is resident already.
 Svd FitSvd(Backend& backend, const ResidentInteractions& matrix, const SvdOptions& options);
 
-/// Its first k <= svd.n_factors() values and vectors: the best approximation of that rank.
+/// The first k columns of a matrix by rows that has n_cols. Throws kInvalidArgument unless 1 <= k <= n_cols.
+std::vector<float> FirstColumns(std::span<const float> matrix, int64_t n_cols, int64_t k);
+
+/// Its first k <= svd.n_factors() values and vectors: the best approximation of that rank. Throws as FirstColumns does.
 Svd Truncated(const Svd& svd, int64_t k);
 
 }  // namespace kindred

@@ -10,7 +10,8 @@ namespace kindred {
 
 Csr NormalizeByDegrees(const CsrView& interactions) {
   const std::vector<double> of_user = DegreePowers(interactions, Degree::kSum, 0.5);
-  const std::vector<double> of_item = DegreePowers(Transpose(interactions).view(), Degree::kSum, 0.5);
+  std::vector<double> of_item = ColumnSums(interactions);
+  for (double& degree : of_item) degree = degree > 0 ? std::pow(degree, -0.5) : 0;
   Csr normalized = {interactions.n_rows,
                     interactions.n_cols,
                     {interactions.indptr.begin(), interactions.indptr.end()},
@@ -32,13 +33,8 @@ ItemNeighbourOptions FilterNeighbours(const SvdFilterOptions& options) {
 LinearModel MakeSvdFilter(Backend& backend, const CsrView& interactions, const Svd& svd, Csr item_item,
                           const SvdFilterOptions& options) {
   CheckSvdFilterOptions(options);
-  const std::vector<double> degree = DegreePowers(Transpose(interactions).view(), Degree::kSum, -1);
-  double sum = 0, n_met = 0;
-  for (const double d : degree) {
-    sum += d;
-    n_met += d > 0 ? 1 : 0;
-  }
-  const double mean = n_met > 0 ? sum / n_met : 1;
+  const std::vector<double> degree = ColumnSums(interactions);
+  const double mean = MetDegrees(degree).mean();
   const double neighbour_scale = std::pow(mean, options.target_exponent - 0.5);
   for (float& value : item_item.values) value = static_cast<float>(value * neighbour_scale);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/models/dot.h"
+
 namespace kindred {
 namespace {
 
@@ -12,9 +14,7 @@ void AddSide(const AttributesView& attributes, int64_t row, std::span<const floa
   const auto features = attributes.features.row(row);
   const auto values = attributes.features.row_values(row);
   for (size_t e = 0; e < features.size(); ++e) {
-    const auto factors = attributes.factors.row(features[e]);
-    double product = 0;
-    for (size_t k = 0; k < other.size(); ++k) product += double{factors[k]} * other[k];
+    const double product = Dot(attributes.factors.row(features[e]), other);
     to->push_back({attributes.names[features[e]], is_of_user, values[e] * product});
   }
 }

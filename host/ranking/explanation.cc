@@ -1,9 +1,12 @@
 #include "host/ranking/explanation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "host/models/dot.h"
 #include "host/ranking/row_system.h"
 #include "host/ranking/uncertainty.h"
 
@@ -12,18 +15,6 @@ namespace {
 
 constexpr int64_t kFirstPlaces = 1024, kMorePlaces = 32;  // lists are that much longer each time
 constexpr int64_t kPlacesAtOnce = int64_t{1} << 22;       // of all lists together
-
-double Dot(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (size_t k = 0; k < a.size(); ++k) sum += double{a[k]} * b[k];
-  return sum;
-}
-
-double Dot(std::span<const float> a, std::span<const double> b) {
-  double sum = 0;
-  for (size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
-  return sum;
-}
 
 bool IsByPopularity(const ModelView& model, const HistoryView& history) {
   return !model.has_factors() || history.items.empty();
@@ -57,12 +48,13 @@ ScoreParts OfLinear(const ModelView& model, const HistoryView& history, int32_t 
 
 std::vector<ScoreParts> OfBlend(const ModelView& model, const HistoryView& history, std::span<const int32_t> items) {
   std::vector<ScoreParts> all(items.size());
+  for (ScoreParts& one : all) one.contributions.resize(history.items.size());
   const std::span<const float> weights = model.WeightsFor(std::ssize(history.items));
   for (size_t p = 0; p < model.parts.size(); ++p) {
+    if (weights[p] == 0) continue;
     const std::vector<ScoreParts> of_part = TakeApart(model.parts[p], history, items);
     for (size_t i = 0; i < items.size(); ++i) {
       all[i].base += weights[p] * of_part[i].base;
-      all[i].contributions.resize(history.items.size());
       for (size_t j = 0; j < history.items.size(); ++j)
         all[i].contributions[j] += weights[p] * of_part[i].contributions[j];
     }
@@ -186,7 +178,13 @@ struct Histories {
 class Explaining {
  public:
   Explaining(Context& context, const Ranker& ranker, const HistoryView& history, int64_t user)
-      : context_(context), ranker_(ranker), model_(ranker.model()), history_(history), user_(user) {}
+      : context_(context),
+        ranker_(ranker),
+        model_(ranker.model()),
+        history_(history),
+        user_(user),
+        is_known_by_attributes_(history.items.empty() && user >= 0 && model_.Knows(user)),
+        is_by_popularity_(IsByPopularity(model_, history) && !is_known_by_attributes_) {}
 
   std::vector<ItemExplanation> Run(std::span<const int32_t> items, int64_t n_contributions) {
     std::vector<ItemExplanation> explained;
@@ -194,8 +192,9 @@ class Explaining {
       explained.push_back(Summarize(parts, n_contributions));
       explained.back().item = items[explained.size() - 1];
     }
-    if (!model_.item_attributes.empty() || !model_.user_attributes.empty()) AddAttributes(explained, n_contributions);
     CollectLeftOut(explained);
+    if (!is_by_popularity_) queries_ = AllQueries();
+    if (!model_.item_attributes.empty() || !model_.user_attributes.empty()) AddAttributes(explained, n_contributions);
     std::vector<Place> places;
     for (const ItemExplanation& one : explained) places.push_back({.query = 0, .item = one.item});
     for (const ItemExplanation& one : explained)
@@ -213,13 +212,8 @@ class Explaining {
   }
 
  private:
-  /// Whether a user without a history is answered all the same.
-  bool IsKnownByAttributes() const {
-    return history_.items.empty() && user_ >= 0 && !model_.has_lists() && model_.Knows(user_);
-  }
-
   std::vector<ScoreParts> AllParts(std::span<const int32_t> items) const {
-    if (!IsKnownByAttributes()) return TakeApart(model_, history_, items);
+    if (!is_known_by_attributes_) return TakeApart(model_, history_, items);
     std::vector<ScoreParts> all;
     for (const int32_t item : items)
       all.emplace_back().base = Dot(model_.user_factors.row(user_), model_.item_factors.row(item));
@@ -228,9 +222,8 @@ class Explaining {
 
   void AddAttributes(std::vector<ItemExplanation>& explained, int64_t n) const {
     if (user_ < 0 && history_.items.empty()) return;
-    const Queries queries = user_ < 0 ? AllQueries() : Queries();
     for (ItemExplanation& one : explained)
-      one.attributes = user_ < 0 ? ExplainByAttributes(model_, queries.Factors(0), one.item, n)
+      one.attributes = user_ < 0 ? ExplainByAttributes(model_, queries_.Factors(0), one.item, n)
                                  : ExplainByAttributes(model_, user_, one.item, n);
   }
 
@@ -292,17 +285,19 @@ class Explaining {
   }
 
   auto ByModel() const {
-    return [this, all = AllQueries()](std::span<const int64_t> queries, int64_t n) {
+    return [this](std::span<const int64_t> queries, int64_t n) {
       Queries asked;
-      for (const int64_t query : queries) asked.Add(all, query);
+      for (const int64_t query : queries) asked.Add(queries_, query);
       return ranker_.ByModel(context_, asked, Excluded(queries.size()), n);
     };
   }
 
+  /// Without its only item a history has no query.
   Queries AllQueries() const {
     Queries queries;
     if (user_ >= 0) ranker_.AddUser(user_, &queries);
-    const Histories histories(history_, user_ < 0, left_out_);
+    const Histories histories(history_, user_ < 0,
+                              history_.items.size() == 1 ? std::span<const size_t>() : std::span(left_out_));
     const int64_t n_rows = std::ssize(histories.indptr) - 1;
     if (n_rows == 0) return queries;
     const Queries folded =
@@ -312,12 +307,10 @@ class Explaining {
   }
 
   void Locate(std::vector<Place>& places, size_t n_explained) {
-    if (IsByPopularity(model_, history_) && !IsKnownByAttributes())
-      return FindPlaces(model_.n_items(), Popular(), places);
+    if (is_by_popularity_) return FindPlaces(model_.n_items(), Popular(), places);
     if (history_.items.size() != 1) return FindPlaces(model_.n_items(), ByModel(), places);
     std::vector<Place> without(places.begin() + static_cast<std::ptrdiff_t>(n_explained), places.end());
     places.resize(n_explained);
-    left_out_.clear();
     FindPlaces(model_.n_items(), ByModel(), places);
     FindPlaces(model_.n_items(), Popular(), without);
     places.insert(places.end(), without.begin(), without.end());
@@ -328,7 +321,10 @@ class Explaining {
   const ModelView& model_;
   const HistoryView history_;
   const int64_t user_;
+  const bool is_known_by_attributes_;  // a user without a history is answered all the same
+  const bool is_by_popularity_;
   std::vector<size_t> left_out_;  // places in the history, increasing
+  Queries queries_;               // places' queries, where lists are by the model
 };
 
 }  // namespace
@@ -345,6 +341,11 @@ std::vector<ScoreParts> TakeApart(const ModelView& model, const HistoryView& his
 
 std::vector<ItemExplanation> Explain(Context& context, const Ranker& ranker, const HistoryView& history, int64_t user,
                                      std::span<const int32_t> items, const ExplainOptions& options) {
+  if (ranker.model().has_lists())
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("explain: the model's lists ('{}') go by no history; a recommendation says which list it is",
+                    ranker.model().algorithm));
   if (items.empty()) return {};
   return Explaining(context, ranker, history, user).Run(items, options.n_contributions);
 }

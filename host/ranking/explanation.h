@@ -2,10 +2,10 @@
 //
 // als     x = A^-1 sum_j w_j y_j, A as in host/ranking/row_system.h, so  score_i = sum_j w_j (y_j . A^-1 y_i)
 // ratings with targets t_j = r_j - mean - b_j, q = A^-1 sum_j y_j and s = bias_regularization + sum_j (1 - y_j . q),
-// the
-//         joint solve of factors and bias (host/models/explicit_als.h) is linear in t:
+//         factors and bias (host/models/explicit_als.h) are linear in t:
 //         score_i = mean + b_i + sum_j t_j (y_j . A^-1 y_i + (1 - y_i . q) (1 - y_j . q) / s)
-// linear  score_i = base_query . y_i + sum_j w_j (history_factors_j . y_i); of svd they are the item factors
+// linear  score_i = base_query . y_i + sum_j w_j (history_factors_j . y_i + S_ji)  (host/models/model.h)
+// blend   the weighted sum of its parts'
 // popularity, and users without a history: the number of users with the item
 //
 // Contributions are exact: in exact arithmetic they and the base are the score. They hold for the item factors as they
@@ -80,8 +80,9 @@ struct ExplainOptions {
 /// The position without j is that for the same history but for j, folded in, with j left out of the list all the same.
 /// A user whose only item is j would be shown what is popular, so that is where the position is from.
 ///
-/// Throws as Ranker does, and kNumeric. Cost: TakeApart, one FoldIn of all histories without an item, and lists of the
-/// 1024 best for each of these; longer ones, up to whole, while an item is not among them.
+/// Throws as Ranker does, kNumeric, and for a model of lists, which go by no history, kUnsupported. Cost: TakeApart,
+/// one FoldIn of all histories without an item, and lists of the 1024 best for each of these; longer ones, up to whole,
+/// while an item is not among them.
 std::vector<ItemExplanation> Explain(Context& context, const Ranker& ranker, const HistoryView& history, int64_t user,
                                      std::span<const int32_t> items, const ExplainOptions& options = {});
 

@@ -6,6 +6,8 @@
 namespace kindred {
 namespace {
 
+constexpr int64_t kBiasColumns = 2;  // of RatingItems
+
 void AddRatingQuery(const ModelView& model, std::span<const float> factors, float bias, Queries* queries) {
   std::vector<float> query(factors.begin(), factors.end());
   query.insert(query.end(), {1.0f, model.rating_mean + bias});
@@ -61,9 +63,9 @@ Queries Folding::FoldIn(Context& context, const CsrView& histories) const {
   if (model_.has_ratings()) return FoldRatings(context, histories);
   Queries queries;
   const MatrixView<const float> factors = factors_.n_rows() > 0 ? factors_.matrix() : MatrixView<float>();
-  const std::vector<float> folded = model_.is_linear()
-                                        ? FoldInLinearly(backend_, context, histories, factors, model_.base_query)
-                                        : Solve(context, histories);
+  const std::vector<float> folded =
+      model_.is_linear() ? FoldInLinearly(backend_, context, histories, factors, model_.base_query, model_.n_factors())
+                         : Solve(context, histories);
   const HostMatrix<const float> rows = {folded.data(), histories.n_rows, model_.n_factors()};
   for (int64_t row = 0; row < histories.n_rows; ++row)
     if (model_.has_item_item())

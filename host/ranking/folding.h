@@ -53,7 +53,6 @@ class Folding {
 };
 
 /// What a model of ratings scores by: a query is [x, 1, mean + b_u], an item [y, b_i, 1].
-inline constexpr int64_t kBiasColumns = 2;
 std::vector<float> RatingItems(const ModelView& model);
 
 }  // namespace kindred

@@ -186,7 +186,7 @@ RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, in
     for (int64_t query = 0; query < n_queries; ++query) queries.Add(model_.base_query);
     return ByModel(context, queries, excluded, n);
   }
-  if (model_.item_vectors().n_cols == 0 || model_.has_item_item() || !model_.parts.empty()) {
+  if (model_.has_item_item() || !model_.parts.empty()) {
     std::vector<int64_t> indptr(static_cast<size_t>(n_queries + 1));
     std::iota(indptr.begin(), indptr.end(), 0);
     const std::vector<float> weights(items.size(), 1.0f);

@@ -50,9 +50,9 @@ class Ranker {
   RankedLists ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n) const;
   /// By popularity, the same score for every query.
   RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const;
-  /// Items like each of the query items, which are themselves left out: where the model has an item-item part what it
-  /// scores a history of nothing else, else by cosine of item factors; for a model without factors by popularity, and
-  /// for one of lists by that of all users.
+  /// Items like each of the query items, which are themselves left out: of a model with an item-item part, and of every
+  /// blend, as it scores a history of nothing else, else by cosine of item factors; for a model without factors by
+  /// popularity, and for one of lists by that of all users.
   RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n) const;
 
   /// Queries of histories the model has not seen, one row each, by the solve that training ends with (als) or the

@@ -1,7 +1,8 @@
 // The system that a user's factors solve, factored in double on the host: what a score is made of, and how sure it is.
 //
-//   A = a0 YtY + sum over the history of w y yt + l I      (host/models/als.h; of ratings, explicit_als.h: a0 = 0, w =
-//   1)
+//   A = a0 YtY + sum over the history of w y yt + l I
+//
+// (host/models/als.h; of ratings, explicit_als.h: a0 = 0 and w = 1).
 //
 // The item factors of a model have a diagonal Gram matrix, so A = D + Yt W Y with D = a0 e + l. The shorter of the two
 // forms of ARCHITECTURE.md, "The ALS half-step", is factored: A itself, or for fewer entries than factors the dual

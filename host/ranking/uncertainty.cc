@@ -6,7 +6,7 @@
 namespace kindred {
 
 bool HasVariances(const ModelView& model) {
-  return model.has_factors() && model.algorithm == "als" && !model.has_ratings();
+  return model.has_factors() && model.algorithm == kAls && !model.has_ratings();
 }
 
 std::vector<double> ScoreVariances(const ModelView& model, double noise_variance, const CsrView& histories,

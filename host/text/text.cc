@@ -7,9 +7,7 @@
 #include <iterator>
 
 namespace kindred {
-namespace {
 
-/// Bytes of the UTF-8 character at `at`; 0 where there is none (RFC 3629: no overlong forms, no surrogates).
 size_t CharacterBytes(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) -> unsigned { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
   const auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
@@ -28,8 +26,6 @@ size_t CharacterBytes(std::string_view text, size_t at) {
   }
   return 0;
 }
-
-}  // namespace
 
 bool IsUtf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {

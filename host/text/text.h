@@ -1,11 +1,15 @@
 // Foreign bytes in messages, manifests and tables.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace kindred {
 
+/// Bytes of the UTF-8 character at `at` < text.size(); 0 where there is none (RFC 3629: no overlong forms, no
+/// surrogates).
+size_t CharacterBytes(std::string_view text, size_t at);
 bool IsUtf8(std::string_view text);
 
 /// From ISO 8859-1.

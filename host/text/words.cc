@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "host/text/text.h"
+
 namespace kindred {
 namespace {
 
@@ -33,19 +35,9 @@ constexpr Range kWithoutSpaces[] = {{0xe01, 0xe4e},   {0xe80, 0xeff},   {0x1000,
 /// The code point that the text begins with and its bytes; 0 bytes where it begins with none.
 size_t Decode(std::string_view text, char32_t* c) {
   const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char lead = byte(0);
-  *c = lead;
-  if (lead < 0x80) return 1;
-  const size_t n = lead >= 0xf0 && lead < 0xf5   ? 4
-                   : lead >= 0xe0 && lead < 0xf0 ? 3
-                   : lead >= 0xc2 && lead < 0xe0 ? 2
-                                                 : 0;
-  if (n == 0 || text.size() < n) return 0;
-  *c = lead & (0xff >> (n + 1));
-  for (size_t at = 1; at < n; ++at) {
-    if ((byte(at) & 0xc0) != 0x80) return 0;
-    *c = *c << 6 | (byte(at) & 0x3f);
-  }
+  const size_t n = CharacterBytes(text, 0);
+  *c = n < 2 ? byte(0) : byte(0) & (0xff >> (n + 1));
+  for (size_t at = 1; at < n; ++at) *c = *c << 6 | (byte(at) & 0x3f);
   return n;
 }
 

@@ -49,8 +49,7 @@ void Rotate(CpuContext& context, const SimdKernels& simd, MatrixView<float> a, c
   const int64_t f = a.n_cols, n_panels = CountPanels(f), stride = n_panels * kPanelWidth;
   std::vector<float> panels(static_cast<size_t>(f * stride), 0.0f);
   for (int64_t k = 0; k < f; ++k)
-    for (int64_t c = 0; c < f; ++c)
-      panels[static_cast<size_t>((c / kPanelWidth * f + k) * kPanelWidth + c % kPanelWidth)] = q(k, c);
+    for (int64_t c = 0; c < f; ++c) panels[static_cast<size_t>(PanelOffset(f, k, c))] = q(k, c);
   const int64_t n_tiles = (a.n_rows + kRotateRows - 1) / kRotateRows;
   context.Run(n_tiles, [&](int64_t tile, int worker) {
     const int64_t n_rows = std::min(kRotateRows, a.n_rows - tile * kRotateRows);
@@ -70,7 +69,7 @@ int64_t DiagonalizeWorkspaceBytes(int64_t n_rows, int64_t n_cols) {
 }
 
 void CpuBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
-  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
+  RequireGramShapes(a, gramian);
   const Eigen::MatrixXd gram = GramInDouble(static_cast<CpuContext&>(context), simd_, a);
   for (int64_t r = 0; r < a.n_cols; ++r)
     for (int64_t c = 0; c <= r; ++c)

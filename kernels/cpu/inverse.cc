@@ -11,7 +11,6 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
@@ -22,12 +21,16 @@ namespace {
 
 constexpr int64_t kBlock = 2 * kPanelWidth;   // a panel of so many rows fits the first cache
 constexpr int64_t kTaskColumns = 4 * kBlock;  // of an update, by one block of rows
-constexpr double kLost = 0x1p-20;             // of a diagonal entry: no pivot (backend.h)
 
 class Inverse {
  public:
   Inverse(CpuContext& cpu, const SimdKernels& simd, MatrixView<float> a)
-      : cpu_(cpu), simd_(simd), a_(a.data), n_(a.n_rows), n_blocks_((n_ + kBlock - 1) / kBlock) {
+      : cpu_(cpu),
+        simd_(simd),
+        a_(a.data),
+        n_(a.n_rows),
+        least_(LeastPivot(n_)),
+        n_blocks_((n_ + kBlock - 1) / kBlock) {
     for (int64_t i = 0; i < n_; ++i) diagonal_.push_back(a_[i * n_ + i]);
     for (int64_t i = n_blocks_ - 1; i >= 0; --i)
       for (int64_t c = 0; c < std::min(n_, (i + 1) * kBlock); c += kTaskColumns) updates_.push_back({i, c});
@@ -38,11 +41,7 @@ class Inverse {
   void Run() {
     for (int64_t k = 0; k < n_blocks_; ++k) {
       const int64_t lost = Factor(k);
-      if (lost >= 0)
-        return cpu_.Fail(Error(ErrorCode::kNumeric,
-                               "inverse: the matrix is not positive definite in float32: the pivot of row " +
-                                   std::to_string(lost) + " is lost to rounding",
-                               lost));
+      if (lost >= 0) return cpu_.Fail(LostPivot(lost));
       cpu_.Run(n_blocks_, [&](int64_t i, int worker) {
         float* memory = cpu_.ScratchOf(worker, 2 * kBlock * kBlock);
         if (i == k)
@@ -70,10 +69,6 @@ class Inverse {
   int64_t Begin(int64_t block) const { return block * kBlock; }
   int64_t End(int64_t block) const { return std::min(n_, (block + 1) * kBlock); }
   int64_t Size(int64_t block) const { return End(block) - Begin(block); }
-  /// Of a matrix of n_rows rows in panels (simd.h).
-  static size_t InPanels(int64_t n_rows, int64_t row, int64_t column) {
-    return static_cast<size_t>((column / kPanelWidth * n_rows + row) * kPanelWidth + column % kPanelWidth);
-  }
 
   /// Sets L^-t and L^-1, made in double, as what rows are multiplied with. Returns the first row whose pivot is lost,
   /// or -1.
@@ -85,7 +80,7 @@ class Inverse {
     inverse.setIdentity();
     for (int64_t c = 0; c < n; ++c) {
       const double pivot = upper(c, c);
-      if (!(pivot > 0 && pivot > kLost * diagonal_[static_cast<size_t>(first + c)] && std::isfinite(pivot)))
+      if (!(pivot > 0 && pivot > least_ * diagonal_[static_cast<size_t>(first + c)] && std::isfinite(pivot)))
         return first + c;
       upper.row(c).tail(n - c) /= std::sqrt(pivot);
       inverse.row(c).head(c + 1) /= upper(c, c);
@@ -98,7 +93,8 @@ class Inverse {
     to_v_.assign(kBlock * kBlock, 0);
     for (int64_t r = 0; r < n; ++r)
       for (int64_t c = 0; c <= r; ++c)
-        to_u_[InPanels(n, c, r)] = to_v_[InPanels(n, r, c)] = static_cast<float>(inverse(r, c));
+        to_u_[static_cast<size_t>(PanelOffset(n, c, r))] = to_v_[static_cast<size_t>(PanelOffset(n, r, c))] =
+            static_cast<float>(inverse(r, c));
     return -1;
   }
 
@@ -107,7 +103,7 @@ class Inverse {
     const int64_t n = Size(k);
     float *u = memory, *v = memory + kBlock * kBlock, *block = a_ + Begin(k) * n_ + Begin(k);
     for (int64_t r = 0; r < n; ++r)
-      for (int64_t c = 0; c < n; ++c) u[r * kBlock + c] = to_u_[InPanels(n, r, c)];
+      for (int64_t c = 0; c < n; ++c) u[r * kBlock + c] = to_u_[static_cast<size_t>(PanelOffset(n, r, c))];
     simd_.multiply_panels(u, n, kBlock, n, to_v_.data(), CountPanels(n), v, kBlock);
     for (int64_t r = 0; r < n; ++r)
       for (int64_t c = 0; c <= r; ++c) block[r * n_ + c] = -v[r * kBlock + c];
@@ -128,7 +124,7 @@ class Inverse {
       for (int64_t c = 0; c < n; ++c) block[r * row_stride + c * column_stride] = v[r * kBlock + c];
     float* panels = panels_ + Begin(i) * n;
     for (int64_t r = 0; r < CountPanels(n_rows) * kPanelWidth; ++r)
-      for (int64_t c = 0; c < n; ++c) panels[InPanels(n, c, r)] = r < n_rows ? u[r * kBlock + c] : 0;
+      for (int64_t c = 0; c < n; ++c) panels[PanelOffset(n, c, r)] = r < n_rows ? u[r * kBlock + c] : 0;
   }
 
   void Subtract(int64_t k, int64_t i, int64_t begin, int64_t end) {
@@ -148,7 +144,9 @@ class Inverse {
   CpuContext& cpu_;
   const SimdKernels& simd_;
   float* a_;
-  int64_t n_, n_blocks_;
+  int64_t n_;
+  double least_;  // part of a diagonal entry that a pivot is above
+  int64_t n_blocks_;
   std::vector<float> diagonal_;  // of a as it came
   std::vector<Update> updates_;
   std::vector<float> to_u_, to_v_;       // L^-t and L^-1 in panels

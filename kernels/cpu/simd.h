@@ -73,6 +73,10 @@ inline constexpr int64_t kPanelWidth = 64;
 inline int64_t CountPanels(int64_t n_columns) {
   return (n_columns + kPanelWidth - 1) / kPanelWidth;
 }
+/// Where an entry of an n-row matrix in panels is.
+inline int64_t PanelOffset(int64_t n, int64_t row, int64_t column) {
+  return (column / kPanelWidth * n + row) * kPanelWidth + column % kPanelWidth;
+}
 
 struct SimdKernels {
   const char* name;

@@ -1,9 +1,10 @@
 // The k largest entries of each row of a sparse product: Gustavson's row by row, on a dense row of sums a thread.
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <cstring>
 #include <functional>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
@@ -45,6 +46,10 @@ class Sums {
       : sums_(reinterpret_cast<double*>(memory)),
         keys_(reinterpret_cast<uint64_t*>(memory) + n_cols),
         touched_(reinterpret_cast<int32_t*>(memory) + 4 * n_cols) {}
+
+  static void Clear(float* memory, int64_t n_cols) {
+    std::memset(memory, 0, static_cast<size_t>(n_cols) * sizeof(double));
+  }
 
   void Add(float weight, std::span<const int32_t> columns, std::span<const float> values) {
     const double by = weight;
@@ -99,19 +104,16 @@ void CpuBackend::MultiplySparseTopK(Context& context, const SparseTopK& request)
   RequireSparseTopKShapes(request);
   const CsrView& left = static_cast<const CsrRows&>(*request.left).weights;
   const CsrView& right = static_cast<const CsrRows&>(*request.right).weights;
-  RequireIncreasingColumns(left);
-  RequireIncreasingColumns(right);
   CpuContext& cpu = static_cast<CpuContext&>(context);
   const int64_t n_cols = right.n_cols, k = request.items.n_cols;
   const float* column_scale = request.column_scale.empty() ? nullptr : request.column_scale.data;
   const Schedule schedule(left, right);
   const auto n_tasks = static_cast<int64_t>(schedule.tasks.size()) - 1;
-  for (int worker = 0; worker < std::min<int64_t>(cpu.max_threads(), n_tasks); ++worker) {
-    float* memory = cpu.ScratchOf(worker, Sums::Floats(n_cols));
-    std::fill(memory, memory + 2 * n_cols, 0.0f);
-  }
+  std::vector<uint8_t> is_clear(static_cast<size_t>(cpu.max_threads()), 0);  // of a worker
   cpu.Run(n_tasks, [&](int64_t task, int worker) {
-    Sums sums(cpu.ScratchOf(worker, Sums::Floats(n_cols)), n_cols);
+    float* memory = cpu.ScratchOf(worker, Sums::Floats(n_cols));
+    if (std::exchange(is_clear[static_cast<size_t>(worker)], 1) == 0) Sums::Clear(memory, n_cols);
+    Sums sums(memory, n_cols);
     for (int64_t place = schedule.tasks[static_cast<size_t>(task)];
          place < schedule.tasks[static_cast<size_t>(task) + 1]; ++place) {
       const int64_t row = schedule.order[static_cast<size_t>(place)];

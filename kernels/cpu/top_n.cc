@@ -39,6 +39,14 @@ class CpuItemIndex : public ItemIndex {
   std::vector<double> tile_norm;    // the largest |y| of each tile of items; infinite where one is not finite
 };
 
+class CpuItemFilter : public ItemFilter {
+ public:
+  CpuItemFilter(const ItemIndex& index, int64_t n_eligible_in, std::span<const uint64_t> eligible)
+      : ItemFilter(index, n_eligible_in), bits(eligible.begin(), eligible.end()) {}
+
+  std::vector<uint64_t> bits;
+};
+
 struct Candidate {
   float score;
   int32_t item;
@@ -64,8 +72,12 @@ float DefinedScore(const float* query, const float* item, int64_t n_factors, dou
 // The best candidates of one query so far: a heap with the worst on top.
 class Best {
  public:
-  Best(int64_t n, double query_norm, int64_t n_factors, std::span<const int32_t> excluded)
-      : n_(static_cast<size_t>(n)), query_norm_(query_norm), n_factors_(n_factors), excluded_(excluded) {
+  Best(int64_t n, double query_norm, int64_t n_factors, std::span<const int32_t> excluded, const uint64_t* eligible)
+      : n_(static_cast<size_t>(n)),
+        query_norm_(query_norm),
+        n_factors_(n_factors),
+        excluded_(excluded),
+        eligible_(eligible) {
     heap_.reserve(n_);
   }
 
@@ -81,6 +93,8 @@ class Best {
 
   /// Takes the item in if it is among the best; true where the threshold has moved.
   bool Offer(const float* query, const float* item_factors, double from_history, int32_t item) {
+    if (eligible_ != nullptr && (eligible_[item / 64] >> (item % 64) & 1) == 0) return false;
+    ++n_rescored_;
     const Candidate candidate = {DefinedScore(query, item_factors, n_factors_, from_history), item};
     if (std::isnan(candidate.score)) return false;
     if (heap_.size() == n_ && !Better(candidate, heap_.front())) return false;
@@ -96,12 +110,15 @@ class Best {
   }
 
   std::vector<Candidate>& heap() { return heap_; }
+  int64_t n_rescored() const { return n_rescored_; }
 
  private:
   size_t n_;
   double query_norm_;
   int64_t n_factors_;
   std::span<const int32_t> excluded_;
+  const uint64_t* eligible_;
+  int64_t n_rescored_ = 0;
   std::vector<Candidate> heap_;
 };
 
@@ -117,6 +134,10 @@ struct Scan {
     if (request.excluded_indptr.empty()) return {};
     const int64_t begin = request.excluded_indptr.data[q], end = request.excluded_indptr.data[q + 1];
     return {request.excluded_items.data + begin, static_cast<size_t>(end - begin)};
+  }
+
+  const uint64_t* Eligible() const {
+    return request.eligible == nullptr ? nullptr : static_cast<const CpuItemFilter*>(request.eligible)->bits.data();
   }
 
   // A query's history, ready for items from first_item on.
@@ -195,13 +216,18 @@ std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView
     const int64_t f = item_factors.n_cols, end = std::min(item_factors.n_rows, (tile + 1) * kItemTile);
     double largest = 0;
     for (int64_t i = tile * kItemTile; i < CountPanels(end) * kPanelWidth; ++i) {
-      float* lane = index->panels.get() + i / kPanelWidth * kPanelWidth * f + i % kPanelWidth;
-      for (int64_t k = 0; k < f; ++k) lane[k * kPanelWidth] = i < end ? item_factors.data[i * f + k] : 0;
+      for (int64_t k = 0; k < f; ++k)
+        index->panels[static_cast<size_t>(PanelOffset(f, k, i))] = i < end ? item_factors.data[i * f + k] : 0;
       if (i < end) largest = std::max(largest, Norm(item_factors.data + i * f, f));
     }
     index->tile_norm[static_cast<size_t>(tile)] = largest;
   });
   return index;
+}
+
+std::unique_ptr<ItemFilter> CpuBackend::NewItemFilter(Context&, const ItemIndex& index,
+                                                      std::span<const uint64_t> eligible) {
+  return std::make_unique<CpuItemFilter>(index, CountEligible(index, eligible), eligible);
 }
 
 void CpuBackend::TopN(Context& context, const ItemIndex& item_index, const TopNRequest& request) {
@@ -224,26 +250,32 @@ void CpuBackend::TopN(Context& context, const ItemIndex& item_index, const TopNR
     const int64_t split = task % n_splits;
     std::vector<Best>& best = bests[static_cast<size_t>(task)];
     best.reserve(static_cast<size_t>(last - first));
-    for (int64_t q = first; q < last; ++q) best.emplace_back(n, Norm(scan.Query(q), f), f, scan.Excluded(q));
+    for (int64_t q = first; q < last; ++q)
+      best.emplace_back(n, Norm(scan.Query(q), f), f, scan.Excluded(q), scan.Eligible());
     const int64_t per_split = tiles_per_split * kItemTile;
     if (n > 0)
       scan.Run(first, best, std::min(n_items, split * per_split), std::min(n_items, (split + 1) * per_split),
                cpu.ScratchOf(worker, kQueryTile * kItemTile));
     if (n_splits > 1) return;
+    for (int64_t q = first; q < last && !request.costs.empty(); ++q)
+      request.costs.data[q] = {n > 0 ? n_items : 0, best[static_cast<size_t>(q - first)].n_rescored()};
     for (int64_t q = first; q < last; ++q) Write(best[static_cast<size_t>(q - first)].heap(), request, q);
     best = {};
   });
   if (n_splits == 1) return;
   cpu.Run(n_queries, [&](int64_t q, int) {
     std::vector<Candidate> all;
+    TopNCost cost = {n > 0 ? n_items : 0, 0};
     for (int64_t split = 0; split < n_splits; ++split) {
-      const auto& heap =
-          bests[static_cast<size_t>(q / kQueryTile * n_splits + split)][static_cast<size_t>(q % kQueryTile)].heap();
+      Best& best = bests[static_cast<size_t>(q / kQueryTile * n_splits + split)][static_cast<size_t>(q % kQueryTile)];
+      const auto& heap = best.heap();
+      cost.rescored += best.n_rescored();
       all.insert(all.end(), heap.begin(), heap.end());
     }
     std::sort(all.begin(), all.end(), Better);
     all.resize(std::min(all.size(), static_cast<size_t>(n)));
     Write(all, request, q);
+    if (!request.costs.empty()) request.costs.data[q] = cost;
   });
 }
 

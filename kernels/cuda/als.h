@@ -146,7 +146,6 @@ class CudaSparseRows : public SparseRows {
                  int64_t max_bytes);
 
   bool streamed() const { return streamed_; }
-  const CsrView& host() const { return host_; }
   int64_t Degree(int64_t row) const { return Offset(row + 1) - Offset(row); }
   int64_t Offset(int64_t row) const { return host_.indptr[static_cast<size_t>(row)]; }
   /// The first place of the tile's order, counted from its first row, whose row has at most n_entries.

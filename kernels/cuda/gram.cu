@@ -109,7 +109,7 @@ void Rotate(Stream& stream, MatrixView<float> a, const float* q, float* buffer) 
 }  // namespace
 
 void CudaBackend::Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) {
-  Require(gramian.n_rows == a.n_cols && gramian.n_cols == a.n_cols, "Gram: the gramian is not n_cols x n_cols");
+  RequireGramShapes(a, gramian);
   auto& cuda = static_cast<CudaContext&>(context);
   const int64_t n_entries = a.n_cols * a.n_cols;
   auto* sums = reinterpret_cast<double*>(cuda.Reserve(n_entries * 8 + GramWorkspace(a.n_cols)));

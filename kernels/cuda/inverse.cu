@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kTile = 32, kTileRows = 8;                // of a transposed tile's threads
-constexpr float kLostPivot = 0x1p-20f;                  // of a diagonal entry: no pivot (kernels/backend.h)
 constexpr unsigned long long kNotInverted = ~0ULL - 1;  // no row
 
 __global__ void CopyDiagonal(const float* a, int64_t n, float* diagonal) {
@@ -18,15 +17,16 @@ __global__ void CopyDiagonal(const float* a, int64_t n, float* diagonal) {
   if (i < n) diagonal[i] = a[i * n + i];
 }
 
-/// Lowers the flag to the first row whose pivot, the square of L's diagonal, is lost; rows from *info - 1 on are not L.
-__global__ void CheckPivots(const float* l, int64_t n, const float* diagonal, const int32_t* info,
+/// Lowers the flag to the first row whose pivot, the square of L's diagonal, is not above `least` of its diagonal
+/// entry; rows from *info - 1 on are not L.
+__global__ void CheckPivots(const float* l, int64_t n, const float* diagonal, float least, const int32_t* info,
                             unsigned long long* flag) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= n) return;
   const int64_t n_factored = *info > 0 ? *info - 1 : n;
   if (i > n_factored) return;
   const float root = l[i * n + i], pivot = root * root;
-  if (i == n_factored || !(pivot > 0 && pivot > kLostPivot * diagonal[i] && pivot < INFINITY))
+  if (i == n_factored || !(pivot > 0 && pivot > least * diagonal[i] && pivot < INFINITY))
     atomicMin(flag, static_cast<unsigned long long>(i));
 }
 
@@ -64,15 +64,12 @@ void CudaBackend::InvertPositiveDefinite(Context& context, MatrixView<float> a) 
   auto* info = arena.Take<int32_t>(1);
   unsigned long long* flag = cuda.NewFlag([](unsigned long long row) {
     if (row == kNotInverted) return Error(ErrorCode::kDevice, "inverse: cuSOLVER's potri found a pivot of 0");
-    return Error(ErrorCode::kNumeric,
-                 "inverse: the matrix is not positive definite in float32: the pivot of row " + std::to_string(row) +
-                     " is lost to rounding",
-                 static_cast<int64_t>(row));
+    return LostPivot(static_cast<int64_t>(row));
   });
   const dim3 grid(Blocks(n, kThreads));
   Launch(CopyDiagonal, grid, dim3(kThreads), 0, stream.handle(), a.data, n, diagonal);
   stream.Cholesky(n, a.data, info);
-  Launch(CheckPivots, grid, dim3(kThreads), 0, stream.handle(), a.data, n, diagonal, info, flag);
+  Launch(CheckPivots, grid, dim3(kThreads), 0, stream.handle(), a.data, n, diagonal, LeastPivot(n), info, flag);
   stream.InverseOfCholesky(n, a.data, info);
   Launch(CheckInverted, dim3(1), dim3(1), 0, stream.handle(), info, flag);
   Launch(Mirror, dim3(Blocks(n, kTile), Blocks(n, kTile)), dim3(kTile, kTileRows), 0, stream.handle(), a.data, n);

@@ -8,7 +8,7 @@
 // scan leaves them out, so that its bound is that of the factors alone.
 // Bytes to move: the items' bf16 copy once for every 128 queries; of lists, 8 for each candidate, of which a query has
 // about n ln(n_items / n), and a few times that at a time in each split; flops: 2 f a score.
-// Measured: bench/results/gpu_h200.md.
+// Measured before histories: bench/results/gpu_h200.md; with them not yet on a GPU.
 #include "kernels/cuda/top_n.h"
 
 #include <algorithm>
@@ -89,6 +89,18 @@ class CudaItemIndex : public ItemIndex {
   DeviceMemory copy;   // [n_tiles * kTile x words], or nothing
 };
 
+class CudaItemFilter : public ItemFilter {
+ public:
+  CudaItemFilter(const ItemIndex& index, int64_t n_eligible_in, std::span<const uint64_t> eligible, Stream& stream)
+      : ItemFilter(index, n_eligible_in), bits(std::max<int64_t>(std::ssize(eligible), 1) * 8) {
+    if (eligible.empty()) return;
+    stream.CopyToDevice(bits.data(), eligible.data(), std::ssize(eligible) * 8);
+    stream.Synchronize();  // the caller's bits may go
+  }
+
+  DeviceMemory bits;
+};
+
 /// The parts of the workspace.
 struct Workspace {
   int64_t packed_queries, query_norms, packed_items, touched, thresholds, counts, lists, sort_keys, bytes;
@@ -134,7 +146,7 @@ void PlanSort(TopNPlan& plan, int64_t n_queries, int64_t n_items, int64_t n, int
 }  // namespace
 
 ItemIndexPlan PlanItemIndex(int64_t n_items, int64_t n_factors, const TopNDevice& device) {
-  Require(n_items <= INT32_MAX, "item index: more than 2^31 - 1 items");
+  RequireItemCount(n_items);
   ItemIndexPlan plan;
   plan.words = RoundUp(n_factors, 2 * kPanelWords) / 2;
   plan.n_tiles = (n_items + kTile - 1) / kTile;
@@ -233,6 +245,15 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
   LaunchMerge(stream.handle(), plan, a, items.n_cols, items.data, scores.data);
 }
 
+/// Of a wave: the lists that its scan left were scored; without lists every item was.
+__global__ void WriteCosts(int64_t n_queries, int64_t n_items, const int* counts, int64_t n_splits, TopNCost* costs) {
+  const int64_t query = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (query >= n_queries) return;
+  int64_t rescored = 0;
+  for (int64_t split = 0; counts != nullptr && split < n_splits; ++split) rescored += counts[query * n_splits + split];
+  costs[query] = {n_items, counts != nullptr ? rescored : n_items};
+}
+
 __global__ void WriteUnfilled(int64_t n, int32_t* items, float* scores) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= n) return;
@@ -249,6 +270,7 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
   const StreamHandle stream = cuda.stream().handle();
   const int64_t n_queries = request.queries.n_rows, width = request.items.n_cols;
   const int64_t n = std::min(width, index.n_items());
+  if (!request.costs.empty()) cuda.stream().Zero(request.costs.data, request.costs.size * int64_t{sizeof(TopNCost)});
   if (n_queries == 0 || width == 0) return;
   if (n == 0) {
     Launch(WriteUnfilled, dim3(Blocks(request.items.size(), 256)), dim3(256), 0, stream, request.items.size(),
@@ -265,6 +287,8 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
     a.tile_norms = index.norms.as<float>();
     a.excluded_indptr = request.excluded_indptr.empty() ? nullptr : request.excluded_indptr.data + first;
     a.excluded_items = request.excluded_items.data;
+    if (request.eligible != nullptr)
+      a.eligible = static_cast<const CudaItemFilter*>(request.eligible)->bits.as<uint64_t>();
     a.row_indptr = index.item_item.indptr.data;
     a.row_items = index.item_item.items.data;
     a.row_values = index.item_item.values.data;
@@ -286,6 +310,11 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
     } else {
       ScanWave(cuda, index, plan, a, memory, items, scores);
     }
+    if (request.costs.empty()) continue;
+    const Workspace at = LayOut(plan, a.words, index.plan.keeps_copy, a.history_indptr != nullptr);
+    Launch(WriteCosts, dim3(Blocks(a.n_queries, 256)), dim3(256), 0, stream, a.n_queries, a.n_items,
+           plan.sorts_everything ? nullptr : reinterpret_cast<const int*>(memory + at.counts), a.n_splits,
+           request.costs.data + first);
   }
 }
 
@@ -293,6 +322,12 @@ std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixVie
                                                      const ItemItemView& item_item) {
   return NewItemIndexFor(context, item_factors, item_item,
                          {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
+}
+
+std::unique_ptr<ItemFilter> CudaBackend::NewItemFilter(Context& context, const ItemIndex& index,
+                                                       std::span<const uint64_t> eligible) {
+  return std::make_unique<CudaItemFilter>(index, CountEligible(index, eligible), eligible,
+                                          static_cast<CudaContext&>(context).stream());
 }
 
 void CudaBackend::TopN(Context& context, const ItemIndex& index, const TopNRequest& request) {

@@ -29,6 +29,7 @@ struct TopNArguments {
   const float* tile_norms;         // of the catalogue: at least the largest |y| of each tile
   const int64_t* excluded_indptr;  // [n_queries + 1], or null
   const int32_t* excluded_items;
+  const uint64_t* eligible;   // a bit an item, or null: all are
   const int64_t* row_indptr;  // S, as in ItemItemView
   const int32_t* row_items;
   const float* row_values;
@@ -110,7 +111,9 @@ __device__ inline int64_t LowerBound(const int32_t* items, int64_t low, int64_t 
   return low;
 }
 
+/// Whether the query must not be answered with the item: it is not eligible, or excluded.
 __device__ inline bool IsExcluded(const TopNArguments& a, int64_t query, int64_t item) {
+  if (a.eligible != nullptr && (a.eligible[item / 64] >> (item % 64) & 1) == 0) return true;
   if (a.excluded_indptr == nullptr) return false;
   const int64_t end = a.excluded_indptr[query + 1];
   const int64_t place = LowerBound(a.excluded_items, a.excluded_indptr[query], end, item);

@@ -5,7 +5,8 @@
 // keys are distinct and sorted. Bytes: the lists five times, f floats a survivor.
 // Sort: every score by its definition into global memory, then a bitonic network of the form in which every comparator
 // points the same way, 2048 keys at a time in shared memory where steps are that short. Bytes: 16 a key for each
-// of about log2(n_items)^2 / 2 - 60 long steps. Measured: bench/results/gpu_h200.md.
+// of about log2(n_items)^2 / 2 - 60 long steps. Measured before histories: bench/results/gpu_h200.md; with them not yet
+// on a GPU.
 #include "kernels/cuda/top_n_kernels.h"
 
 namespace kindred::cuda {

@@ -7,7 +7,8 @@
 // order of factors within a product is free as long as both sides share it. Lists belong to a warp: a full one is cut
 // down by its warp alone while the others go on. Splits tell each other the bounds they have found.
 // Bytes: the items' bf16 copy once for each tile of queries, from L2 where tiles run together; flops: 2 f a score.
-// Shared memory: 1.5 wavefronts of loads for each mma of 32 x 64 a warp. Measured: bench/results/gpu_h200.md.
+// Shared memory: 1.5 wavefronts of loads for each mma of 32 x 64 a warp. Measured before histories:
+// bench/results/gpu_h200.md; with them not yet on a GPU.
 #include "kernels/cuda/top_n_kernels.h"
 
 namespace kindred::cuda {
@@ -133,7 +134,7 @@ __device__ void Shrink(const TopNArguments& a, const State& state, const WarpQue
   const float norm = state.norms[place];
   float threshold = state.thresholds[place];
   int count = state.counts[place];
-  if (a.excluded_indptr != nullptr || a.history_indptr != nullptr)
+  if (a.excluded_indptr != nullptr || a.eligible != nullptr || a.history_indptr != nullptr)
     count = Compact(list, state.clean[place], count, [&](const Candidate& candidate) {
       return !IsExcluded(a, query, candidate.item) && !IsTouched(a, query, candidate.item);
     });

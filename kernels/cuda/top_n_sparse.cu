@@ -5,7 +5,9 @@
 // so that each sum is made in double in the order of the history, without atomics. What is touched gets its bit, which
 // keeps the scan off it. A touched item whose sum and norm cannot bring it to the n-th best is dropped; the others are
 // scored and appended to the list of the scan's block of the same split, which starts with the n best of them.
-// Bytes: 8 for each entry of the rows, a bit for each query and item, f floats for each item that is scored.
+// Bytes: 8 for each entry of the rows, a bit for each query and item, f floats for each item that is scored. Beside
+// them two binary searches for each row and 4096 items, of log2 of the row's length reads each, which wait for one
+// another: for rows of few entries these are most of the time. Not yet measured on a GPU.
 #include "kernels/cuda/top_n_kernels.h"
 
 namespace kindred::cuda {
@@ -133,6 +135,11 @@ __global__ void __launch_bounds__(kThreads) ScoreTouched(TopNArguments a) {
   const int64_t begin = range + a.n_tiles * split / a.n_splits * kTile,
                 end = range + a.n_tiles * (split + 1) / a.n_splits * kTile;
   Candidate* const list = a.lists + (query * a.n_splits + split) * a.capacity;
+  if (a.history_indptr[query] == a.history_indptr[query + 1]) {  // touches nothing
+    unsigned* const words = a.touched + query * a.n_tiles * kTile / 32;
+    for (int64_t word = (begin - range) / 32 + t; word < (end - range) / 32; word += kThreads) words[word] = 0;
+    return;
+  }
   const int known = a.counts[query * a.n_splits + split];
   int filled = known;
   if (t == 0) place[0] = filled;

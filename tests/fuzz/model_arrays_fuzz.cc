@@ -1,26 +1,49 @@
 // A version whose checksums are right but whose arrays are not: refused, or every index in it can be followed.
 //
-// Input: one byte that picks a file of one of two small models, one of ratings and one of content, then edits of three
-// bytes: where (16 bits), and what.
+// Input: one byte that picks a file of one of four small models (of ratings, of content, a blend, and lists), then
+// edits of three bytes: where (16 bits), and what.
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "host/models/model.h"
 #include "tests/support/editable_artifact.h"
-#include "tests/support/small_model.h"
+#include "tests/support/small_blend.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
 namespace {
 
-constexpr const char* kModels[] = {"ratings", "content"};
+constexpr const char* kModels[] = {"ratings", "content", "blend", "trending"};  // in the order that inputs count in
 
 struct Versions {
   Versions() {
     PublishModel(store, kModels[0], SmallModel().Rate().view(), {});
     PublishModel(store, kModels[1], SmallModel().KnowAttributes().view(), {});
+    PublishBlend();
+    PublishLists();
     for (const char* name : kModels) artifacts.emplace_back(store.VersionPath(name, 1));
+  }
+
+  void PublishBlend() const {
+    SmallBlend small;
+    const SmallModel content = SmallModel().KnowAttributes();
+    small.blend.parts[1].item_attributes = content.view().item_attributes;
+    PublishModel(store, kModels[2], small.blend, {});
+  }
+
+  void PublishLists() const {
+    SmallModel small(5, 7, 2);
+    small.user_factors = {1, 0, 0, 1, 1, 0, 0, 1, 1, 0};
+    const std::vector<float> base_query = {1, 0};
+    const std::vector<std::string> names = {"DE"};
+    ModelView lists = small.view();
+    lists.algorithm = kModels[3];
+    lists.eigenvalues = {};
+    lists.objective = {};
+    lists.base_query = base_query;
+    lists.list_groups = {"country", names};
+    PublishModel(store, kModels[3], lists, {});
   }
 
   TemporaryFolder folder;
@@ -28,24 +51,48 @@ struct Versions {
   std::vector<EditableArtifact> artifacts;
 };
 
+double Sum(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += value;
+  return sum;
+}
+
 double Follow(const AttributesView& attributes) {
   double sum = 0;
   for (int64_t row = 0; !attributes.empty() && row < attributes.features.n_rows; ++row)
     for (const int32_t feature : attributes.features.row(row)) {
-      for (const float value : attributes.factors.row(feature)) sum += value;
+      sum += Sum(attributes.factors.row(feature));
       for (const char c : attributes.names[feature]) sum += c;
     }
   return sum;
 }
 
+/// What a score, and a query of it, are made of: of a model, or of a part of a blend.
+double FollowScorer(const ModelView& model) {
+  double sum = Sum(model.base_query);
+  std::vector<double> per_item(static_cast<size_t>(model.n_items()));
+  for (int64_t u = 0; u < model.n_users(); ++u) sum += Sum(model.user_factors.row(u));
+  for (int64_t i = 0; i < model.n_items(); ++i) {
+    sum += Sum(model.item_factors.row(i));
+    if (model.history_factors.n_rows > 0)
+      sum += Sum(model.history_factors.row(i).first(static_cast<size_t>(model.n_factors())));
+    for (size_t e = 0; model.has_item_item() && e < model.item_item.row(i).size(); ++e)
+      per_item[static_cast<size_t>(model.item_item.row(i)[e])] += model.item_item.row_values(i)[e];
+  }
+  for (const ModelView& part : model.parts) sum += FollowScorer(part);
+  return sum + Follow(model.item_attributes) + Follow(model.user_attributes);
+}
+
 /// Reads all that those who use a model may read.
 double Follow(const ModelView& model) {
-  double sum = 0;
+  double sum = FollowScorer(model);
   std::vector<float> per_item(static_cast<size_t>(model.n_items()));
   for (int64_t u = 0; u < model.n_users(); ++u) {
     for (const int32_t item : model.history.row(u)) per_item[static_cast<size_t>(item)] += 1;
-    for (const float value : model.history.row_values(u)) sum += value;
-    for (const float value : model.user_factors.row(u)) sum += value;
+    sum += Sum(model.history.row_values(u));
+    if (!model.parts.empty()) sum += Sum(model.WeightsFor(std::ssize(model.history.row(u))).first(model.parts.size()));
+    if (model.has_lists() && model.ListGroupOf(u) >= 0)
+      sum += static_cast<double>(model.list_groups.names[static_cast<size_t>(model.ListGroupOf(u))].size());
     if (model.has_ratings()) sum += model.user_biases[static_cast<size_t>(u)];
     sum += model.users.Find(model.users.Id(u));
   }
@@ -57,7 +104,6 @@ double Follow(const ModelView& model) {
       if (!events.types.empty()) sum += static_cast<double>(events.type_names[events.types[e]].size());
     }
   for (int64_t i = 0; i < model.n_items(); ++i) {
-    for (const float value : model.item_factors.row(i)) sum += value;
     if (model.has_ratings()) sum += model.item_biases[static_cast<size_t>(i)];
     sum += model.items.Find(model.items.Id(i)) + model.popularity[static_cast<size_t>(i)];
   }
@@ -67,18 +113,18 @@ double Follow(const ModelView& model) {
       if (!(p >= 0 && p <= 1)) std::abort();
       sum += p;
     }
-  sum += Follow(model.item_attributes) + Follow(model.user_attributes);
   return sum + model.users.Find("nobody") + model.items.Find("");
 }
 
 void Run(std::span<const uint8_t> input) {
   static const Versions versions;
   if (input.empty()) return;
-  const size_t n_of_ratings = versions.artifacts[0].files().size();
-  const size_t picked = input[0] % (n_of_ratings + versions.artifacts[1].files().size());
-  const size_t which = picked < n_of_ratings ? 0 : 1;
+  size_t n_files = 0, which = 0;
+  for (const EditableArtifact& artifact : versions.artifacts) n_files += artifact.files().size();
+  size_t picked = input[0] % n_files;
+  while (picked >= versions.artifacts[which].files().size()) picked -= versions.artifacts[which++].files().size();
   const EditableArtifact& artifact = versions.artifacts[which];
-  const auto& [name, original] = artifact.files()[picked - which * n_of_ratings];
+  const auto& [name, original] = artifact.files()[picked];
   artifact.Replace(name, EditableArtifact::Edited(original, input.subspan(1)));
   try {
     volatile double sum = Follow(Model::Open(versions.store, kModels[which])->view());

@@ -201,6 +201,8 @@ TEST_P(AlsTest, RowsThatDoNotFitAreRefused) {
   EXPECT_NO_THROW(backend().NewSparseRows(good.view(), {}, nullptr));
   refused([](AlsRows& r) { r.indices[1] = 3; });
   refused([](AlsRows& r) { r.indices[0] = -1; });
+  refused([](AlsRows& r) { r.indptr = {0, 2, 2}, r.indices = {1, 1}; });
+  refused([](AlsRows& r) { r.indptr = {0, 0, 2}, r.indices = {2, 0}; });
   refused([](AlsRows& r) { r.indptr = {0, 3, 2}; });
   refused([](AlsRows& r) { r.indptr[0] = 1; });
   refused([](AlsRows& r) { r.weights[0] = -1; });

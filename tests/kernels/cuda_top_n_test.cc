@@ -70,55 +70,6 @@ TEST_P(TopNOnDevicesTest, LittleMemoryMakesWavesAndRanges) {
   ExpectExact(items, n_items, {queries.begin(), queries.begin() + 9 * f}, 9, f, n);
 }
 
-TEST_P(TopNOnDevicesTest, HistoriesInSplits) {
-  device_.n_multiprocessors = 16;
-  const int64_t n_items = 5000, f = 8;
-  ASSERT_GT(PlanTopN(3, n_items, f, 10, true, true, device_).n_splits, 3);
-  const std::vector<float> items = RandomNormal(n_items * f, 40), queries = RandomNormal(3 * f, 41);
-  const Histories histories = RandomHistories(n_items, 3, 42);
-  ExpectExact(items, n_items, queries, 3, f, 10, {}, &histories);
-}
-
-TEST_P(TopNOnDevicesTest, HistoriesInWavesAndRanges) {
-  const int64_t n_items = 150, n_queries = 130, f = 66, n = 5;
-  device_.free_bytes = 30 * 1024;
-  ASSERT_FALSE(PlanItemIndex(n_items, f, device_).keeps_copy);
-  const std::vector<float> items = RandomNormal(n_items * f, 43), queries = RandomNormal(n_queries * f, 44);
-  const Histories histories = RandomHistories(n_items, n_queries, 45);
-  for (const int64_t n_asked : {n_queries, int64_t{9}}) {
-    const TopNPlan plan = PlanTopN(n_asked, n_items, f, n, false, true, device_);
-    ASSERT_EQ(plan.range_tiles, 1);
-    ASSERT_TRUE(n_asked < n_queries || plan.wave_queries < n_asked);
-    Histories asked = histories;
-    asked.of_query.resize(static_cast<size_t>(n_asked));
-    ExpectExact(items, n_items, {queries.begin(), queries.begin() + n_asked * f}, n_asked, f, n, {}, &asked);
-  }
-}
-
-TEST_P(TopNOnDevicesTest, HistoriesTouchMoreThanAListHolds) {
-  // The first items are known by bounds alone when histories touch what comes later: so many better ones, or worse by
-  // less than the scan's error, that lists are cut down again and again, among ties and items without a score.
-  const int64_t n_items = 4300, f = 2, n = 3;
-  device_.free_bytes = 64 * 1024;
-  const TopNPlan plan = PlanTopN(3, n_items, f, n, false, true, device_);
-  ASSERT_GT(n_items, 4 * plan.range_tiles * 64);
-  ASSERT_LT(plan.capacity, 1000);
-  std::vector<float> items(static_cast<size_t>(n_items * f), 1.0f);
-  Entries row;
-  for (int32_t i = 0; i < n_items; ++i) {
-    items[static_cast<size_t>(i * f)] = i % 1000 == 7 ? NAN : 1 + static_cast<float>(i % 50) * 0x1p-14f;
-    if (i > 300 && i % 3 != 0) row.push_back({i, static_cast<float>(i / 2 % 900 + 1) * 0x1p-16f});
-  }
-  items[250 * f] = 1 + 0x1p-8f;  // the best of these, in the last range before the first that is touched
-  Histories histories;
-  for (int64_t j = 0; j < n_items; ++j) histories.AddRow(j == 5 ? row : Entries{});
-  histories.of_query = {{{5, 1.0f}}, {{5, -1.0f}}, {{5, -0x1p-7f}}};
-  const std::vector<float> queries(static_cast<size_t>(3 * f), 1.0f);
-  ExpectExact(items, n_items, queries, 3, f, n, {}, &histories);
-  device_.free_bytes = kGiB;
-  ExpectExact(items, n_items, queries, 3, f, n, {}, &histories);
-}
-
 TEST_P(TopNOnDevicesTest, LittleSharedMemoryReloadsTheQueries) {
   device_.shared_bytes = 32 * 1024;
   for (int64_t n_queries : {5, 20}) {
@@ -178,6 +129,61 @@ TEST_P(TopNOnDevicesTest, ItemsNear2To31) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, TopNOnDevicesTest, ::testing::Values("emulated"),
+                         [](const auto& param_info) { return param_info.param; });
+
+// What top_n_sparse.cu has a part in: a suite of its name (scripts/mutate.py).
+class TopNSparseOnDevicesTest : public TopNOnDevicesTest {};
+
+TEST_P(TopNSparseOnDevicesTest, HistoriesInSplits) {
+  device_.n_multiprocessors = 16;
+  const int64_t n_items = 5000, f = 8;
+  ASSERT_GT(PlanTopN(3, n_items, f, 10, true, true, device_).n_splits, 3);
+  const std::vector<float> items = RandomNormal(n_items * f, 40), queries = RandomNormal(3 * f, 41);
+  const Histories histories = RandomHistories(n_items, 3, 42);
+  ExpectExact(items, n_items, queries, 3, f, 10, {}, &histories);
+}
+
+TEST_P(TopNSparseOnDevicesTest, HistoriesInWavesAndRanges) {
+  const int64_t n_items = 150, n_queries = 130, f = 66, n = 5;
+  device_.free_bytes = 30 * 1024;
+  ASSERT_FALSE(PlanItemIndex(n_items, f, device_).keeps_copy);
+  const std::vector<float> items = RandomNormal(n_items * f, 43), queries = RandomNormal(n_queries * f, 44);
+  const Histories histories = RandomHistories(n_items, n_queries, 45);
+  for (const int64_t n_asked : {n_queries, int64_t{9}}) {
+    const TopNPlan plan = PlanTopN(n_asked, n_items, f, n, false, true, device_);
+    ASSERT_EQ(plan.range_tiles, 1);
+    ASSERT_TRUE(n_asked < n_queries || plan.wave_queries < n_asked);
+    Histories asked = histories;
+    asked.of_query.resize(static_cast<size_t>(n_asked));
+    ExpectExact(items, n_items, {queries.begin(), queries.begin() + n_asked * f}, n_asked, f, n, {}, &asked);
+  }
+}
+
+TEST_P(TopNSparseOnDevicesTest, HistoriesTouchMoreThanAListHolds) {
+  // The first items are known by bounds alone when histories touch what comes later: so many better ones, or worse by
+  // less than the scan's error, that lists are cut down again and again, among ties and items without a score.
+  const int64_t n_items = 4300, f = 2, n = 3;
+  device_.free_bytes = 64 * 1024;
+  const TopNPlan plan = PlanTopN(3, n_items, f, n, false, true, device_);
+  ASSERT_GT(n_items, 4 * plan.range_tiles * 64);
+  ASSERT_LT(plan.capacity, 1000);
+  std::vector<float> items(static_cast<size_t>(n_items * f), 1.0f);
+  Entries row;
+  for (int32_t i = 0; i < n_items; ++i) {
+    items[static_cast<size_t>(i * f)] = i % 1000 == 7 ? NAN : 1 + static_cast<float>(i % 50) * 0x1p-14f;
+    if (i > 300 && i % 3 != 0) row.push_back({i, static_cast<float>(i / 2 % 900 + 1) * 0x1p-16f});
+  }
+  items[250 * f] = 1 + 0x1p-8f;  // the best of these, in the last range before the first that is touched
+  Histories histories;
+  for (int64_t j = 0; j < n_items; ++j) histories.AddRow(j == 5 ? row : Entries{});
+  histories.of_query = {{{5, 1.0f}}, {{5, -1.0f}}, {{5, -0x1p-7f}}};
+  const std::vector<float> queries(static_cast<size_t>(3 * f), 1.0f);
+  ExpectExact(items, n_items, queries, 3, f, n, {}, &histories);
+  device_.free_bytes = kGiB;
+  ExpectExact(items, n_items, queries, 3, f, n, {}, &histories);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, TopNSparseOnDevicesTest, ::testing::Values("emulated"),
                          [](const auto& param_info) { return param_info.param; });
 
 TEST(TopNPlanTest, StaysWithinItsBudgetAtAnyShape) {

@@ -96,12 +96,7 @@ TEST_P(GramTest, NotFiniteIsAnErrorAtWaitAndTheContextGoesOn) {
 
 TEST_P(GramTest, ShapesThatDoNotFitAreRefusedAtTheCall) {
   const Resident<float> a(backend(), 3, 2), wrong(backend(), 3, 3);
-  EXPECT_THROW(
-      {
-        backend().Gram(context(), a.matrix(), wrong.matrix());
-        context().Wait();
-      },
-      Error);
+  EXPECT_THROW(backend().Gram(context(), a.matrix(), wrong.matrix()), Error);
 }
 
 KINDRED_ON_ALL_BACKENDS(GramTest);

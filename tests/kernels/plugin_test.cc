@@ -98,6 +98,8 @@ TEST(Plugin, CannotBeUsedOnThisMachine) {
       {"no_backend", "self-test", "all devices are busy"},
       {"wrong_factors", "self-test", "wrong answers: row 1 of the ALS half-step is 0.01 from the CPU's"},
       {"wrong_scores", "self-test", "wrong answers: place 0 of top-N query 0 is item "},
+      {"wrong_histories", "self-test", "wrong answers: place 0 of top-N query 0 with histories is item "},
+      {"wrong_inverse", "self-test", "wrong answers: entry 0 of an inverse is 0.303"},
   };
   for (const auto& one : cases) {
     const FakePlugin fake(one.fault);

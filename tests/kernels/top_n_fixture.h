@@ -86,10 +86,16 @@ class TopNTest : public BackendTest {
     const Resident<float> values = AllToBackend(histories != nullptr ? histories->values : std::vector<float>());
     const Resident<int32_t> out_items(backend(), n_queries, n);
     const Resident<float> out_scores(backend(), n_queries, n);
+    const Resident<TopNCost> costs(backend(), n_queries);
     const auto index = NewIndex(y.matrix(), {indptr.view(), columns.view(), values.view()});
+    const auto filter = eligible_.empty() ? nullptr : backend().NewItemFilter(context(), *index, eligible_);
     TopN(*index, {q.matrix(), excluded_indptr.view(), excluded_items.view(), out_items.matrix(), out_scores.matrix(),
-                  history_indptr.view(), history_items.view(), history_weights.view()});
+                  history_indptr.view(), history_items.view(), history_weights.view(), filter.get(), costs.view()});
     context().Wait();
+    for (const TopNCost& cost : ToHost(costs)) {
+      EXPECT_TRUE(cost.scanned >= 0 && cost.scanned <= n_items) << cost.scanned << " items scanned of " << n_items;
+      EXPECT_TRUE(cost.rescored >= 0 && cost.rescored <= n_items) << cost.rescored << " rescored of " << n_items;
+    }
     return {ToHost(out_items), ToHost(out_scores)};
   }
 
@@ -99,8 +105,10 @@ class TopNTest : public BackendTest {
     const Answer found = Ask(items, n_items, queries, n_queries, f, n, excluded, histories);
     for (int64_t q = 0; q < n_queries; ++q) {
       const std::span<const float> query(queries.data() + q * f, static_cast<size_t>(f));
-      const auto list =
-          excluded.empty() ? std::span<const int32_t>() : std::span<const int32_t>(excluded[static_cast<size_t>(q)]);
+      std::vector<int32_t> list = excluded.empty() ? std::vector<int32_t>() : excluded[static_cast<size_t>(q)];
+      const std::vector<int32_t> ineligible = Ineligible(n_items);
+      list.insert(list.end(), ineligible.begin(), ineligible.end());
+      std::sort(list.begin(), list.end());
       std::vector<int32_t> history_items;
       std::vector<float> weights;
       if (histories != nullptr && !histories->of_query.empty())
@@ -123,7 +131,26 @@ class TopNTest : public BackendTest {
     }
   }
 
+  /// Each item with a chance of 1 in `one_of`; bits after the last item are set.
+  static std::vector<uint64_t> RandomEligible(int64_t n_items, uint64_t one_of, uint64_t seed) {
+    std::mt19937_64 engine(seed);
+    std::vector<uint64_t> bits(static_cast<size_t>((n_items + 63) / 64), 0);
+    for (int64_t i = 0; i < n_items; ++i)
+      if (engine() % one_of == 0) bits[static_cast<size_t>(i / 64)] |= uint64_t{1} << i % 64;
+    if (n_items % 64 != 0) bits.back() |= ~uint64_t{0} << n_items % 64;
+    return bits;
+  }
+
+  std::vector<uint64_t> eligible_;  // the filter of what is asked; empty: none
+
  private:
+  std::vector<int32_t> Ineligible(int64_t n_items) const {
+    std::vector<int32_t> items;
+    for (int32_t i = 0; !eligible_.empty() && i < n_items; ++i)
+      if ((eligible_[static_cast<size_t>(i / 64)] >> i % 64 & 1) == 0) items.push_back(i);
+    return items;
+  }
+
   struct Lists {
     Resident<int64_t> indptr;
     Resident<int32_t> items;

@@ -191,6 +191,7 @@ TEST_P(TopNSparseTest, ShapesThatDoNotFitAreRefused) {
   const auto new_index = [&](const ItemItemView& item_item) { return NewIndex(y.matrix(), item_item); };
   refused("not one item and value", [&] { new_index({rows.view(), items.view(), {}}); });
   refused("not one item and value", [&] { new_index({{}, items.view(), values.view()}); });
+  refused("no factors", [&] { NewIndex({y.matrix().data, 3, 0}, {rows.view(), items.view(), values.view()}); });
 
   const auto index = new_index({rows.view(), items.view(), values.view()}), plain = new_index({});
   context().Wait();

@@ -50,6 +50,40 @@ TEST_P(TopNTest, ExclusionsNeverAppearAndNeverCount) {
   ExpectExact(RandomNormal(n_items * f, 14), n_items, RandomNormal(n_queries * f, 15), n_queries, f, 50, excluded);
 }
 
+TEST_P(TopNTest, OnlyEligibleItemsAreAnswered) {
+  uint64_t seed = 40;
+  for (int64_t n_items : {1, 31, 64, 65, 1025, 6000})
+    for (int64_t n_queries : {1, 5, 33})
+      for (uint64_t one_of : {1, 2, 30, 1000, 1 << 20}) {
+        const int64_t f = 16;
+        if (n_items * n_queries * f > Allowance(4000000, 180000)) continue;
+        ++seed;
+        SCOPED_TRACE(testing::Message() << n_items << " items, " << n_queries << " queries, 1 in " << one_of
+                                        << " eligible, seed " << seed);
+        eligible_ = RandomEligible(n_items, one_of, seed);
+        std::vector<std::vector<int32_t>> excluded(static_cast<size_t>(n_queries));
+        for (int32_t i = 0; i < n_items; i += 3) excluded.back().push_back(i);
+        ExpectExact(RandomNormal(n_items * f, seed), n_items, RandomNormal(n_queries * f, seed + 1000), n_queries, f,
+                    seed % 2 == 0 ? 10 : 100, excluded);
+      }
+}
+
+TEST_P(TopNTest, AFilterIsOfItsIndexAndHasABitAnItem) {
+  const Resident<float> items = ToBackend(RandomNormal(70 * 4, 1), 70, 4), query = ToBackend(RandomNormal(4, 2), 1, 4);
+  const auto index = NewIndex(items.matrix(), {}), other = NewIndex(items.matrix(), {});
+  context().Wait();
+  const std::vector<uint64_t> bits = {5, ~uint64_t{0}};
+  const auto filter = backend().NewItemFilter(context(), *index, bits);
+  EXPECT_EQ(filter->n_eligible(), 2 + 6);
+  EXPECT_THROW(backend().NewItemFilter(context(), *index, std::span(bits).first(1)), Error);
+  const Resident<int32_t> ids(backend(), 1, 3);
+  const Resident<float> scores(backend(), 1, 3);
+  TopNRequest request = {query.matrix(), {}, {}, ids.matrix(), scores.matrix()};
+  request.eligible = filter.get();
+  EXPECT_THROW(TopN(*other, request), Error);
+  context().Wait();
+}
+
 TEST_P(TopNTest, TiesAreInOrderOfItem) {
   const int64_t n_items = 2500, f = 8;
   std::vector<float> items(static_cast<size_t>(n_items * f), 0.25f);

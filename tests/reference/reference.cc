@@ -226,7 +226,7 @@ std::vector<Ranked> TopN(std::span<const float> query, HostMatrix<const float> i
   }
   std::vector<Ranked> all;
   for (int32_t i = 0; i < items.n_rows; ++i) {
-    if (std::find(excluded.begin(), excluded.end(), i) != excluded.end()) continue;
+    if (std::binary_search(excluded.begin(), excluded.end(), i)) continue;
     double sum = 0;
     for (size_t k = 0; k < query.size(); ++k) sum += static_cast<double>(query[k]) * items.row(i)[k];
     sum += from_history[static_cast<size_t>(i)];

@@ -73,6 +73,7 @@ void MultiplySparse(Backend& backend, Context& context) {
   constexpr int64_t kCols = 1100;
   const std::vector<int64_t> indptr = {0, 3, 3 + kCols};
   std::vector<int32_t> indices(3 + kCols);
+  std::iota(indices.begin(), indices.begin() + 3, 0);
   std::iota(indices.begin() + 3, indices.end(), 0);
   const std::vector<float> weights(indices.size(), 1.0f);
   const auto rows = backend.NewSparseRows({2, kCols, indptr, indices, weights}, {}, nullptr);

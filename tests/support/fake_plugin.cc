@@ -10,6 +10,8 @@
 //   no_backend       the card refuses to start
 //   wrong_factors    ALS half-steps are a little off
 //   wrong_scores     top-N lists have two places exchanged
+//   wrong_histories  the same, of requests with histories alone
+//   wrong_inverse    inverses are a little off
 //   allocate:N       the Nth allocation finds no memory, and every later one
 //   solve_als:N      the Nth ALS half-step loses the device
 //   top_n:N          the Nth top-N loses the device
@@ -64,7 +66,8 @@ class FakeBackend : public CpuBackend {
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
     if (Lost(context, Reached("top_n", n_top_n_))) return;
     CpuBackend::TopN(context, index, request);
-    if (fault_ == "wrong_scores") std::swap(request.items.data[0], request.items.data[1]);
+    if (fault_ == "wrong_scores" || (fault_ == "wrong_histories" && !request.history_indptr.empty()))
+      std::swap(request.items.data[0], request.items.data[1]);
   }
 
   void Diagonalize(Context& context, MatrixView<float> a, View<float> eigenvalues,
@@ -77,7 +80,10 @@ class FakeBackend : public CpuBackend {
   }
 
   void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
-    if (!Lost(context, false)) CpuBackend::InvertPositiveDefinite(context, a);
+    if (Lost(context, false)) return;
+    CpuBackend::InvertPositiveDefinite(context, a);
+    if (fault_ == "wrong_inverse")
+      for (int64_t i = 0; i < a.size(); ++i) a.data[i] *= 1.01f;
   }
 
   void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override {

@@ -73,6 +73,12 @@ class StrictIndex : public ItemIndex {
   std::unique_ptr<ItemIndex> inner;  // there after Wait
 };
 
+class StrictFilter : public ItemFilter {
+ public:
+  StrictFilter(const ItemIndex& index, int64_t n_eligible_in) : ItemFilter(index, n_eligible_in) {}
+  std::unique_ptr<ItemFilter> inner;  // there after Wait
+};
+
 class StrictBackend : public Backend {
  public:
   explicit StrictBackend(int n_threads) : cpu_(n_threads) {}
@@ -131,6 +137,7 @@ class StrictBackend : public Backend {
   void Gram(Context& context, MatrixView<const float> a, MatrixView<float> gramian) override {
     Check(a, "Gram's matrix");
     Check(gramian, "Gram's gramian");
+    RequireGramShapes(a, gramian);
     Later(context, [=, this](Context& inner) { cpu_.Gram(inner, a, gramian); });
   }
 
@@ -139,6 +146,7 @@ class StrictBackend : public Backend {
     Check(a, "Diagonalize's matrix");
     Check(eigenvalues, "Diagonalize's eigenvalues");
     Check(companion, "Diagonalize's companion");
+    RequireDiagonalizeShapes(a, eigenvalues, companion);
     Later(context, [=, this](Context& inner) { cpu_.Diagonalize(inner, a, eigenvalues, companion); });
   }
 
@@ -149,6 +157,7 @@ class StrictBackend : public Backend {
     Check(step.solved, "ALS: solved");
     Check(step.loss, "ALS: loss");
     Check(step.squared_norm, "ALS: squared_norm");
+    RequireAlsShapes(step);
     AlsHalfStep inner_step = step;
     inner_step.observed = static_cast<const StrictRows&>(*step.observed).inner.get();
     Later(context, [=, this](Context& inner) { cpu_.SolveAls(inner, inner_step); });
@@ -158,6 +167,7 @@ class StrictBackend : public Backend {
                       MatrixView<float> product) override {
     Check(b, "sparse product: b");
     Check(product, "sparse product: product");
+    RequireSparseProductShapes(a, b, product);
     const SparseRows* inner_a = static_cast<const StrictRows&>(a).inner.get();
     Later(context, [=, this](Context& inner) { cpu_.MultiplySparse(inner, *inner_a, b, product); });
   }
@@ -167,6 +177,7 @@ class StrictBackend : public Backend {
     Check(a.stacked, "panel product: a");
     Check(s, "panel product: s");
     Check(product, "panel product: product");
+    RequirePanelProductShapes(a, s, product);
     Later(context, [=, this](Context& inner) { cpu_.MultiplyPanels(inner, a, s, product); });
   }
 
@@ -175,6 +186,7 @@ class StrictBackend : public Backend {
     Check(basis.stacked, "orthonormalize: basis");
     Check(block, "orthonormalize: block");
     Check(coefficients, "orthonormalize: coefficients");
+    RequireOrthonormalizeShapes(basis, block, coefficients);
     Later(context, [=, this](Context& inner) { cpu_.Orthonormalize(inner, basis, block, coefficients); });
   }
 
@@ -182,6 +194,7 @@ class StrictBackend : public Backend {
     Check(request.column_scale, "sparse top-k: column_scale");
     Check(request.items, "sparse top-k: items");
     Check(request.values, "sparse top-k: values");
+    RequireSparseTopKShapes(request);
     SparseTopK inner_request = request;
     inner_request.left = static_cast<const StrictRows&>(*request.left).inner.get();
     inner_request.right = static_cast<const StrictRows&>(*request.right).inner.get();
@@ -190,6 +203,7 @@ class StrictBackend : public Backend {
 
   void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
     Check(a, "inverse: the matrix");
+    RequireInverseShape(a);
     Later(context, [=, this](Context& inner) { cpu_.InvertPositiveDefinite(inner, a); });
   }
 
@@ -206,6 +220,16 @@ class StrictBackend : public Backend {
     return index;
   }
 
+  std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
+                                            std::span<const uint64_t> eligible) override {
+    auto filter = std::make_unique<StrictFilter>(index, CountEligible(index, eligible));
+    const std::vector<uint64_t> bits(eligible.begin(), eligible.end());
+    Later(context, [=, this, place = filter.get(), &strict = static_cast<const StrictIndex&>(index)](Context& inner) {
+      place->inner = cpu_.NewItemFilter(inner, *strict.inner, bits);
+    });
+    return filter;
+  }
+
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
     Check(request.queries, "top-N: queries");
     Check(request.excluded_indptr, "top-N: excluded_indptr");
@@ -215,9 +239,14 @@ class StrictBackend : public Backend {
     Check(request.history_indptr, "top-N: history_indptr");
     Check(request.history_items, "top-N: history_items");
     Check(request.history_weights, "top-N: history_weights");
+    Check(request.costs, "top-N: costs");
     RequireTopNShapes(index, request);
-    const auto& strict = static_cast<const StrictIndex&>(index);
-    Later(context, [=, this, &strict](Context& inner) { cpu_.TopN(inner, *strict.inner, request); });
+    Later(context, [=, this, &strict = static_cast<const StrictIndex&>(index)](Context& inner) {
+      TopNRequest inner_request = request;
+      if (request.eligible != nullptr)
+        inner_request.eligible = static_cast<const StrictFilter&>(*request.eligible).inner.get();
+      cpu_.TopN(inner, *strict.inner, inner_request);
+    });
   }
 
  private:

@@ -4,10 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/evaluation/split.h"
 #include "host/models/model.h"
+#include "kernels/cpu/backend.h"
 #include "tests/support/captured_run.h"
 #include "tests/support/temporary_folder.h"
 #include "training/commands.h"
+#include "training/content_fitting.h"
 
 namespace kindred {
 namespace {
@@ -95,6 +98,33 @@ TEST_F(ContentTraining, WhatItIsChosenByIsNotWhatIsHeldOut) {
       << err_;
   const json chosen_on = Report()["content"]["chosen_on"];
   for (const char* part : {"n_cold_pairs", "n_known_pairs", "n_new_user_pairs"}) EXPECT_GT(chosen_on[part], 0) << part;
+}
+
+// Not by any seed: a holdout may have been cut before, by a seed of its own.
+TEST_F(ContentTraining, ChoosesByOtherItemsThanASplitHasHeldOut) {
+  const auto dataset = Dataset::Open(Shop("data"));
+  const int64_t n_items = dataset->items().size();
+  CpuBackend backend(2);
+  ThreadPool pool(2);
+  TrainOptions options;
+  options.als.n_factors = 8;
+  for (const uint64_t seed : {1, 2, 3}) {
+    const SplitOptions by_items = {.kind = SplitKind::kItems, .fraction = 0.2, .seed = seed};
+    const Csr rest =
+        SumEvents(dataset->events(), n_items, {.keep = SplitEvents(dataset->events(), n_items, by_items).keep});
+    options.als.seed = 1;
+    const FittedContent fitted = FitContent(backend, rest.view(), *dataset, options, {}, pool);
+    EXPECT_GT(fitted.report["chosen_on"].value("n_cold_items", 0), 5) << "seed " << seed;
+  }
+}
+
+// What its own vectors do not tell apart, attributes do.
+TEST_F(ContentTraining, DiversityOfItemItemModelsIsThatOfAttributes) {
+  for (const char* algorithm : {"item-cosine", "popularity"}) {
+    ASSERT_EQ(Train(Shop("data"), {"--algorithm", algorithm, "--split", "random", "--no-refit", "--k", "5"}), 0)
+        << err_;
+    EXPECT_GT(Report()["metrics"].value("diversity_at_5", 0.0), 0) << algorithm;
+  }
 }
 
 TEST_F(ContentTraining, AlsKnowsNothingOfSuchItems) {

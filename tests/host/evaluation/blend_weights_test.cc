@@ -105,6 +105,31 @@ TEST_F(BlendWeightsTest, ThreadsDecideNothing) {
   EXPECT_EQ(LearnBlendWeights(backend_, parts_, held_out_, {.k = 5, .max_users = 500}, alone).weights, found.weights);
 }
 
+TEST_F(BlendWeightsTest, ADrawOfNobodyKeepsAll) {
+  const auto draws_nobody = [](uint64_t seed) {
+    for (uint64_t user = 0; user < kUsers; ++user)
+      if (RandomUniform(seed, user) < 1.0 / kUsers) return false;
+    return true;
+  };
+  uint64_t seed = 1;
+  while (!draws_nobody(seed)) ++seed;
+  const BlendOptions one = {.k = 5, .max_users = 1, .seed = seed}, all = {.k = 5, .max_users = kUsers, .seed = seed};
+  EXPECT_EQ(LearnBlendWeights(backend_, parts_, held_out_, one, pool_).weights,
+            LearnBlendWeights(backend_, parts_, held_out_, all, pool_).weights);
+}
+
+TEST_F(BlendWeightsTest, OptionsOutOfRangeAreRefused) {
+  const auto refused = [&](const std::string& what, const BlendOptions& options) {
+    ExpectError(ErrorCode::kInvalidArgument, what,
+                [&] { LearnBlendWeights(backend_, parts_, held_out_, options, pool_); });
+  };
+  refused("n_bands is 0; expected 1 or more", {.n_bands = 0});
+  refused("n_candidates is -1; expected 1 or more", {.n_candidates = -1});
+  refused("max_users is 0; expected 1 or more", {.max_users = 0});
+  parts_.clear();
+  refused("no parts", {});
+}
+
 TEST_F(BlendWeightsTest, NobodyToLearnFrom) {
   held_out_.relevant.indptr.assign(kUsers + 1, 0);
   ExpectError(ErrorCode::kInvalidArgument, "no user has both a history and items to hold out",

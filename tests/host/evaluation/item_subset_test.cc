@@ -62,11 +62,36 @@ TEST_P(ItemSubsetTest, WhatKnowsNothingOfColdItemsIsNotMeasuredOnThem) {
   view_.item_factors.data = zeros.data();
   EXPECT_FALSE(EvaluateColdItems(backend(), view_, holdout_, 1));
   view_.item_factors.data = item_factors_.data();
-  holdout_.relevant = {3, 6, {0, 1, 1, 1}, {1}, {1}};
-  EXPECT_FALSE(EvaluateColdItems(backend(), view_, holdout_, 1));
+  const Holdout none_cold = {{3, 6, {0, 1, 1, 1}, {1}, {1}}, {0, 0, 0}};
+  EXPECT_FALSE(EvaluateColdItems(backend(), view_, none_cold, 1));
+}
+
+// Each of these has factors of cold items, and some are held out: it is the kind that is not measured so.
+TEST_P(ItemSubsetTest, KindsThatAreNotMeasuredOnColdItems) {
+  ASSERT_TRUE(EvaluateColdItems(backend(), view_, holdout_, 1));
+  ModelView with_item_item = view_;
   const Csr item_item = {6, 6, {0, 0, 0, 0, 0, 0, 0}, {}, {}};
-  view_.item_item = item_item.view();
-  EXPECT_FALSE(EvaluateColdItems(backend(), view_, holdout_, 1));
+  with_item_item.item_item = item_item.view();
+  EXPECT_FALSE(EvaluateColdItems(backend(), with_item_item, holdout_, 1));
+
+  ModelView rated = view_;
+  const std::vector<float> eigenvalues = {1, 1}, user_biases(3), item_biases(6);
+  rated.algorithm = "als";
+  rated.eigenvalues = eigenvalues;
+  rated.objective = {.unobserved_weight = 0, .feedback = Feedback::kExplicit};
+  rated.user_biases = user_biases;
+  rated.item_biases = item_biases;
+  EXPECT_FALSE(EvaluateColdItems(backend(), rated, holdout_, 1));
+
+  ModelView blend = view_;
+  const std::vector<int32_t> lengths = {0};
+  const std::vector<float> weights = {1};
+  blend.algorithm = "blend";
+  blend.user_factors = blend.item_factors = {};
+  blend.parts = {view_};
+  blend.band_lengths = lengths;
+  blend.band_weights = {weights.data(), 1, 1};
+  EXPECT_FALSE(EvaluateColdItems(backend(), blend, holdout_, 1));
 }
 
 KINDRED_ON_ALL_BACKENDS(ItemSubsetTest);

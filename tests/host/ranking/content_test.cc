@@ -13,18 +13,12 @@
 #include "tests/support/backends.h"
 #include "tests/support/errors.h"
 #include "tests/support/interactions.h"
+#include "tests/support/to_dense.h"
 
 namespace kindred {
 namespace {
 
 using Dense = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-Dense ToDense(const CsrView& matrix) {
-  Dense dense = Dense::Zero(matrix.n_rows, matrix.n_cols);
-  for (int64_t r = 0; r < matrix.n_rows; ++r)
-    for (size_t e = 0; e < matrix.row(r).size(); ++e) dense(r, matrix.row(r)[e]) = matrix.row_values(r)[e];
-  return dense;
-}
 
 Dense Random(int64_t n_rows, int64_t n_cols, uint64_t seed) {
   Dense matrix(n_rows, n_cols);
@@ -137,6 +131,17 @@ TEST_P(ContentTest, NewItemsAndNewUsersAreAnsweredByTheirAttributes) {
   const RankedLists similar = ranker.Similar(context(), asked, 4);
   for (const int64_t q : {0, 1})
     for (const int32_t item : similar.Items(q)) EXPECT_EQ(item % 2, q);
+}
+
+TEST_P(ContentTest, FewerFactorsAreTheFirst) {
+  const Shop shop;
+  const Svd svd = FitSvd(backend(), ToneDownPopular(shop.history.view()).view(), {.n_factors = 5, .tolerance = 1e-3});
+  const ContentBase base = MakeContentBase(shop.history.view(), svd);
+  const ContentBase cut = base.Cut(2);
+  ASSERT_EQ(std::ssize(cut.vectors), 2 * Shop::kItems);
+  for (size_t e = 0; e < cut.vectors.size(); ++e) EXPECT_EQ(cut.vectors[e], base.vectors[e / 2 * 5 + e % 2]) << e;
+  EXPECT_EQ(base.Cut(5).vectors, base.vectors);
+  for (const int64_t n : {0, -1, 6}) ExpectError(ErrorCode::kInvalidArgument, "expected 1 to 5", [&] { base.Cut(n); });
 }
 
 TEST_P(ContentTest, AnItemThatIsMetByManyIsItsOwn) {

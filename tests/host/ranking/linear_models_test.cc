@@ -13,19 +13,13 @@
 #include "tests/support/backends.h"
 #include "tests/support/errors.h"
 #include "tests/support/interactions.h"
+#include "tests/support/to_dense.h"
 
 namespace kindred {
 namespace {
 
 using Dense = Eigen::MatrixXd;
 using Eigen::Index;
-
-Dense ToDense(const CsrView& matrix) {
-  Dense dense = Dense::Zero(matrix.n_rows, matrix.n_cols);
-  for (int64_t r = 0; r < matrix.n_rows; ++r)
-    for (size_t e = 0; e < matrix.row(r).size(); ++e) dense(r, matrix.row(r)[e]) = matrix.row_values(r)[e];
-  return dense;
-}
 
 double Power(double degree, double exponent) {
   return degree > 0 ? std::pow(degree, -exponent) : 0;
@@ -134,7 +128,7 @@ TEST_P(LinearModelsTest, EaseIsTheConstrainedRidgeRegression) {
 TEST_P(LinearModelsTest, EaseRefusesWhatIsTooLarge) {
   if (GetParam().starts_with("emulated")) GTEST_SKIP() << "what it would take is measured";
   const Csr c = RandomInteractions(10, 40, 4, 23);
-  ExpectError(ErrorCode::kInvalidArgument, "a catalogue of 40 items takes 0.0 GB",
+  ExpectError(ErrorCode::kInvalidArgument, "a catalogue of 40 items takes 0.0064 MB for its inverse and about 0.0",
               [&] { FitEase(backend(), c.view(), {.max_items = 39}, pool_); });
   ExpectError(ErrorCode::kInvalidArgument, "regularization is 0",
               [&] { FitEase(backend(), c.view(), {.regularization = 0}, pool_); });
@@ -213,6 +207,35 @@ TEST_P(LinearModelsTest, RanksByAnItemItemMatrixAlone) {
   EXPECT_EQ(ranker.FoldIn(context(), history.view()).histories(5).nnz(), history.view().nnz());
 }
 
+// A linear model may have neither history factors nor a base query: its queries are zeros then, and S alone speaks.
+TEST_P(LinearModelsTest, QueriesOfNothingAreZeros) {
+  const Csr s = {4, 4, {0, 2, 3, 3, 3}, {1, 2, 0}, {0.5f, 0.25f, 1}};
+  const Csr history = {3, 4, {0, 1, 3, 3}, {0, 0, 1}, {2, 1, 1}};
+  const std::vector<float> popularity = {2, 1, 0, 0};
+  LinearModel model;
+  model.n_factors = 3;
+  model.item_factors = {1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1};
+  model.user_factors.assign(9, 0);
+  model.item_item = s;
+  ModelView view;
+  view.algorithm = "svd-filter";
+  view.history = history.view();
+  view.popularity = popularity;
+  model.SetIn(&view);
+  const std::vector<int32_t> items = {0, 1};
+  const Ranker with_s(backend(), view, nullptr);
+  Queries folded = with_s.FoldIn(context(), history.view());
+  EXPECT_TRUE(std::ranges::equal(folded.factors().all(), model.user_factors));
+  EXPECT_EQ(with_s.ByModel(context(), folded, {}, 2).scores, (std::vector<float>{1, 0.5f, 1, 0.5f, 0, 0}));
+  EXPECT_EQ(with_s.Similar(context(), items, 2).items, (std::vector<int32_t>{1, 2, 0, 2}));
+  view.item_item = {};
+  const Ranker bare(backend(), view, nullptr);
+  folded = bare.FoldIn(context(), history.view());
+  EXPECT_TRUE(std::ranges::equal(folded.factors().all(), model.user_factors));
+  EXPECT_EQ(bare.ByModel(context(), folded, {}, 2).items, (std::vector<int32_t>{0, 1, 0, 1, 0, 1}));
+  EXPECT_EQ(bare.Similar(context(), items, 1).items, (std::vector<int32_t>{3, 3}));
+}
+
 // A blend's score is the sum of its parts', weighted by the band of the history's length, of parts of every kind.
 TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   const int64_t n_users = 20, n_items = 33;
@@ -242,7 +265,7 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   blend.eigenvalues = {};
   blend.parts = parts;
   const std::vector<int32_t> lengths = {0, 6};
-  const std::vector<float> weights = {0.5f, 2, 0, 1, 0.25f, 3};
+  std::vector<float> weights = {0.5f, 2, 0, 1, 0.25f, 3};
   blend.band_lengths = lengths;
   blend.band_weights = {weights.data(), 2, 3};
 
@@ -283,6 +306,12 @@ TEST_P(LinearModelsTest, ABlendScoresAsItsParts) {
   const RankedLists similar = ranker.Similar(context(), items, 4);
   EXPECT_EQ(std::ranges::count(similar.Items(0), 0), 0);
   EXPECT_EQ(std::ssize(similar.Items(1)), 4);
+
+  const std::vector<int32_t> history = {2};
+  const std::vector<float> no_confidence = {-1};  // which als refuses, where it is asked
+  ExpectError(ErrorCode::kNumeric, "", [&] { TakeApart(blend, {history, no_confidence}, items); });
+  weights[1] = 0;
+  EXPECT_EQ(TakeApart(blend, {history, no_confidence}, items)[1].contributions.size(), 1u);
 }
 
 // A user's one-hot factors pick the list, whatever they did; what is like an item is the list of all.
@@ -313,6 +342,9 @@ TEST_P(LinearModelsTest, RanksByLists) {
   EXPECT_EQ(ranker.Similar(context(), items, 4).items, (std::vector<int32_t>{1, 3, 2, -1, 0, 1, 3, -1}));
   const Queries folded = ranker.FoldIn(context(), history.view());
   EXPECT_EQ(ranker.ByModel(context(), folded, {}, 1).items, (std::vector<int32_t>{0, 0, 0}));
+  ExpectError(ErrorCode::kUnsupported, "the model's lists ('trending') go by no history", [&] {
+    Explain(context(), ranker, {history.view().row(0), history.view().row_values(0)}, 0, items);
+  });
 }
 
 KINDRED_ON_ALL_BACKENDS(LinearModelsTest);

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int64_t kUsers = 40, kItems = 120, kFactors = 10;
 
-// A model fitted on the backend under test, with its memory.
 Queries QueriesOf(HostMatrix<const float> factors) {
   Queries queries;
   for (int64_t row = 0; row < factors.n_rows; ++row) queries.Add(factors.row(row));

@@ -40,6 +40,8 @@ TEST(Words, LongOnesAreNone) {
 TEST(Words, AnyBytesWillDo) {
   EXPECT_EQ(Words("caf\xe9 ole"), (List{"caf", "ole"}));
   EXPECT_EQ(Words("a\xf0\x9f"), (List{"a"}));
+  for (const char* none : {"\xe0\x81\x81", "\xf0\x80\x81\x81", "\xed\xa0\x80", "\xf4\x90\x80\x80"})
+    EXPECT_EQ(Words("x" + std::string(none) + "y"), (List{"x", "y"})) << "overlong, a surrogate or beyond Unicode";
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {
     std::string bytes;
