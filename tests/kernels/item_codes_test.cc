@@ -162,6 +162,21 @@ TEST_P(ItemCodesTest, TheHeadAndTheTailMakeTheWhole) {
   }
 }
 
+TEST_P(ItemCodesTest, WhatReachesWithOthers) {
+  std::mt19937_64 engine(11);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<int32_t> dots(kCodeItems);
+    std::vector<double> others(kCodeItems);
+    uint64_t expected = 0;
+    for (size_t i = 0; i < dots.size(); ++i) {
+      dots[i] = static_cast<int32_t>(engine() % 2001) - 1000;
+      others[i] = i == 5 ? NAN : static_cast<double>(engine() % 4001) - 2000;
+      expected |= static_cast<uint64_t>(!(0.5 * (dots[i] - 100) + others[i] < 300)) << i;
+    }
+    ASSERT_EQ(simd_codes_.reach_with(dots.data(), 100, 0.5, others.data(), 300), expected);
+  }
+}
+
 std::vector<SimdLevel> Levels() {
   std::vector<SimdLevel> levels;
   for (SimdLevel level : {SimdLevel::kBaseline, SimdLevel::kAvx2, SimdLevel::kAvx512})
