@@ -7,6 +7,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_codes.h"
 #include "kernels/cpu/simd_svd.h"
 
 namespace kindred {
@@ -93,6 +94,7 @@ class CpuBackend : public Backend {
   ThreadPool pool_;
   const SimdKernels& simd_;
   const SimdProducts& products_;
+  const SimdCodes& codes_;
 };
 
 }  // namespace kindred

@@ -1,7 +1,6 @@
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_codes.h"
 #include "kernels/cpu/simd_svd.h"
-
-#include <algorithm>
 
 #include <algorithm>
 
@@ -10,15 +9,18 @@ namespace kindred {
 namespace simd_baseline {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
+extern const SimdCodes kCodes;
 }  // namespace simd_baseline
 #ifdef KINDRED_X86_SIMD
 namespace simd_avx2 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
+extern const SimdCodes kCodes;
 }  // namespace simd_avx2
 namespace simd_avx512 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
+extern const SimdCodes kCodes;
 }  // namespace simd_avx512
 #endif
 
@@ -50,6 +52,16 @@ const SimdProducts& SimdProductsOf(SimdLevel level) {
 #endif
   static_cast<void>(level);
   return simd_baseline::kProducts;
+}
+
+const SimdCodes& SimdCodesOf(SimdLevel level) {
+#ifdef KINDRED_X86_SIMD
+  __builtin_cpu_init();
+  if (level == SimdLevel::kAvx512 && __builtin_cpu_supports("avx512vnni")) return simd_avx512::kCodes;
+  if (level >= SimdLevel::kAvx2) return simd_avx2::kCodes;
+#endif
+  static_cast<void>(level);
+  return simd_baseline::kCodes;
 }
 
 int64_t PaddedFactors(int64_t n_factors) {

@@ -1,0 +1,150 @@
+#include "kernels/cpu/item_codes.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <numeric>
+
+namespace kindred {
+namespace {
+
+constexpr int64_t kBlocksPerTask = 16;
+constexpr double kLargestCode = 127;
+constexpr double kRoundUp = 1 + 1e-12;  // more than the rounding of any figure of a block, which is made in double
+
+double Norm(const float* x, int64_t n) {
+  double sum = 0;
+  for (int64_t k = 0; k < n; ++k) sum += static_cast<double>(x[k]) * x[k];
+  return std::sqrt(sum);
+}
+
+// Rt R - I is at most this, by its Frobenius norm.
+double Excess(const Eigen::MatrixXf& rotation) {
+  const Eigen::MatrixXd r = rotation.cast<double>();
+  return (r.transpose() * r - Eigen::MatrixXd::Identity(r.cols(), r.cols())).norm() * kRoundUp;
+}
+
+}  // namespace
+
+void ItemCodes::Free::operator()(uint8_t* p) const {
+  std::free(p);
+}
+
+ItemCodes::ItemCodes(CpuBackend& backend, CpuContext& context, const SimdKernels& simd, MatrixView<const float> items,
+                     bool ordered)
+    : n_factors_(items.n_cols),
+      n_steps_((items.n_cols + kCodeStep - 1) / kCodeStep),
+      n_head_steps_(items.n_cols >= 32 ? (n_steps_ + 1) / 2 : n_steps_),
+      ordered_(ordered),
+      norms_(static_cast<size_t>(items.n_rows)) {
+  SetOrder(context, items);
+  SetRotation(backend, context, items);
+  const auto bytes = static_cast<size_t>(n_blocks() * n_steps_ * kCodeStep * kCodeItems);
+  codes_.reset(static_cast<uint8_t*>(std::aligned_alloc(64, std::max<size_t>(bytes, 64))));
+  if (!codes_) throw Error(ErrorCode::kOutOfMemory, "no " + std::to_string(bytes) + " bytes for an index of items");
+  context.Run((n_blocks() + kBlocksPerTask - 1) / kBlocksPerTask, [&](int64_t task, int worker) {
+    float* workspace = context.ScratchOf(worker, kCodeItems * (n_factors_ + stride()));
+    for (int64_t b = task * kBlocksPerTask; b < std::min(n_blocks(), (task + 1) * kBlocksPerTask); ++b)
+      Encode(simd, items, b, workspace);
+  });
+  norms_ = {};
+}
+
+void ItemCodes::SetOrder(CpuContext& context, MatrixView<const float> items) {
+  constexpr int64_t kRows = 1024;
+  context.Run((items.n_rows + kRows - 1) / kRows, [&](int64_t task, int) {
+    for (int64_t i = task * kRows; i < std::min(items.n_rows, (task + 1) * kRows); ++i)
+      norms_[static_cast<size_t>(i)] = Norm(items.data + i * n_factors_, n_factors_);
+  });
+  order_.reserve(static_cast<size_t>(items.n_rows + kCodeItems));
+  for (int32_t i = 0; i < items.n_rows; ++i) {
+    const bool regular = std::isfinite(norms_[static_cast<size_t>(i)]);
+    if (regular || !ordered_) order_.push_back(i);
+    if (!regular) irregular_.push_back(i);
+  }
+  const auto longer = [&](int32_t a, int32_t b) {
+    const double left = norms_[static_cast<size_t>(a)], right = norms_[static_cast<size_t>(b)];
+    return left > right || (left == right && a < b);
+  };
+  if (ordered_) std::sort(order_.begin(), order_.end(), longer);
+  blocks_.resize((order_.size() + kCodeItems - 1) / kCodeItems);
+  order_.resize(blocks_.size() * kCodeItems, -1);
+  places_.resize(blocks_.size());
+  for (size_t place = 0; place < order_.size(); ++place)
+    if (order_[place] >= 0 && std::isfinite(norms_[static_cast<size_t>(order_[place])]))
+      places_[place / kCodeItems] |= uint64_t{1} << place % kCodeItems;
+}
+
+void ItemCodes::SetRotation(CpuBackend& backend, CpuContext& context, MatrixView<const float> items) {
+  const int64_t f = n_factors_;
+  if (f < 2 || f > kMaxRotatedFactors || !irregular_.empty()) return;
+  Eigen::MatrixXf gram(f, f);
+  backend.Gram(context, items, {gram.data(), f, f});
+  if (!gram.allFinite()) return;
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram.cast<double>());
+  if (solver.info() != Eigen::Success) return;
+  const Eigen::MatrixXf rotation = solver.eigenvectors().rowwise().reverse().transpose().cast<float>();
+  rotation_.resize(static_cast<size_t>(f * stride()), 0.0f);
+  for (int64_t k = 0; k < f; ++k)
+    for (int64_t c = 0; c < f; ++c) rotation_[static_cast<size_t>(PanelOffset(f, k, c))] = rotation(c, k);
+  rotation_excess_ = Excess(rotation);
+  // Each of the f sums is off by at most (f + 2) 2^-24 of |R_k||x| (Higham 2002, section 3.1); what float32 cannot hold
+  // is nothing beside that, as rows are brought near 1 before they are rotated.
+  const auto terms = static_cast<double>(f);
+  rotation_error_ = std::sqrt(terms) * (terms + 4) * 0x1p-24 * (1 + rotation_excess_);
+}
+
+void ItemCodes::Rotate(const SimdKernels& simd, const float* rows, int64_t n_rows, float* rotated) const {
+  if (!rotation_.empty())
+    return simd.multiply_panels(rows, n_rows, n_factors_, n_factors_, rotation_.data(), CountPanels(n_factors_),
+                                rotated, stride());
+  for (int64_t r = 0; r < n_rows; ++r)
+    std::copy(rows + r * n_factors_, rows + (r + 1) * n_factors_, rotated + r * stride());
+}
+
+void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, int64_t b, float* workspace) {
+  const int64_t f = n_factors_, head = n_head_steps_ * kCodeStep;
+  float *rows = workspace, *rotated = workspace + kCodeItems * f;
+  CodeBlock& block = blocks_[static_cast<size_t>(b)];
+  const int32_t* item = order_.data() + b * kCodeItems;
+  const auto is_coded = [&](int64_t i) { return (places(b) >> i & 1) != 0; };
+  const int64_t n = std::bit_width(places(b));
+  for (int64_t i = 0; i < n; ++i)
+    if (is_coded(i)) block.item_norm = std::max(block.item_norm, norms_[static_cast<size_t>(item[i])] * kRoundUp);
+  // Numbers near 1, whose sums float32 can hold: all but what is 2^-126 of the block's longest item.
+  const int exponent = block.item_norm > 0 ? -std::ilogb(block.item_norm) : 0;
+  const double shift = std::ldexp(1, exponent);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < f; ++k)
+      rows[i * f + k] = is_coded(i) ? static_cast<float>(items.data[item[i] * f + k] * shift) : 0;
+  Rotate(simd, rows, n, rotated);
+  float largest = 0;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < f; ++k) largest = std::max(largest, std::abs(rotated[i * stride() + k]));
+  const double unit = largest / kLargestCode, inverse = unit > 0 ? 1 / unit : 0;
+  auto* codes = const_cast<uint8_t*>(this->codes(b));
+  std::fill(codes, codes + n_steps_ * kCodeStep * kCodeItems, uint8_t{128});
+  for (int64_t i = 0; i < n; ++i) {
+    if (!is_coded(i)) continue;
+    double squared_rest = 0, squared_head = 0, squared_tail = 0;
+    for (int64_t k = 0; k < f; ++k) {
+      const double value = rotated[i * stride() + k];
+      const double code = std::clamp(static_cast<double>(std::lrint(value * inverse)), -kLargestCode, kLargestCode);
+      codes[(k / kCodeStep * kCodeItems + i) * kCodeStep + k % kCodeStep] = static_cast<uint8_t>(code + 128);
+      squared_rest += (value - unit * code) * (value - unit * code);
+      (k < head ? squared_head : squared_tail) += code * code;
+    }
+    const double norm = std::ldexp(norms_[static_cast<size_t>(item[i])], exponent) * kRoundUp;
+    const double rest = (1 + rotation_excess_) * (std::sqrt(squared_rest) + rotation_error_ * norm) +
+                        rotation_excess_ * norm + static_cast<double>(f) * 0x1p-120;
+    block.error = std::max(block.error, std::ldexp(rest * kRoundUp, -exponent));
+    block.norm = std::max(block.norm, std::ldexp(unit * std::sqrt(squared_head + squared_tail) * kRoundUp, -exponent));
+    block.tail = std::max(block.tail, std::ldexp(unit * std::sqrt(squared_tail) * kRoundUp, -exponent));
+  }
+  block.unit = std::ldexp(unit, -exponent);
+}
+
+}  // namespace kindred

@@ -1,0 +1,261 @@
+// Bounds. Of a block with figures a, e, m (unit, error, norm) and a query with figures b, g (unit, error), the product
+// d of their codes has
+//
+//   | q . y  -  a b d |  <=  |q| e  +  g m
+//
+// and the definition's sum in double is off from q . y by less than 1e-12 |q||y|, for up to 4096 factors. The defined
+// score rounds that to float32, and rounding never changes an order, so that it is between the rounded bounds.
+#include "kernels/cpu/top_n_scan.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+
+namespace kindred {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr double kRoundUp = 1 + 1e-12;
+constexpr double kOfDefinition = 1e-12;
+constexpr int64_t kEnoughLanes = 1024;  // that tell whether the head alone decides
+
+// What a sum must have to round to this score or more.
+double Reach(float score) {
+  if (score == kInfinity) return std::numeric_limits<float>::max();
+  return static_cast<double>(score) - std::abs(static_cast<double>(score)) * 0x1p-23 - 0x1p-148;
+}
+
+double Half(const CodedQuery& query, const CodeBlock& block) {
+  return query.norm * block.error + query.error * block.norm + kOfDefinition * query.norm * block.item_norm;
+}
+
+// Products of at least this, or a little less; INT32_MAX, which no product has, where there are none.
+int32_t AtLeast(double product, int32_t offset) {
+  const double least = product + offset - 0x1p-10;  // more than the roundings of a number below 2^31
+  if (!(least > INT32_MIN)) return INT32_MIN;
+  return least < INT32_MAX ? static_cast<int32_t>(std::floor(least)) : INT32_MAX;
+}
+
+bool IsBetter(const Candidate& a, const Candidate& b) {
+  return a.lower > b.lower || (a.lower == b.lower && a.item < b.item);
+}
+
+}  // namespace
+
+bool Candidates::IsExcluded(int32_t item) const {
+  return std::binary_search(excluded_.begin(), excluded_.end(), item);
+}
+
+void Candidates::OfferUnbounded(int32_t item, double from_history) {
+  if (!IsExcluded(item)) list_.push_back({-kInfinity, kInfinity, item, from_history});
+}
+
+void SharedThreshold::Publish(size_t part, std::span<const Candidate> best) {
+  const std::lock_guard lock(mutex_);
+  lowers_[part].clear();
+  for (const Candidate& candidate : best) lowers_[part].push_back(candidate.lower);
+  all_.clear();
+  for (const std::vector<float>& lowers : lowers_) all_.insert(all_.end(), lowers.begin(), lowers.end());
+  const auto nth = all_.begin() + std::ssize(best) - 1;
+  std::nth_element(all_.begin(), nth, all_.end(), std::greater<>());
+  threshold_.store(std::max(Get(), *nth), std::memory_order_relaxed);
+}
+
+void Candidates::Cut() {
+  if (list_.size() >= n_ && n_ > 0) {
+    const auto nth = list_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
+    std::nth_element(list_.begin(), nth, list_.end(), IsBetter);
+    if (nth->lower > -kInfinity && nth->lower >= threshold_) {
+      threshold_ = nth->lower;
+      last_at_threshold_ = nth->item;
+    }
+    if (shared_ != nullptr) {
+      shared_->Publish(part_, std::span(list_).first(n_));
+      Refresh();
+    }
+    // Where the threshold is the n-th of this part, the n before are at least as good as what can only tie with it and
+    // has a larger index.
+    const auto is_out = [this](const Candidate& c) {
+      return c.upper < threshold_ || (c.upper == threshold_ && c.item > last_at_threshold_);
+    };
+    list_.erase(std::remove_if(list_.begin(), list_.end(), is_out), list_.end());
+  }
+  next_cut_ = std::max(NextCut(), 2 * list_.size());
+}
+
+void CodeScan::Encode(const ItemCodes& codes, const SimdKernels& simd, const float* queries, int64_t n, int8_t* to,
+                      std::span<CodedQuery> coded, float* workspace) {
+  const int64_t f = codes.n_factors(), head = codes.n_head_steps() * kCodeStep;
+  float *rows = workspace, *rotated = workspace + kCodeItems * f;
+  std::vector<int> exponents(static_cast<size_t>(n));
+  for (int64_t q = 0; q < n; ++q) {
+    double squared = 0;
+    for (int64_t k = 0; k < f; ++k) squared += static_cast<double>(queries[q * f + k]) * queries[q * f + k];
+    CodedQuery& query = coded[static_cast<size_t>(q)];
+    query.norm = std::sqrt(squared) * kRoundUp;
+    exponents[static_cast<size_t>(q)] = query.norm > 0 ? std::ilogb(query.norm) : 0;
+    const double shift = std::ldexp(1, -exponents[static_cast<size_t>(q)]);  // to numbers near 1
+    for (int64_t k = 0; k < f; ++k) rows[q * f + k] = static_cast<float>(queries[q * f + k] * shift);
+  }
+  codes.Rotate(simd, rows, n, rotated);
+  std::fill_n(to, n * CodedBytes(codes), int8_t{0});
+  for (int64_t q = 0; q < n; ++q) {
+    CodedQuery& query = coded[static_cast<size_t>(q)];
+    const float* x = rotated + q * codes.stride();
+    int8_t* code = to + q * CodedBytes(codes);
+    float largest = 0;
+    for (int64_t k = 0; k < f; ++k) largest = std::max(largest, std::abs(x[k]));
+    const double unit = static_cast<double>(largest) / 127, inverse = unit > 0 ? 1 / unit : 0;
+    double squared_rest = 0, squared_tail = 0;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < f; ++k) {
+      const auto c = static_cast<int32_t>(std::clamp(std::lrint(x[k] * inverse), -127L, 127L));
+      code[k] = static_cast<int8_t>(c);
+      squared_rest += (x[k] - unit * c) * (x[k] - unit * c);
+      if (k >= head) squared_tail += static_cast<double>(c) * c;
+      sum += c;
+      if (k < head) query.head_offset = 128 * sum;
+    }
+    const int exponent = exponents[static_cast<size_t>(q)];
+    const double rest = std::sqrt(squared_rest) + 2 * codes.rotation_error() + static_cast<double>(f) * 0x1p-120;
+    query.codes = code;
+    query.unit = std::ldexp(unit, exponent);
+    query.error = std::ldexp(rest * kRoundUp, exponent);
+    query.tail = std::ldexp(unit * std::sqrt(squared_tail) * kRoundUp, exponent);
+    query.offset = 128 * sum;
+  }
+}
+
+CodeScan::Limits CodeScan::LimitsOf(const Query& query, const CodeBlock& block) const {
+  const CodedQuery& coded = query.coded;
+  const float threshold = query.candidates->threshold();
+  if (threshold == -kInfinity) return {INT32_MIN, INT32_MIN};
+  const double reach = Reach(threshold);
+  if (coded.norm * block.item_norm * kRoundUp < reach) return {INT32_MAX, INT32_MAX};
+  const double least = reach - Half(coded, block), unit = coded.unit * block.unit;
+  if (!(unit > 0)) return least <= 0 ? Limits{INT32_MIN, INT32_MIN} : Limits{INT32_MAX, INT32_MAX};
+  const double inverse = 1 / unit;
+  return {AtLeast((least - coded.tail * block.tail) * inverse, coded.head_offset),
+          AtLeast(least * inverse, coded.offset)};
+}
+
+void CodeScan::Run(std::span<Query> queries, int64_t part, int64_t n_parts) {
+  std::vector<Query*> active;
+  for (Query& query : queries) active.push_back(&query);
+  for (int64_t first = part * kChunkBlocks; first < codes_.n_blocks(); first += n_parts * kChunkBlocks) {
+    for (Query* query : active) query->candidates->Refresh();
+    if (codes_.ordered()) {
+      const double longest = codes_.block(first).item_norm * kRoundUp;
+      std::erase_if(active, [&](const Query* query) {
+        return query->coded.norm * longest < Reach(query->candidates->threshold());
+      });
+      if (active.empty()) return;
+    }
+    const int64_t last = std::min(codes_.n_blocks(), first + kChunkBlocks);
+    for (size_t q = 0; q < active.size(); q += kCodeQueries)
+      for (int64_t b = first; b < last; ++b)
+        ScanBlock(std::span(active).subspan(q, std::min<size_t>(kCodeQueries, active.size() - q)), b);
+  }
+}
+
+void CodeScan::ScanBlock(std::span<Query* const> queries, int64_t b) {
+  const uint64_t places = Places(b);
+  if (places == 0) return;
+  const CodeBlock& block = codes_.block(b);
+  std::array<const int8_t*, kCodeQueries> codes;
+  std::array<int32_t, kCodeQueries> head, all;
+  std::array<uint64_t, kCodeQueries> reached;
+  std::array<Query*, kCodeQueries> scanned;
+  alignas(64) std::array<int32_t, kCodeQueries * kCodeItems> dots;
+  size_t n = 0;
+  const bool has_tail = n_head_steps_ < codes_.n_steps();
+  for (Query* query : queries) {
+    const Limits limits = LimitsOf(*query, block);
+    if (limits.all == INT32_MAX) continue;
+    head[n] = has_tail ? limits.head : limits.all;
+    all[n] = limits.all;
+    codes[n] = query->coded.codes;
+    scanned[n++] = query;
+    query->n_scanned += std::popcount(places);
+  }
+  if (n == 0) return;
+  simd_.scan(codes_.codes(b), n_head_steps_, codes.data(), static_cast<int64_t>(n), head.data(), reached.data(),
+             dots.data());
+  for (size_t r = 0; r < n; ++r) {
+    reached[r] &= places;
+    if (has_tail) n_lanes_ += kCodeItems / kCodeLanes;
+    if (reached[r] == 0) continue;
+    int32_t* const of_query = dots.data() + r * kCodeItems;
+    if (has_tail) {
+      for (int64_t lane = 0; lane < kCodeItems; lane += kCodeLanes) n_extended_ += (reached[r] >> lane & 0xffff) != 0;
+      simd_.extend(codes_.codes(b) + n_head_steps_ * kCodeStep * kCodeItems, codes_.n_steps() - n_head_steps_,
+                   codes[r] + n_head_steps_ * kCodeStep, reached[r], of_query);
+      uint64_t left = 0;
+      for (uint64_t bits = reached[r]; bits != 0; bits &= bits - 1) {
+        const int i = std::countr_zero(bits);
+        left |= static_cast<uint64_t>(of_query[i] >= all[r]) << i;
+      }
+      reached[r] = left;
+    }
+    Collect(*scanned[r], b, reached[r], of_query, nullptr);
+  }
+  // Where most tails are read, it costs less to read all in one go.
+  if (n_lanes_ >= kEnoughLanes && n_extended_ * 2 > n_lanes_) n_head_steps_ = codes_.n_steps();
+}
+
+void CodeScan::Collect(Query& query, int64_t b, uint64_t reached, const int32_t* dots, const double* from_history) {
+  const CodeBlock& block = codes_.block(b);
+  const double unit = query.coded.unit * block.unit, half = Half(query.coded, block);
+  const int32_t* order = codes_.order().data() + b * kCodeItems;
+  for (; reached != 0; reached &= reached - 1) {
+    const int i = std::countr_zero(reached);
+    const double sum = unit * (dots[i] - query.coded.offset);
+    const double history = from_history == nullptr ? 0 : from_history[i];
+    if (!std::isfinite(history)) {
+      query.candidates->OfferUnbounded(order[i], history);
+      continue;
+    }
+    const double error = half + (std::abs(sum) + std::abs(history)) * 1e-15;
+    query.candidates->Offer(
+        {static_cast<float>(sum + history - error), static_cast<float>(sum + history + error), order[i], history});
+  }
+}
+
+void CodeScan::RunTouched(Query& query, int64_t chunk, HistorySums& sums) {
+  constexpr int64_t kGroups = kCodeItems / kItemGroup;
+  const int64_t first = chunk * kChunkBlocks;
+  query.candidates->Refresh();
+  for (int64_t b = first; b < std::min(codes_.n_blocks(), first + kChunkBlocks); ++b) {
+    bool* const touched = sums.touched + (b - first) * kGroups;
+    Query* const one = &query;
+    if (std::none_of(touched, touched + kGroups, [](bool t) { return t; })) {
+      ScanBlock({&one, 1}, b);
+      continue;
+    }
+    ScanTouched(query, b, sums.of_item + (b - first) * kCodeItems);
+    for (int64_t g = 0; g < kGroups; ++g) sums.Clear((b - first) * kCodeItems + g * kItemGroup);
+  }
+}
+
+void CodeScan::ScanTouched(Query& query, int64_t b, const double* from_history) {
+  const uint64_t places = Places(b);
+  if (places == 0) return;
+  const CodeBlock& block = codes_.block(b);
+  alignas(64) std::array<int32_t, kCodeItems> dots;
+  const int32_t any = INT32_MIN;
+  uint64_t reached = 0;
+  simd_.scan(codes_.codes(b), codes_.n_steps(), &query.coded.codes, 1, &any, &reached, dots.data());
+  query.n_scanned += std::popcount(places);
+  const double unit = query.coded.unit * block.unit;
+  const double least = Reach(query.candidates->threshold()) - Half(query.coded, block);
+  reached = 0;
+  for (int64_t i = 0; i < kCodeItems; ++i) {
+    const double sum = unit * (dots[static_cast<size_t>(i)] - query.coded.offset);
+    const double size = std::abs(sum) + std::abs(from_history[i]);
+    reached |= static_cast<uint64_t>(!(sum + from_history[i] + size * 1e-15 < least)) << i;
+  }
+  Collect(query, b, reached & places, dots.data(), from_history);
+}
+
+}  // namespace kindred
