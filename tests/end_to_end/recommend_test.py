@@ -70,15 +70,16 @@ class Killed(Recommend):
         for at in range(1, MOST_CALLS):
             done, calls = run_with_fault(out, action, at, *command)
             with self.subTest(action=action, call=at, last=calls[-1:]):
-                if len(calls) < at:
-                    self.assertEqual(0, done.returncode, done.stderr)
-                    break
-                self.assertEqual(-signal.SIGKILL if action == "kill" else 1, done.returncode, done.stderr)
+                is_over = len(calls) < at
+                status = 0 if is_over else -signal.SIGKILL if action == "kill" else 1
+                self.assertEqual(status, done.returncode, done.stderr)
                 if not (out / name).exists():
                     n_resumed += self.go_on(out / name, *command)
                 self.assertEqual(expected, (out / name).read_bytes())
                 for left in out.iterdir():
                     left.unlink()
+                if is_over:
+                    break
         self.assertIn(at, range(15, MOST_CALLS - 1))
         self.assertGreater(n_resumed, 8)
 

@@ -8,18 +8,10 @@
 #include <sys/file.h>
 
 #include <algorithm>
-#include <cstring>
-#include <stdexcept>
 #include <utility>
 
-#include "host/models/model.h"
-#include "kernels/cpu/backend.h"
-#include "tests/host/intake/source_rows.h"
-#include "tests/serving/tiny_model.h"
-#include "tests/support/errors.h"
 #include "tests/support/gzip.h"
-#include "tests/support/small_model.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/training/batch_fixture.h"
 #include "tests/training/served_lines.h"
 
 namespace kindred {
@@ -29,80 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-
-/// The end of a process, as far as a test can have it.
-struct Crash : std::runtime_error {
-  Crash() : std::runtime_error("crash") {}
-};
-
-class BatchRecommendTest : public testing::Test {
- protected:
-  BatchRecommendTest() {
-    options_.store = Path("models");
-    options_.model = "m";
-    options_.out = Path("lists.csv");
-    options_.n = 7;
-    options_.backend = "cpu";
-  }
-
-  std::string Path(const std::string& name) const { return (folder_.path() / name).string(); }
-  void Publish(const TinyModelOptions& options) { TinyModel(*backend_, options).Publish(Store(), "m"); }
-  ModelStore Store() const { return ModelStore(options_.store); }
-  std::shared_ptr<const Model> Published() const { return Model::Open(Store(), "m"); }
-
-  json Run() { return RecommendToFile(options_, {}); }
-  json Overwrite() {
-    options_.overwrite = true;
-    return Run();
-  }
-  /// Ends the run when it looks for the n-th time whether to stop; false where it was done before.
-  bool StopAt(int n) {
-    BatchEvents events;
-    events.stop = [&n] { return --n > 0 ? "" : "SIGTERM"; };
-    try {
-      RecommendToFile(options_, events);
-      return false;
-    } catch (const Error& error) {
-      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("stopped by SIGTERM after "), HasSubstr("--resume")));
-      return true;
-    }
-  }
-  /// Ends it after so many tiles, as kill -9 would while the next one is written.
-  void CrashAfter(int n) {
-    BatchEvents events;
-    events.progress = [&n](int64_t, int64_t) {
-      if (--n == 0) throw Crash();
-    };
-    EXPECT_THROW(RecommendToFile(options_, events), Crash);
-    Append(options_.out + ".partial", "half a til");
-    Append(options_.out + ".journal", R"({"lists": 5, "ro)");
-  }
-  static void Append(const std::string& path, const std::string& text) {
-    std::ofstream(path, std::ios::binary | std::ios::app) << text;
-  }
-  json Resume() {
-    BatchOptions options = options_;
-    options.resume = true;
-    return RecommendToFile(options, {});
-  }
-  std::string Bytes() const { return Content(options_.out); }
-  SourceRows Rows(InputFormat format = InputFormat::kCsv) const {
-    return ReadSource(*OpenRows(options_.out, {.format = format}));
-  }
-  void ExpectRefused(ErrorCode code, const std::string& part) {
-    SCOPED_TRACE(part);
-    ExpectError(code, part, [&] { Run(); });
-  }
-  void ExpectNothingLeft() const {
-    EXPECT_FALSE(fs::exists(options_.out + ".partial"));
-    EXPECT_FALSE(fs::exists(options_.out + ".journal"));
-  }
-
-  TemporaryFolder folder_;
-  const std::unique_ptr<Backend> backend_ = std::make_unique<CpuBackend>(1);
-  BatchOptions options_;
-};
 
 class EveryModel : public BatchRecommendTest, public testing::WithParamInterface<TinyModelOptions> {};
 
@@ -190,23 +108,6 @@ TEST_F(BatchRecommendTest, TilesAndThreadsDecideNothing) {
       Overwrite();
       EXPECT_EQ(Bytes(), bytes) << batch;
     }
-  }
-}
-
-TEST_F(BatchRecommendTest, NoUsersMakeAWholeFile) {
-  Publish({});
-  options_.users = folder_.Write("users.txt", "");
-  for (const auto& [name, bytes] : {std::pair("a.csv", std::string("user,position,item\n")), {"a.jsonl", ""}}) {
-    options_.out = Path(name);
-    EXPECT_EQ(Run()["lists"], 0);
-    EXPECT_EQ(Bytes(), bytes);
-    EXPECT_TRUE(fs::exists(options_.out));
-    ExpectNothingLeft();
-  }
-  for (const char* name : {"a.jsonl.gz", "a.jsonl.zst"}) {
-    options_.out = Path(name);
-    Run();
-    EXPECT_THAT(Rows(InputFormat::kJsonLines).rows, IsEmpty()) << name;
   }
 }
 
@@ -304,129 +205,6 @@ TEST_F(BatchRecommendTest, ListedUsersAreReadAsTheyStand) {
   ExpectRefused(ErrorCode::kNotFound, "absent.txt");
   options_.users = folder_.Write("users.gz", Gzip("u1\nu2\n").substr(0, 20));
   ExpectRefused(ErrorCode::kCorrupt, "users.gz");
-}
-
-// As ids may be anything: quotes in CSV, escapes in JSON, and no text where a format needs one.
-class StrangeIds : public BatchRecommendTest {
- protected:
-  void PublishStrange(const std::string& user, const std::string& item) {
-    SmallModel small(3, 4);
-    IdMapBuilder users, items;
-    for (const std::string& id : {std::string("u0"), user, std::string("plain")}) users.Intern(id);
-    for (const std::string& id : {item, std::string("i1"), std::string("i,2"), std::string("\xC3\xA9")})
-      items.Intern(id);
-    ModelView view = small.view();
-    view.users = users.view();
-    view.items = items.view();
-    const ModelLock lock = Store().Lock("m");
-    PublishModel(Store(), "m", view, json::object());
-    options_.include_seen = true;
-    options_.with_scores = options_.with_probabilities = true;
-  }
-  std::string Float(float value) const { return fmt::format("{}", value); }
-
-  /// The rows that any format must have: user, position, item, score, probability ("~": none).
-  std::vector<std::string> ExpectedRows(bool with_lines) const {
-    const auto model = Published();
-    const Ranker ranker(*backend_, model->view(), nullptr);
-    const auto context = backend_->NewContext();
-    std::vector<int32_t> users = {0, 1, 2};
-    const RankedLists lists = RankUsers(*context, ranker, users, {options_.n, true});
-    std::vector<std::string> rows;
-    for (const int32_t user : users)
-      for (size_t j = 0; j < lists.Items(user).size(); ++j) {
-        const float score = lists.Scores(user)[j];
-        const bool personal = user > 0;
-        rows.push_back(fmt::format("{} {} {} {} {}", model->view().users.Id(user), j + 1,
-                                   model->view().items.Id(lists.Items(user)[j]), score,
-                                   personal ? Float(model->view().calibration.Probability(score)) : "~"));
-        if (with_lines) rows.back() = fmt::format("{}: {}", rows.size() + 1, rows.back());
-      }
-    return rows;
-  }
-};
-
-TEST_F(StrangeIds, CsvQuotesThem) {
-  PublishStrange("a \"b\",c", "x, \"y\"");
-  for (const char* name : {"a.csv", "a.csv.gz", "a.csv.zst"}) {
-    options_.out = Path(name);
-    Run();
-    const SourceRows rows = Rows();
-    EXPECT_THAT(rows.columns, ElementsAre("user", "position", "item", "score", "probability"));
-    EXPECT_EQ(rows.rows, ExpectedRows(true)) << name;
-    EXPECT_THAT(rows.bad, IsEmpty());
-  }
-}
-
-TEST_F(StrangeIds, JsonLinesEscapeThem) {
-  PublishStrange("a \"b\"\n\\", "x\t\x01");
-  for (const char* name : {"a.jsonl", "a.ndjson"}) {
-    options_.out = Path(name);
-    Run();
-    std::vector<std::string> rows;
-    std::vector<std::string> served_by;
-    for (const std::string& line : LinesOf(Bytes())) {
-      const json list = json::parse(line);
-      served_by.push_back(list["served_by"]);
-      for (size_t j = 0; j < list["items"].size(); ++j) {
-        const json& item = list["items"][j];
-        rows.push_back(
-            fmt::format("{} {} {} {} {}", list["user"].get<std::string>(), j + 1, item["item"].get<std::string>(),
-                        Float(item["score"].get<float>()),
-                        item.contains("probability") ? Float(item["probability"].get<float>()) : std::string("~")));
-      }
-    }
-    EXPECT_EQ(rows, ExpectedRows(false));
-    EXPECT_THAT(served_by, ElementsAre("popular", "personal", "personal"));
-  }
-  options_.out = Path("similar.jsonl");
-  options_.similar_items = true;
-  options_.include_seen = options_.with_probabilities = false;
-  Run();
-  const json first = json::parse(LinesOf(Bytes())[0]);
-  EXPECT_EQ(first["item"], "x\t\x01");
-  EXPECT_EQ(first["served_by"], "similar");
-  EXPECT_EQ(first["similar_items"].size(), 3u);
-}
-
-TEST_F(StrangeIds, ParquetHasAWholeFrame) {
-  PublishStrange("\xF0\x9F\x98\x80", "x, \"y\"");
-  for (const int64_t batch : {0, 1, 2}) {
-    options_.batch = batch;
-    options_.out = Path("a.parquet");
-    Overwrite();
-    const std::string bytes = Bytes();
-    ASSERT_GT(bytes.size(), 12u);
-    EXPECT_EQ(bytes.substr(0, 4) + bytes.substr(bytes.size() - 4), "PAR1PAR1");
-    uint32_t footer = 0;
-    std::memcpy(&footer, bytes.data() + bytes.size() - 8, 4);
-    EXPECT_LT(footer + 12, bytes.size());
-#ifdef KINDRED_READS_PARQUET
-    const SourceRows rows = Rows(InputFormat::kParquet);
-    EXPECT_THAT(rows.columns, ElementsAre("user", "position", "item", "score", "probability"));
-    std::vector<std::string> texts;
-    for (const std::string& row : rows.rows) texts.push_back(row.substr(row.find(' ') + 1));
-    EXPECT_EQ(texts, ExpectedRows(false)) << batch;
-#endif
-  }
-}
-
-TEST_F(StrangeIds, NoTextIsForCsvOnly) {
-  PublishStrange("u1", "x\xFF");
-  for (const char* name : {"a.jsonl", "a.parquet"}) {
-    options_.out = Path(name);
-    ExpectRefused(ErrorCode::kUnsupported, "item 0: its id 'x\\xff' is not UTF-8");
-  }
-  options_.out = Path("a.csv");
-  Run();
-  EXPECT_THAT(Bytes(), HasSubstr("x\xFF"));
-  PublishStrange("\xFE", "x");
-  options_.out = Path("a.parquet");
-  ExpectRefused(ErrorCode::kUnsupported, "user 1: its id '\\xfe' is not UTF-8");
-  options_.users = folder_.Write("users.txt", "u0\n\xC3\n");
-  ExpectRefused(ErrorCode::kUnsupported, "--users: the id '\\xc3' is not UTF-8");
-  options_.users = folder_.Write("users.txt", "u0\n");
-  Run();
 }
 
 class ResumedRun : public BatchRecommendTest, public testing::WithParamInterface<const char*> {};
@@ -567,7 +345,7 @@ TEST_F(BatchRecommendTest, OptionsThatDoNotGoTogetherAreRefused) {
           [](BatchOptions& o) { o.similar_items = o.include_seen = true; });
   refused(ErrorCode::kUsage, "--with-probabilities is for lists of users",
           [](BatchOptions& o) { o.similar_items = o.with_probabilities = true; });
-  refused(ErrorCode::kNotFound, "has no model 'n'", [](BatchOptions& o) { o.model = "n"; });
+  refused(ErrorCode::kNotFound, "has no current version of model 'n'", [](BatchOptions& o) { o.model = "n"; });
 }
 
 }  // namespace
