@@ -90,7 +90,6 @@ class BatchRun {
   }
 
   json Run() {
-    const auto start = std::chrono::steady_clock::now();
     tile_lists_ = options_.batch > 0 ? options_.batch : ChosenBatch();
     ResumableFile file = options_.resume
                              ? ResumableFile::Resume(options_.out, Settings(), writer_->n_columns(), options_.overwrite)
@@ -108,7 +107,7 @@ class BatchRun {
     for (size_t t = 1; t < file.tiles().size(); ++t) tiles.push_back(file.tiles()[t].columns);
     const std::string end = writer_->End(file.tiles()[0].bytes, tiles);
     file.Commit(end, options_.overwrite);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     return Report(file, std::ssize(end), resumed, seconds);
   }
 
@@ -298,6 +297,7 @@ class BatchRun {
     return report;
   }
 
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   const BatchOptions& options_;
   const BatchEvents& events_;
   const ListFileFormat format_;
