@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 #include "host/store/model_store.h"
 #include "serving/failover.h"
 #include "serving/model_watcher.h"
+#include "tests/support/small_items.h"
 
 namespace kindred {
 
@@ -29,9 +31,10 @@ struct TinyModelOptions {
   int max_history = 8;  // user 0 has none, user 1 has every item
   uint64_t seed = 1;
   std::string item_prefix = "i";
-  bool ratings = false;        // the history's values are ratings, from -1 to 4 in halves
-  bool by_attributes = false;  // "content": user 0 has an attribute that is to u0 what the factors of u2
-  bool calibrated = false;     // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
+  bool ratings = false;         // the history's values are ratings, from -1 to 4 in halves
+  bool by_attributes = false;   // "content": user 0 has an attribute that is to u0 what the factors of u2
+  bool has_attributes = false;  // items have those of SmallItems
+  bool calibrated = false;      // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
 };
 
 /// A backend as if it had been chosen.
@@ -47,6 +50,7 @@ class TinyModel {
   explicit TinyModel(Backend& backend, const TinyModelOptions& options = {}) : options_(options) {
     std::mt19937_64 random(options.seed);
     for (int i = 0; i < options.n_items; ++i) items_.Intern(options.item_prefix + std::to_string(i));
+    if (options.has_attributes) item_columns_.emplace(options.n_items, options.seed);
     history_.n_rows = options.n_users;
     history_.n_cols = options.n_items;
     for (int u = 0; u < options.n_users; ++u) {
@@ -97,6 +101,7 @@ class TinyModel {
     view.users = users_.view();
     view.items = items_.view();
     view.history = history_.view();
+    if (item_columns_) view.item_columns = item_columns_->table();
     view.popularity = popularity_;
     view.objective = objective_;
     if (options_.algorithm == "popular") {
@@ -121,12 +126,13 @@ class TinyModel {
     return view;
   }
 
-  /// Valid while this and the failover live.
+  /// Valid while this and the failover live; its items are attached to no state.
   std::unique_ptr<ServedModel> Serve(Failover& failover) const {
     auto served = std::make_unique<ServedModel>();
     served->name = "tiny";
     served->version = 7;
     served->ranker = std::make_unique<const ServedRanker>(failover, view(), nullptr);
+    served->items = std::make_shared<LiveItems>(items_.view(), ItemTable::From(view().item_columns, nullptr), nullptr);
     return served;
   }
 
@@ -148,6 +154,7 @@ class TinyModel {
 
   TinyModelOptions options_;
   IdMapBuilder users_, items_;
+  std::optional<SmallItems> item_columns_;
   Csr history_;
   std::vector<float> popularity_;
   AlsFactors factors_;
