@@ -14,8 +14,8 @@
 namespace kindred {
 
 struct FilterCacheOptions {
-  int64_t max_bitmap_bytes = int64_t{128} << 20;  // an eighth of a byte an item and filter
-  int64_t max_filter_bytes = int64_t{16} << 20;   // of parsed filters, about
+  int64_t max_bitmap_bytes = int64_t{64} << 20;  // an eighth of a byte an item and filter; a backend takes more beside
+  int64_t max_filter_bytes = int64_t{16} << 20;  // of parsed filters, about
 };
 
 /// A filter, and the inputs of one request, which must live as long.

@@ -40,6 +40,25 @@ Catalogue::Catalogue(Backend& backend, HostMatrix<const float> factors, const Cs
   context->Wait();
 }
 
+std::shared_ptr<const ItemFilter> Catalogue::FilterOf(Backend& backend, Context& context,
+                                                      const std::shared_ptr<const ItemBits>& bits) const {
+  KeptFilters& kept = *filters_;
+  {
+    const std::lock_guard lock(kept.mutex);
+    const auto found = kept.by_bits.find(bits.get());
+    if (found != kept.by_bits.end() && found->second.bits.lock() == bits) return found->second.filter;
+  }
+  std::shared_ptr<const ItemFilter> filter = backend.NewItemFilter(context, *index_, bits->words);
+  context.Wait();  // before others use it
+  const std::lock_guard lock(kept.mutex);
+  if (kept.by_bits.size() >= kept.look_at) {
+    std::erase_if(kept.by_bits, [](const auto& entry) { return entry.second.bits.expired(); });
+    kept.look_at = 64 + 2 * kept.by_bits.size();
+  }
+  kept.by_bits[bits.get()] = {bits, filter};
+  return filter;
+}
+
 RankedLists Catalogue::Best(Backend& backend, Context& context, HostMatrix<const float> queries,
                             const CsrView& histories, const Exclusions& excluded, int64_t n,
                             const RankOptions& options) const {
@@ -50,6 +69,8 @@ RankedLists Catalogue::Best(Backend& backend, Context& context, HostMatrix<const
     resident.Upload(backend, context, from);
     return resident;
   };
+  const std::shared_ptr<const ItemFilter> eligible =
+      options.eligible ? FilterOf(backend, context, options.eligible) : nullptr;
   const bool has_histories = histories.nnz() > 0;
   const auto factors = upload(std::span<const float>(queries.all()));
   const auto indptr = upload(std::span<const int64_t>(excluded.indptr));
@@ -70,7 +91,7 @@ RankedLists Catalogue::Best(Backend& backend, Context& context, HostMatrix<const
                 .history_indptr = history_indptr.view(),
                 .history_items = history_items.view(),
                 .history_weights = history_weights.view(),
-                .eligible = options.eligible,
+                .eligible = eligible.get(),
                 .costs = costs.view()});
   RankedLists lists;
   lists.n = n;

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
+#include "host/conditions/item_bits.h"
 #include "kernels/backend.h"
 
 namespace kindred {
@@ -32,7 +35,7 @@ struct Exclusions {
 };
 
 struct RankOptions {
-  const ItemFilter* eligible = nullptr;  // of the catalogue; nullptr: all of it is eligible
+  std::shared_ptr<const ItemBits> eligible = nullptr;  // for every query; null: all of the catalogue is
   bool with_costs = false;
 };
 
@@ -45,9 +48,8 @@ class Catalogue {
   Catalogue(Backend& backend, HostMatrix<const float> factors, const CsrView& item_item,
             const std::shared_ptr<const void>& keep);
 
-  const ItemIndex& index() const { return *index_; }
-
-  /// The n best for each row of `queries`, with the row of `histories` where these have entries.
+  /// The n best for each row of `queries`, with the row of `histories` where these have entries. What `eligible` takes
+  /// on the backend is made when it is first asked with, and kept for as long as somebody holds the bits.
   RankedLists Best(Backend& backend, Context& context, HostMatrix<const float> queries, const CsrView& histories,
                    const Exclusions& excluded, int64_t n, const RankOptions& options = {}) const;
 
@@ -59,9 +61,23 @@ class Catalogue {
     Resident<float> values;
   };
 
+  struct KeptFilter {
+    std::weak_ptr<const ItemBits> bits;
+    std::shared_ptr<const ItemFilter> filter;
+  };
+  struct KeptFilters {
+    std::mutex mutex;
+    std::map<const ItemBits*, KeptFilter> by_bits;
+    size_t look_at = 64;  // entries at which those that nobody can ask with again are looked for
+  };
+
+  std::shared_ptr<const ItemFilter> FilterOf(Backend& backend, Context& context,
+                                             const std::shared_ptr<const ItemBits>& bits) const;
+
   Resident<float> factors_;
   ResidentCsr others_;
   std::unique_ptr<ItemIndex> index_;
+  std::unique_ptr<KeptFilters> filters_ = std::make_unique<KeptFilters>();  // of the index
 };
 
 /// The rows at length 1; those of zeros stay.

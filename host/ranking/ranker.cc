@@ -60,22 +60,23 @@ RankedLists Ranker::ByPopularity(Context& context, int64_t n_queries, const Excl
   return resident_->by_popularity.Best(backend_, context, {queries.data(), n_queries, 1}, {}, excluded, n, options);
 }
 
-RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, int64_t n) const {
+RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, int64_t n,
+                            const RankOptions& options) const {
   Exclusions excluded;
   for (const int32_t& item : items) excluded.Add({&item, 1});
   const auto n_queries = static_cast<int64_t>(items.size());
-  if (!model_.has_factors()) return ByPopularity(context, n_queries, excluded, n);
+  if (!model_.has_factors()) return ByPopularity(context, n_queries, excluded, n, options);
   if (model_.has_lists()) {
     Queries queries;
     for (int64_t query = 0; query < n_queries; ++query) queries.Add(model_.base_query);
-    return ByModel(context, queries, excluded, n);
+    return ByModel(context, queries, excluded, n, options);
   }
   if (model_.has_item_item() || !model_.parts.empty()) {
     std::vector<int64_t> indptr(static_cast<size_t>(n_queries + 1));
     std::iota(indptr.begin(), indptr.end(), 0);
     const std::vector<float> weights(items.size(), 1.0f);
     const CsrView histories = {n_queries, model_.n_items(), indptr, items, weights};
-    return ByModel(context, FoldIn(context, histories), excluded, n);
+    return ByModel(context, FoldIn(context, histories), excluded, n, options);
   }
   std::call_once(resident_->similar_once, [&] {
     resident_->normalized = NormalizedRows(model_.item_factors);
@@ -85,7 +86,8 @@ RankedLists Ranker::Similar(Context& context, std::span<const int32_t> items, in
   const HostMatrix<const float> all = {resident_->normalized.data(), model_.n_items(), model_.n_factors()};
   std::vector<float> queries;
   for (int32_t item : items) queries.insert(queries.end(), all.row(item).begin(), all.row(item).end());
-  return resident_->by_cosine.Best(backend_, context, {queries.data(), n_queries, model_.n_factors()}, {}, excluded, n);
+  return resident_->by_cosine.Best(backend_, context, {queries.data(), n_queries, model_.n_factors()}, {}, excluded, n,
+                                   options);
 }
 
 Queries Ranker::FoldIn(Context& context, const CsrView& histories) const {

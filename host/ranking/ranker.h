@@ -38,7 +38,8 @@ class Ranker {
   /// Items like each of the query items, which are themselves left out: of a model with an item-item part, and of every
   /// blend, as it scores a history of nothing else, else by cosine of item factors; for a model without factors by
   /// popularity, and for one of lists by that of all users.
-  RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n) const;
+  RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n,
+                      const RankOptions& options = {}) const;
 
   /// Queries of histories the model has not seen, one row each, by the solve that training ends with (als) or the
   /// sum that makes a linear model's queries, so a stored history gives the stored user. Needs factors.

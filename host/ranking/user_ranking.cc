@@ -60,15 +60,12 @@ bool UserRanking::Compares(int64_t user) const {
 }
 
 template <class Holds>
-std::unique_ptr<ItemFilter> UserRanking::FilterOf(const Catalogue& users, const Holds& holds) const {
+std::shared_ptr<const ItemBits> UserRanking::BitsOf(const Holds& holds) const {
   const int64_t n_users = ranker_.model().n_users();
-  std::vector<uint64_t> bits(static_cast<size_t>((n_users + 63) / 64), 0);
+  std::vector<int32_t> users;
   for (int64_t user = 0; user < n_users; ++user)
-    if (holds(user)) bits[static_cast<size_t>(user / 64)] |= uint64_t{1} << (user % 64);
-  const auto context = ranker_.backend().NewContext();
-  auto filter = ranker_.backend().NewItemFilter(*context, users.index(), bits);
-  context->Wait();
-  return filter;
+    if (holds(user)) users.push_back(static_cast<int32_t>(user));
+  return std::make_shared<const ItemBits>(n_users, users);
 }
 
 void UserRanking::MakeByScore() const {
@@ -85,7 +82,7 @@ void UserRanking::MakeByScore() const {
   const bool has_item_item = !ranker_.item_item().indptr.empty();
   if (has_item_item) made.histories = Transpose(histories);
   made.users = Catalogue(ranker_.backend(), factors, has_item_item ? made.histories.view() : CsrView(), nullptr);
-  made.known = FilterOf(made.users, [&](int64_t user) { return model.Knows(user); });
+  made.known = BitsOf([&](int64_t user) { return model.Knows(user); });
 }
 
 RankedLists UserRanking::ForItems(Context& context, std::span<const int32_t> items, int64_t n,
@@ -106,7 +103,7 @@ RankedLists UserRanking::ForItems(Context& context, std::span<const int32_t> ite
     excluded.Add(owners);
   }
   return by_score_->users.Best(ranker_.backend(), context, {queries.data(), std::ssize(items), factors.n_cols},
-                               columns.view(), excluded, n, {.eligible = by_score_->known.get()});
+                               columns.view(), excluded, n, {.eligible = by_score_->known});
 }
 
 void UserRanking::MakeByCosine() const {
@@ -124,7 +121,7 @@ void UserRanking::MakeByCosine() const {
     made.users =
         Catalogue(ranker_.backend(), {made.normalized.data(), model.n_users(), model.n_factors()}, {}, nullptr);
   }
-  made.compared = FilterOf(made.users, [&](int64_t user) { return Compares(user); });
+  made.compared = BitsOf([&](int64_t user) { return Compares(user); });
 }
 
 RankedLists UserRanking::Similar(Context& context, std::span<const int32_t> users, int64_t n) const {
@@ -144,7 +141,7 @@ RankedLists UserRanking::Similar(Context& context, std::span<const int32_t> user
   }
   RankedLists lists =
       by_cosine_->users.Best(ranker_.backend(), context, queries.factors(), queries.histories(model.n_items()),
-                             excluded, n, {.eligible = by_cosine_->compared.get()});
+                             excluded, n, {.eligible = by_cosine_->compared});
   if (compares_histories_) CutAtZero(&lists);
   for (size_t query = 0; query < users.size(); ++query)
     if (!Compares(users[query])) {

@@ -53,7 +53,7 @@ class UserRanking {
     Queries queries;  // of all users, where these are not the model's factors and history
     Csr histories;    // rows of the item-item matrix x users
     Catalogue users;
-    std::unique_ptr<ItemFilter> known;
+    std::shared_ptr<const ItemBits> known;
   };
   struct ByCosine {
     std::once_flag once;
@@ -61,13 +61,14 @@ class UserRanking {
     std::vector<float> zeros;       // factors where histories are compared
     Csr histories;                  // items x users
     Catalogue users;
-    std::unique_ptr<ItemFilter> compared;
+    std::shared_ptr<const ItemBits> compared;
   };
 
   void MakeByScore() const;
   void MakeByCosine() const;
+  /// The users for whom it holds.
   template <class Holds>
-  std::unique_ptr<ItemFilter> FilterOf(const Catalogue& users, const Holds& holds) const;
+  std::shared_ptr<const ItemBits> BitsOf(const Holds& holds) const;
 
   const Ranker& ranker_;
   const bool compares_histories_;
