@@ -162,7 +162,7 @@ TEST_F(ItemHandlersTest, WhatIsRefused) {
   refused(Setting("i1", "tags", List({Text("a"), Number(1)})), "updates[0].attributes[\"tags\"][1]: found no string");
   refused(Setting("i1", "tags", List({Text("a|b")})), "updates[0].attributes[\"tags\"]: found the tag 'a|b'");
   refused(Setting("i1", "released", Number(1e300)), "updates[0].attributes[\"released\"]: found 1e+300");
-  refused(Setting("i1", "pri\nce", Number(1)), "updates[0].attributes[\"pri\\x0Ace\"]: unknown attribute");
+  refused(Setting("i1", "pri\nce", Number(1)), "updates[0].attributes[\"pri\\x0ace\"]: unknown attribute");
   Value object;
   object.mutable_struct_value();
   refused(Setting("i1", "title", object), "updates[0].attributes[\"title\"]: found an object");
