@@ -14,6 +14,7 @@
 #include "kernels/error.h"
 #include "serving/client.h"
 #include "serving/commands.h"
+#include "serving/condition_flags.h"
 #include "serving/explain.h"
 #include "serving/json.h"
 
@@ -30,6 +31,7 @@ struct QueryOptions : ClientOptions {
   std::string item;
   std::vector<std::string> items;
   std::optional<int32_t> n;
+  ConditionFlags conditions;
   int32_t n_contributions = kDefaultContributions;
 };
 
@@ -81,7 +83,8 @@ void AddHistory(const QueryOptions& options, Request& request) {
 v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& user) {
   v1::RecommendRequest request;
   request.set_user_id(user);
-  request.set_n(options.n.value_or(kDefaultN));
+  if (options.n) request.set_n(*options.n);
+  SetConditions(options.conditions, &request);
   AddHistory(options, request);
   return request;
 }
@@ -114,7 +117,11 @@ int QueryBatchRecommend(const QueryOptions& options) {
 int QuerySimilarItems(const QueryOptions& options) {
   v1::SimilarItemsRequest request;
   request.set_item_id(options.item);
-  request.set_n(options.n.value_or(kDefaultN));
+  if (options.n) request.set_n(*options.n);
+  ExpectUtf8("--scenario", options.conditions.scenario);
+  ExpectUtf8("--filter", options.conditions.filter);
+  request.set_scenario(options.conditions.scenario);
+  request.set_filter(options.conditions.filter);
   const auto reply = Call(options, &v1::Recommender::Stub::SimilarItems, request);
   if (options.json) {
     PrintJson(ToJson(reply));
@@ -271,16 +278,22 @@ void AddQueryCommand(CommandLine& program) {
                     "what each --history counts, in their order: a confidence, or of a model of ratings the rating");
   };
   add_history(recommend);
-  recommend->add_option("--n", options->n, "how many items; default: 10");
+  recommend->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
+  AddConditionFlags(recommend, options->conditions);
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
                              &QueryBatchRecommend);
   batch->add_option("--user", options->users, "a user's id; repeat for more")->required();
-  batch->add_option("--n", options->n, "how many items for each; default: 10");
+  batch->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
+  AddConditionFlags(batch, options->conditions);
 
   CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
   similar->add_option("--item", options->item, "the item's id")->required();
-  similar->add_option("--n", options->n, "how many items; default: 10");
+  similar->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
+  similar->add_option("--scenario", options->conditions.scenario,
+                      "a preset of the server's --scenarios: its n and filter");
+  similar->add_option("--filter", options->conditions.filter,
+                      "a condition on attributes of items, such as 'in_stock and price < 50'");
 
   CLI::App* explain =
       AddQuery(program, query, "explain", "Why items are recommended: what each item of the history adds to a score.",

@@ -89,12 +89,13 @@ class RecommenderService::Call final : public grpc::ServerUnaryReactor {
 };
 
 RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
-                                       std::string version, ItemState* item_state)
+                                       std::string version, ItemState* item_state, Scenarios scenarios)
     : executor_(executor),
       models_(models),
       failover_(failover),
       version_(std::move(version)),
-      item_state_(item_state) {}
+      item_state_(item_state),
+      scenarios_(std::move(scenarios)) {}
 
 template <class Request, class Reply, class Handler>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
@@ -119,19 +120,28 @@ grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* RecommenderService::Recommend(grpc::CallbackServerContext* context,
                                                         const v1::RecommendRequest* request,
                                                         v1::RecommendReply* reply) {
-  return Dispatch(context, request, reply, &HandleRecommend);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleRecommend(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::BatchRecommend(grpc::CallbackServerContext* context,
                                                              const v1::BatchRecommendRequest* request,
                                                              v1::BatchRecommendReply* reply) {
-  return Dispatch(context, request, reply, &HandleBatchRecommend);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleBatchRecommend(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::SimilarItems(grpc::CallbackServerContext* context,
                                                            const v1::SimilarItemsRequest* request,
                                                            v1::SimilarItemsReply* reply) {
-  return Dispatch(context, request, reply, &HandleSimilarItems);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleSimilarItems(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContext* context,

@@ -13,6 +13,7 @@
 #include "serving/executor.h"
 #include "serving/failover.h"
 #include "serving/model_watcher.h"
+#include "serving/scenarios.h"
 
 namespace kindred {
 
@@ -22,7 +23,7 @@ class RecommenderService final : public v1::Recommender::CallbackService {
  public:
   /// `version` is the program's. `item_state` is null where the server keeps none.
   RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version,
-                     ItemState* item_state = nullptr);
+                     ItemState* item_state = nullptr, Scenarios scenarios = {});
 
   grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
                                       v1::RecommendReply* reply) override;
@@ -62,6 +63,7 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   const Failover& failover_;
   const std::string version_;
   ItemState* const item_state_;
+  const Scenarios scenarios_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   mutable std::mutex mutex_;

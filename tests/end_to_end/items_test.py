@@ -1,4 +1,4 @@
-"""Items that change while a server runs: at once, for good, over every version, and by the commands users have."""
+"""Items that change while a server runs: at once, for good, over every version, by the commands users have."""
 
 import json
 import shutil
@@ -60,6 +60,12 @@ class Items(unittest.TestCase):
         shown = json.loads(self.items(server, "show", "--item", item, "--json").stdout)
         return {one["name"]: (one["value"], "updated_at" in one) for one in shown["attributes"]}
 
+    def cheap(self, server):
+        """The items of an answer that may cost less than 3."""
+        answer = run("query", "recommend", "--filter", "price < 3", "--n", N_ITEMS, "--json", "--server",
+                     server.address)
+        return {item["item_id"] for item in json.loads(answer.stdout)["items"]}
+
     def version(self, server):
         return json.loads(run("query", "server-info", "--server", server.address, "--json").stdout)["model"]["version"]
 
@@ -68,22 +74,29 @@ class Items(unittest.TestCase):
         self.assertEqual(self.item(server, "i3"),
                          {"price": (3.5, False), "in_stock": (True, False), "title": ("thing 3 of many", False),
                           "until": ("2026-01-04T00:00:00Z", False)})
+        self.assertEqual(self.cheap(server), {"i0", "i1", "i2"})
         done = self.items(server, "update", "--item", "i3", "price=1.25", "in_stock=no", "title=", "until=2027-01-01")
         self.assertEqual(done.stdout, "updated   4 values by 1 update, by shop version 1; epoch 1\n")
         after = {"price": (1.25, True), "in_stock": (False, True), "title": (None, True),
                  "until": ("2027-01-01T00:00:00Z", True)}
         self.assertEqual(self.item(server, "i3"), after)
+        self.assertEqual(self.cheap(server), {"i0", "i1", "i2", "i3"})
+        self.items(server, "update", "--item", "i1", "price=")
+        self.assertEqual(self.cheap(server), {"i0", "i2", "i3"})
         self.assertIn("updated 20", self.items(server, "show", "--item", "i3").stdout)
 
         server.signal(signal.SIGKILL)
         server.wait()
         server = self.serve()
         self.assertEqual(self.item(server, "i3"), after)
+        self.assertEqual(self.cheap(server), {"i0", "i2", "i3"})
 
         train(self.store, "data")
         eventually(lambda: self.version(server) == 2, "version 2 is served")
         self.assertEqual(self.item(server, "i3"), after)
+        self.assertEqual(self.cheap(server), {"i0", "i2", "i3"})
         self.items(server, "update", "--item", "i3", "--reset", "price", "--reset", "until", "in_stock=yes")
+        self.assertEqual(self.cheap(server), {"i0", "i2"})
         self.assertEqual(self.item(server, "i3"),
                          {"price": (3.5, False), "in_stock": (True, True), "title": (None, True),
                           "until": ("2026-01-04T00:00:00Z", False)})

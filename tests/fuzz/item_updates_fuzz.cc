@@ -73,7 +73,7 @@ class Target {
   TemporaryFolder folder_;
   CpuBackend backend_{1};
   Failover failover_{Chosen(std::make_unique<CpuBackend>(1))};
-  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3, .has_attributes = true}};
+  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3, .described = true}};
   std::unique_ptr<ServedModel> served_ = model_.Serve(failover_);
   ItemState state_{folder_.path()};
   AttributeTypes types_;

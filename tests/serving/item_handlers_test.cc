@@ -52,7 +52,7 @@ v1::UpdateItemsRequest Setting(const std::string& item, const std::string& attri
 class ItemHandlersTest : public GrpcServerTest {
  protected:
   ItemHandlersTest() {
-    options_.has_attributes = true;
+    options_.described = true;
     has_state_ = true;
   }
 
@@ -229,7 +229,7 @@ TEST_F(ItemHandlersTest, WithoutAModel) {
 }
 
 TEST_F(ItemHandlersTest, AModelWithoutAttributes) {
-  options_.has_attributes = false;
+  options_.described = false;
   Start();
   ExpectRefused(
       Setting("i1", "price", Number(1)), StatusCode::INVALID_ARGUMENT,
