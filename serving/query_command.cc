@@ -244,7 +244,9 @@ int QueryUsersForItem(const QueryOptions& options) {
 
 int QueryPopular(const QueryOptions& options) {
   v1::GetPopularRequest request;
+  ExpectUtf8("--filter", options.conditions.filter);
   request.set_group(options.group);
+  request.set_filter(options.conditions.filter);
   request.set_n(options.n.value_or(kDefaultN));
   const auto reply = Call(options, &v1::Recommender::Stub::GetPopular, request);
   if (options.json) {
@@ -330,6 +332,15 @@ int QueryExplain(const QueryOptions& options) {
   return 0;
 }
 
+void PrintState(const v1::ItemStateInfo& state) {
+  fmt::print("state     {} item updates in {}, epoch {}\n", state.n_values(), state.path(), state.epoch());
+  if (state.n_unused() == 0) return;
+  fmt::print("          {} of them do not fit the version:\n", state.n_unused());
+  for (const v1::UnusedUpdate& unused : state.unused())
+    fmt::print("          item {}, attribute {}: {}\n", Printable(unused.item_id()), Printable(unused.attribute()),
+               unused.reason());
+}
+
 int QueryServerInfo(const QueryOptions& options) {
   const auto info = Call(options, &v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest());
   if (options.json) {
@@ -351,6 +362,7 @@ int QueryServerInfo(const QueryOptions& options) {
   fmt::print("limits    n {}, batch {}, history {}, request {} bytes, queue {}\n", info.limits().max_n(),
              info.limits().max_batch(), info.limits().max_history(), info.limits().max_request_bytes(),
              info.limits().max_queue());
+  if (info.has_item_state()) PrintState(info.item_state());
   fmt::print("failures  {}{}{}\n", info.load_failures().count(), info.load_failures().count() > 0 ? ", the last: " : "",
              info.load_failures().last_reason());
   return 0;
@@ -465,6 +477,7 @@ void AddQueryCommand(CommandLine& program) {
 
   CLI::App* popular =
       AddQuery(program, query, "popular", "What is popular, whoever asks, or with a group.", options, &QueryPopular);
+  popular->add_option("--filter", options->conditions.filter, "a condition on attributes of items");
   popular->add_option("--group", options->group, "of a model of lists by group: whose; none: all users'");
   popular->add_option("--n", options->n, "how many items; default: 10");
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "host/ranking/ruled_ranking.h"
 #include "host/store/files.h"
 #include "host/text/edit_distance.h"
 #include "host/text/text.h"

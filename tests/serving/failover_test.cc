@@ -69,7 +69,7 @@ Replies Call(int which, Context& context, const Ranker& ranker) {
   if (which == 9) return {ToText(SimilarUsers(context, ranker, "u5", 6))};
   if (which == 10) return {ToText(UsersForItem(context, ranker, {"i4", 6}))};
   if (which == 11) return {ToText(Popular(context, ranker, "", 6))};
-  if (which == 12) return {ToText(Recommend(context, ranker, {"u5", {}, 3, 4}))};
+  if (which == 12) return {ToText(Recommend(context, ranker, {"u5", {}, 3, {}, 4}))};
   return {ToText(Recommend(context, ranker, kQueries[static_cast<size_t>(which) - 1]))};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -135,7 +136,7 @@ class TinyModel {
     return view;
   }
 
-  /// Valid while this and the failover live.
+  /// Valid while this and the failover live; its items are attached to no state.
   std::unique_ptr<ServedModel> Serve(Failover& failover) const {
     auto served = std::make_unique<ServedModel>();
     served->name = "tiny";
