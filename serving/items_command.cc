@@ -256,8 +256,9 @@ void AddItemsCommand(CommandLine& program) {
   AddClientOptions(update, *options);
   update->add_option("--item", options->item, "the item's id");
   update->add_option("values", options->assignments,
-                     "attribute=value ..., new values of the item; nothing after the '=': it has no such value");
-  update->add_option("--reset", options->resets, "an attribute that gets back what the version has; repeat for more");
+                     "attribute=value, for each new value of the item; nothing after the '=': it has no such value");
+  update->add_option("--reset", options->resets, "an attribute that gets back what the version has; repeat for more")
+      ->allow_extra_args(false);  // what follows may be attribute=value
   update->add_option(
       "--file", options->file.path,
       "updates of many items: CSV or TSV with a column an attribute, or JSON lines; '-': standard input");

@@ -184,6 +184,15 @@ int QueryExplain(const QueryOptions& options) {
   return 0;
 }
 
+void PrintState(const v1::ItemStateInfo& state) {
+  fmt::print("state     {} item updates in {}, epoch {}\n", state.n_values(), state.path(), state.epoch());
+  if (state.n_unused() == 0) return;
+  fmt::print("          {} of them do not fit the version:\n", state.n_unused());
+  for (const v1::UnusedUpdate& unused : state.unused())
+    fmt::print("          item {}, attribute {}: {}\n", Printable(unused.item_id()), Printable(unused.attribute()),
+               unused.reason());
+}
+
 int QueryServerInfo(const QueryOptions& options) {
   const auto info = Call(options, &v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest());
   if (options.json) {
@@ -205,6 +214,7 @@ int QueryServerInfo(const QueryOptions& options) {
   fmt::print("limits    n {}, batch {}, history {}, request {} bytes, queue {}\n", info.limits().max_n(),
              info.limits().max_batch(), info.limits().max_history(), info.limits().max_request_bytes(),
              info.limits().max_queue());
+  if (info.has_item_state()) PrintState(info.item_state());
   fmt::print("failures  {}{}{}\n", info.load_failures().count(), info.load_failures().count() > 0 ? ", the last: " : "",
              info.load_failures().last_reason());
   return 0;

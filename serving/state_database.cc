@@ -86,6 +86,7 @@ StateDatabase::StateDatabase(const fs::path& folder)
       lock_(LockIn(folder), "the state in '" + folder.string() + "' is used", "serve") {
   try {
     Open();
+    CheckSize();
     CheckSchema();
   } catch (...) {
     sqlite3_close(database_);
@@ -98,8 +99,8 @@ StateDatabase::~StateDatabase() {
 }
 
 void StateDatabase::Open() {
-  std::error_code error;
-  if (!fs::exists(fs::symlink_status(path_, error)) && !error) Create(folder_, path_);
+  std::error_code ignored;
+  if (fs::symlink_status(path_, ignored).type() == fs::file_type::not_found) Create(folder_, path_);
   int64_t bytes = 0;
   OpenRegularFile(path_, &bytes);
   if (bytes == 0) throw Damaged(path_, "the file is empty");  // which SQLite would take for a new one
@@ -112,6 +113,18 @@ void StateDatabase::Open() {
     throw Error(
         ErrorCode::kUnsupported,
         fmt::format("the file system of '{}' cannot keep a write-ahead log; choose a local one", path_.string()));
+}
+
+/// SQLite takes a page that the file ends in as one that ends with zeros. After a checkpoint no page is elsewhere.
+void StateDatabase::CheckSize() {
+  Statement checkpoint(*this, "PRAGMA wal_checkpoint(TRUNCATE)");
+  if (!checkpoint.Next() || checkpoint.Integer(0) != 0) return;  // somebody reads: it cannot be done now
+  checkpoint.Reset();
+  Statement pages(*this, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+  const int64_t expected = pages.Next() ? pages.Integer(0) : 0;
+  int64_t bytes = 0;
+  OpenRegularFile(path_, &bytes);
+  if (bytes != expected) throw Damaged(path_, fmt::format("it has {} bytes, expected {}", bytes, expected));
 }
 
 void StateDatabase::CheckSchema() {

@@ -12,7 +12,7 @@ namespace kindred {
 namespace {
 
 constexpr int64_t kBlocksPerTask = 16;
-constexpr double kLargestCode = 127;
+constexpr float kLargestCode = 127;
 constexpr double kRoundUp = 1 + 1e-12;  // more than the rounding of any figure of a block, which is made in double
 
 double Norm(const float* x, int64_t n) {
@@ -25,6 +25,34 @@ double Norm(const float* x, int64_t n) {
 double Excess(const Eigen::MatrixXf& rotation) {
   const Eigen::MatrixXd r = rotation.cast<double>();
   return (r.transpose() * r - Eigen::MatrixXd::Identity(r.cols(), r.cols())).norm() * kRoundUp;
+}
+
+struct Rounded {
+  double squared_rest = 0, squared_head = 0, squared_tail = 0;  // of what is left, and of the codes
+};
+
+// Codes of a row in steps of kCodeStep that are kCodeItems apart. Sums of whole numbers are exact in any order, and so
+// may the other be in four.
+Rounded RoundRow(const float* row, int64_t f, int64_t head, float unit, uint8_t* codes) {
+  constexpr float kToWhole = 0x1.8p23f;  // added and taken away, it rounds
+  const float inverse = unit > 0 ? 1 / unit : 0;
+  Rounded result;
+  double rest[kCodeStep] = {};
+  for (int64_t k = 0; k < f; k += kCodeStep) {
+    int32_t squared = 0;
+    for (int64_t j = 0; j < std::min(kCodeStep, f - k); ++j) {
+      const float value = row[k + j], near = (value * inverse + kToWhole) - kToWhole;
+      const float code = std::clamp(near, -kLargestCode, kLargestCode);
+      const double left = value - static_cast<double>(unit) * code;
+      rest[j] += left * left;
+      const auto whole = static_cast<int32_t>(code);
+      squared += whole * whole;
+      codes[k * kCodeItems + j] = static_cast<uint8_t>(whole + 128);
+    }
+    (k < head ? result.squared_head : result.squared_tail) += squared;
+  }
+  result.squared_rest = (rest[0] + rest[1]) + (rest[2] + rest[3]);
+  return result;
 }
 
 }  // namespace
@@ -114,8 +142,11 @@ void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, i
   const int64_t n = std::bit_width(places(b));
   for (int64_t i = 0; i < n; ++i)
     if (is_coded(i)) block.item_norm = std::max(block.item_norm, norms_[static_cast<size_t>(item[i])] * kRoundUp);
+  uint8_t* const codes = codes_.get() + b * n_steps_ * kCodeStep * kCodeItems;
+  std::fill_n(codes, n_steps_ * kCodeStep * kCodeItems, uint8_t{128});
+  if (block.item_norm == 0) return;
   // Numbers near 1, whose sums float32 can hold: all but what is 2^-126 of the block's longest item.
-  const int exponent = block.item_norm > 0 ? -std::ilogb(block.item_norm) : 0;
+  const int exponent = -std::ilogb(block.item_norm);
   const double shift = std::ldexp(1, exponent);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < f; ++k)
@@ -124,27 +155,19 @@ void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, i
   float largest = 0;
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < f; ++k) largest = std::max(largest, std::abs(rotated[i * stride() + k]));
-  const double unit = largest / kLargestCode, inverse = unit > 0 ? 1 / unit : 0;
-  auto* codes = const_cast<uint8_t*>(this->codes(b));
-  std::fill(codes, codes + n_steps_ * kCodeStep * kCodeItems, uint8_t{128});
+  const float unit = largest / kLargestCode;
   for (int64_t i = 0; i < n; ++i) {
     if (!is_coded(i)) continue;
-    double squared_rest = 0, squared_head = 0, squared_tail = 0;
-    for (int64_t k = 0; k < f; ++k) {
-      const double value = rotated[i * stride() + k];
-      const double code = std::clamp(static_cast<double>(std::lrint(value * inverse)), -kLargestCode, kLargestCode);
-      codes[(k / kCodeStep * kCodeItems + i) * kCodeStep + k % kCodeStep] = static_cast<uint8_t>(code + 128);
-      squared_rest += (value - unit * code) * (value - unit * code);
-      (k < head ? squared_head : squared_tail) += code * code;
-    }
+    const Rounded row = RoundRow(rotated + i * stride(), f, head, unit, codes + i * kCodeStep);
     const double norm = std::ldexp(norms_[static_cast<size_t>(item[i])], exponent) * kRoundUp;
-    const double rest = (1 + rotation_excess_) * (std::sqrt(squared_rest) + rotation_error_ * norm) +
+    const double rest = (1 + rotation_excess_) * (std::sqrt(row.squared_rest) + rotation_error_ * norm) +
                         rotation_excess_ * norm + static_cast<double>(f) * 0x1p-120;
+    const double squared = row.squared_head + row.squared_tail;
     block.error = std::max(block.error, std::ldexp(rest * kRoundUp, -exponent));
-    block.norm = std::max(block.norm, std::ldexp(unit * std::sqrt(squared_head + squared_tail) * kRoundUp, -exponent));
-    block.tail = std::max(block.tail, std::ldexp(unit * std::sqrt(squared_tail) * kRoundUp, -exponent));
+    block.norm = std::max(block.norm, std::ldexp(unit * std::sqrt(squared) * kRoundUp, -exponent));
+    block.tail = std::max(block.tail, std::ldexp(unit * std::sqrt(row.squared_tail) * kRoundUp, -exponent));
   }
-  block.unit = std::ldexp(unit, -exponent);
+  block.unit = std::ldexp(static_cast<double>(unit), -exponent);
 }
 
 }  // namespace kindred

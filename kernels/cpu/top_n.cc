@@ -69,9 +69,11 @@ struct Ranked {
   int32_t item;
 };
 
-bool IsBetter(const Ranked& a, const Ranked& b) {
-  return a.score > b.score || (a.score == b.score && a.item < b.item);
-}
+struct IsBetter {
+  bool operator()(const Ranked& a, const Ranked& b) const {
+    return a.score > b.score || (a.score == b.score && a.item < b.item);
+  }
+};
 
 class Search {
  public:
@@ -287,7 +289,7 @@ void Search::Answer(int64_t tile) {
     cost.rescored = std::ssize(all.list());
     std::vector<Ranked> ranked = Score(QueryOf(q), all.list());
     const auto n = std::min<std::ptrdiff_t>(n_, std::ssize(ranked));
-    std::partial_sort(ranked.begin(), ranked.begin() + n, ranked.end(), IsBetter);
+    std::partial_sort(ranked.begin(), ranked.begin() + n, ranked.end(), IsBetter());
     for (int64_t place = 0; place < width; ++place) {
       const Ranked answer = place < n ? ranked[static_cast<size_t>(place)] : Ranked{0, -1};
       request_.items.data[q * width + place] = answer.item;

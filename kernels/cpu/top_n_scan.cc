@@ -37,8 +37,18 @@ int32_t AtLeast(double product, int32_t offset) {
   return least < INT32_MAX ? static_cast<int32_t>(std::floor(least)) : INT32_MAX;
 }
 
-bool IsBetter(const Candidate& a, const Candidate& b) {
-  return a.lower > b.lower || (a.lower == b.lower && a.item < b.item);
+// Keys in the order of lower bounds, then of items, the best the largest.
+uint64_t KeyOf(const Candidate& candidate) {
+  const auto bits = std::bit_cast<uint32_t>(candidate.lower + 0.0f);  // -0 becomes 0
+  const uint32_t ordered = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+  return static_cast<uint64_t>(ordered) << 32 | ~static_cast<uint32_t>(candidate.item);
+}
+float LowerOf(uint64_t key) {
+  const auto ordered = static_cast<uint32_t>(key >> 32);
+  return std::bit_cast<float>((ordered & 0x80000000u) != 0 ? ordered & 0x7fffffffu : ~ordered);
+}
+int32_t ItemOf(uint64_t key) {
+  return static_cast<int32_t>(~static_cast<uint32_t>(key));
 }
 
 }  // namespace
@@ -51,35 +61,31 @@ void Candidates::OfferUnbounded(int32_t item, double from_history) {
   if (!IsExcluded(item)) list_.push_back({-kInfinity, kInfinity, item, from_history});
 }
 
-void SharedThreshold::Publish(size_t part, std::span<const Candidate> best) {
+void SharedThreshold::Publish(size_t part, std::span<const uint64_t> best) {
   const std::lock_guard lock(mutex_);
-  lowers_[part].clear();
-  for (const Candidate& candidate : best) lowers_[part].push_back(candidate.lower);
+  best_[part].assign(best.begin(), best.end());
   all_.clear();
-  for (const std::vector<float>& lowers : lowers_) all_.insert(all_.end(), lowers.begin(), lowers.end());
+  for (const std::vector<uint64_t>& keys : best_) all_.insert(all_.end(), keys.begin(), keys.end());
   const auto nth = all_.begin() + std::ssize(best) - 1;
   std::nth_element(all_.begin(), nth, all_.end(), std::greater<>());
-  threshold_.store(std::max(Get(), *nth), std::memory_order_relaxed);
+  threshold_.store(std::max(Get(), LowerOf(*nth)), std::memory_order_relaxed);
 }
 
 void Candidates::Cut() {
   if (list_.size() >= n_ && n_ > 0) {
-    const auto nth = list_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
-    std::nth_element(list_.begin(), nth, list_.end(), IsBetter);
-    if (nth->lower > -kInfinity && nth->lower >= threshold_) {
-      threshold_ = nth->lower;
-      last_at_threshold_ = nth->item;
+    keys_.clear();
+    for (const Candidate& candidate : list_) keys_.push_back(KeyOf(candidate));
+    const auto nth = keys_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
+    std::nth_element(keys_.begin(), nth, keys_.end(), std::greater<>());
+    if (const float lower = LowerOf(*nth); lower > -kInfinity && lower >= threshold_) {
+      threshold_ = lower;
+      last_at_threshold_ = ItemOf(*nth);
     }
     if (shared_ != nullptr) {
-      shared_->Publish(part_, std::span(list_).first(n_));
+      shared_->Publish(part_, std::span(keys_).first(n_));
       Refresh();
     }
-    // Where the threshold is the n-th of this part, the n before are at least as good as what can only tie with it and
-    // has a larger index.
-    const auto is_out = [this](const Candidate& c) {
-      return c.upper < threshold_ || (c.upper == threshold_ && c.item > last_at_threshold_);
-    };
-    list_.erase(std::remove_if(list_.begin(), list_.end(), is_out), list_.end());
+    std::erase_if(list_, [this](const Candidate& candidate) { return IsOut(candidate); });
   }
   next_cut_ = std::max(NextCut(), 2 * list_.size());
 }
@@ -249,12 +255,7 @@ void CodeScan::ScanTouched(Query& query, int64_t b, const double* from_history) 
   query.n_scanned += std::popcount(places);
   const double unit = query.coded.unit * block.unit;
   const double least = Reach(query.candidates->threshold()) - Half(query.coded, block);
-  reached = 0;
-  for (int64_t i = 0; i < kCodeItems; ++i) {
-    const double sum = unit * (dots[static_cast<size_t>(i)] - query.coded.offset);
-    const double size = std::abs(sum) + std::abs(from_history[i]);
-    reached |= static_cast<uint64_t>(!(sum + from_history[i] + size * 1e-15 < least)) << i;
-  }
+  reached = simd_.reach_with(dots.data(), query.coded.offset, unit, from_history, least);
   Collect(query, b, reached & places, dots.data(), from_history);
 }
 

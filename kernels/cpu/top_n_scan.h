@@ -24,17 +24,17 @@ struct Candidate {
 /// What the parts of a scan know together of one query.
 class SharedThreshold {
  public:
-  explicit SharedThreshold(int64_t n_parts) : lowers_(static_cast<size_t>(n_parts)) {}
+  explicit SharedThreshold(int64_t n_parts) : best_(static_cast<size_t>(n_parts)) {}
 
   /// At least n items of all parts score this or more.
   float Get() const { return threshold_.load(std::memory_order_relaxed); }
-  /// The n largest lower bounds of one part, in any order.
-  void Publish(size_t part, std::span<const Candidate> best);
+  /// The keys of the n best of one part by their lower bounds, in any order.
+  void Publish(size_t part, std::span<const uint64_t> best);
 
  private:
   std::mutex mutex_;
-  std::vector<std::vector<float>> lowers_;
-  std::vector<float> all_;
+  std::vector<std::vector<uint64_t>> best_;
+  std::vector<uint64_t> all_;
   std::atomic<float> threshold_ = -std::numeric_limits<float>::infinity();
 };
 
@@ -61,7 +61,7 @@ class Candidates {
   }
 
   void Offer(const Candidate& candidate) {
-    if (candidate.upper < threshold_ || (candidate.upper == threshold_ && candidate.item > last_at_threshold_)) return;
+    if (IsOut(candidate)) return;
     if (!excluded_.empty() && IsExcluded(candidate.item)) return;
     list_.push_back(candidate);
     if (list_.size() >= next_cut_) Cut();
@@ -78,6 +78,11 @@ class Candidates {
   bool IsExcluded(int32_t item) const;
 
  private:
+  // Where the threshold is the n-th lower bound of this part, the n are at least as good as what can only tie with it
+  // and has a larger index.
+  bool IsOut(const Candidate& candidate) const {
+    return candidate.upper < threshold_ || (candidate.upper == threshold_ && candidate.item > last_at_threshold_);
+  }
   size_t NextCut() const { return std::max(2 * n_, n_ + 64); }
   void Raise(float threshold) {
     if (!(threshold > threshold_)) return;
@@ -88,6 +93,7 @@ class Candidates {
   size_t n_ = 0;
   std::span<const int32_t> excluded_;
   std::vector<Candidate> list_;
+  std::vector<uint64_t> keys_;  // workspace of Cut
   size_t next_cut_ = 0;
   float threshold_ = -std::numeric_limits<float>::infinity();
   int32_t last_at_threshold_ = INT32_MAX;  // later items that can only tie with the threshold are out

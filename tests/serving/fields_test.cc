@@ -7,6 +7,7 @@
 #include <set>
 
 #include "serving/handlers.h"
+#include "serving/item_handlers.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/support/backends.h"
 
@@ -37,7 +38,13 @@ const std::set<std::string> kServed = {"RecommendRequest.user_id",
                                        "ExplainRequest.history",
                                        "ExplainRequest.item_ids",
                                        "ExplainRequest.n",
-                                       "ExplainRequest.max_contributions"};
+                                       "ExplainRequest.max_contributions",
+                                       "UpdateItemsRequest.updates",
+                                       "UpdateItemsRequest.allow_unknown",
+                                       "GetItemRequest.item_id",
+                                       "ItemUpdate.item_id",
+                                       "ItemUpdate.attributes",
+                                       "ItemUpdate.reset"};
 
 /// Sets a field to something that is not its default.
 void Set(Message* message, const FieldDescriptor* field) {
@@ -179,6 +186,20 @@ TEST_F(FieldsTest, OfExplain) {
   request.mutable_history(0)->set_event("buy");
   v1::ExplainReply reply;
   ExpectRefused(HandleExplain(*context_, served_.get(), request, &reply), "history[0].event");
+}
+
+TEST_F(FieldsTest, OfItems) {
+  for (const Message* request : {static_cast<const Message*>(&v1::UpdateItemsRequest::default_instance()),
+                                 static_cast<const Message*>(&v1::ItemUpdate::default_instance()),
+                                 static_cast<const Message*>(&v1::GetItemRequest::default_instance())}) {
+    for (int i = 0; i < request->GetDescriptor()->field_count(); ++i) {
+      const FieldDescriptor* field = request->GetDescriptor()->field(i);
+      EXPECT_TRUE(IsServed(field)) << field->full_name();
+      const std::unique_ptr<Message> one(request->New());
+      Set(one.get(), field);
+      EXPECT_TRUE(CheckServed(*one).ok()) << field->full_name();
+    }
+  }
 }
 
 TEST_F(FieldsTest, OfALaterVersionOfTheApi) {
