@@ -5,8 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
-#include <limits>
-#include <numeric>
+#include <string>
 
 namespace kindred {
 namespace {
