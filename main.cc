@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   kindred::AddTuneCommand(program);
   kindred::AddTrainCommand(program);
   kindred::AddEvaluateCommand(program);
+  kindred::AddRecommendCommand(program);
   kindred::AddModelsCommand(program);
 #ifdef KINDRED_SERVING
   kindred::AddServeCommand(program);

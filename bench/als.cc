@@ -48,15 +48,13 @@ Holdout HoldoutOf(const Csr& test, int64_t most_users) {
   return holdout;
 }
 
-json Quality(Backend& backend, const Csr& train, const Holdout& holdout, const AlsFactors& factors, int64_t n_factors) {
+json Quality(Backend& backend, const Csr& train, const Holdout& holdout, const AlsFactors& factors) {
   const std::vector<float> popularity = ItemPopularity(train.view());
   ModelView model;
   model.algorithm = "als";
   model.history = train.view();
   model.popularity = popularity;
-  model.user_factors = {factors.user_factors.data(), model.n_users(), n_factors};
-  model.item_factors = {factors.item_factors.data(), model.n_items(), n_factors};
-  model.eigenvalues = factors.eigenvalues;
+  factors.SetIn(&model);
   const json metrics = MetricsJson(Evaluate(Ranker(backend, model, nullptr), holdout, 20));
   return {{"recall_at_20", metrics.at("recall_at_20")}, {kNdcgAt20, metrics.at(kNdcgAt20)}};
 }
@@ -68,7 +66,7 @@ json Curve(Backend& backend, const TrainAndTest& data, AlsOptions options) {
   const int64_t last = options.epochs;
   for (options.epochs = 1; options.epochs <= last; ++options.epochs) {
     const AlsFactors factors = FitAls(backend, data.train.view(), options);
-    curve.push_back(Quality(backend, data.train, holdout, factors, options.n_factors).at(kNdcgAt20));
+    curve.push_back(Quality(backend, data.train, holdout, factors).at(kNdcgAt20));
   }
   return curve;
 }
@@ -115,8 +113,7 @@ json Fit(const ProgramOptions& options) {
     report["settings"] = {{"epochs to equal quality", options.epochs_to_quality}};
   }
   if (options.show_quality) {
-    report["quality"].update(
-        Quality(backend, data.train, HoldoutOf(data.test, data.test.n_rows), factors, options.als.n_factors));
+    report["quality"].update(Quality(backend, data.train, HoldoutOf(data.test, data.test.n_rows), factors));
     report["curve"] = Curve(backend, data, options.als);
   }
   return report;

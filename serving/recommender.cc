@@ -143,7 +143,11 @@ Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_
   Recommendation result;
   const bool similar = model.has_factors() && !model.has_lists();
   result.served_by = similar ? ServedBy::kSimilar : ServedBy::kPopular;
-  if (!similar) result.why = "the model ranks by popularity";
+  if (model.has_lists())
+    result.why =
+        fmt::format("the model's lists ('{}') compare no items: this is the list of all users", model.algorithm);
+  else if (!similar)
+    result.why = "the model ranks by popularity";
   FillItems(model, ranker.Similar(context, {&item, 1}, n), 0, n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
   if (returned < n)

@@ -15,6 +15,7 @@ void AddReportCommand(CommandLine& program);
 void AddTrainCommand(CommandLine& program);
 void AddTuneCommand(CommandLine& program);
 void AddEvaluateCommand(CommandLine& program);
+void AddRecommendCommand(CommandLine& program);
 void AddModelsCommand(CommandLine& program);
 void AddDoctorCommand(CommandLine& program);
 

@@ -100,12 +100,9 @@ void EpochMetrics::AfterHalfStep(Backend& backend, int64_t n_half_steps, const s
 
 std::map<std::string, double> EpochMetrics::Measure(Backend& backend, AlsFactors factors, const Fitted& fitted,
                                                     const std::function<void()>& before_block) const {
-  const int64_t f = options_.als.n_factors;
-  const HostMatrix<float> user_factors = {factors.user_factors.data(), dataset_.users().size(), f};
   ModelView model = fitted.view(dataset_);
-  model.user_factors = user_factors;
-  model.item_factors = {factors.item_factors.data(), dataset_.items().size(), f};
-  model.eigenvalues = factors.eigenvalues;
+  factors.SetIn(&model);
+  const HostMatrix<float> user_factors = {factors.user_factors.data(), model.n_users(), model.n_factors()};
   const Ranker ranker(backend, model, nullptr);
   if (options_.als.solver.method != AlsMethod::kExact) FoldIn(ranker, EvaluatedUsers(*holdout_), user_factors);
   return OfModel(MetricsJson(Evaluate(ranker, *holdout_, options_.k, {&pool_, {}, before_block})));

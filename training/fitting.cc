@@ -1,7 +1,5 @@
 #include "training/fitting.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "host/models/explicit_als.h"
@@ -25,14 +23,7 @@ ModelView Fitted::view(const Dataset& dataset) const {
   view.history = history.view();
   view.popularity = popularity;
   view.objective = objective;
-  if (algorithm == "svd") {
-    const PureSvdFactors& found = svd.factors;
-    const auto k = static_cast<int64_t>(found.singular_values.size());
-    view.user_factors = {found.user_factors.data(), history.n_rows, k};
-    view.item_factors = {found.item_factors.data(), history.n_cols, k};
-    view.history_factors = view.item_factors;
-    view.singular_values = found.singular_values;
-  }
+  if (algorithm == "svd") svd.factors.SetIn(&view);
   if (linear.model.n_factors > 0) linear.model.SetIn(&view);
   if (!blend.parts.empty()) blend.SetIn(&view);
   if (lists.model.n_factors > 0) {
@@ -40,11 +31,7 @@ ModelView Fitted::view(const Dataset& dataset) const {
     view.list_groups = lists.list_groups();
   }
   if (algorithm == "content") content.model.SetIn(&view);
-  if (algorithm != "als") return view;
-  const int64_t f = static_cast<int64_t>(factors.eigenvalues.size());
-  view.user_factors = {factors.user_factors.data(), history.n_rows, f};
-  view.item_factors = {factors.item_factors.data(), history.n_cols, f};
-  view.eigenvalues = factors.eigenvalues;
+  if (!factors.eigenvalues.empty()) factors.SetIn(&view);
   view.user_biases = biases.users;
   view.item_biases = biases.items;
   view.rating_mean = biases.mean;
@@ -89,7 +76,7 @@ Fitted FitModel(WorkingBackend& working, Csr interactions, const FitSource& sour
   if (options.algorithm == "blend")
     fitted.blend =
         working.Run("fitting", [&](Backend& backend) { return FitBlend(backend, view, options, events, pool); });
-  if (IsOfLists(options)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
+  if (HasLists(options.algorithm)) fitted.lists = FitLists(source.dataset, source.keep, source.weighting, options);
   if (options.algorithm == "content")
     fitted.content = working.Run(
         "fitting", [&](Backend& backend) { return FitContent(backend, view, source.dataset, options, events, pool); });

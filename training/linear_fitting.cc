@@ -18,10 +18,6 @@ SvdFilterOptions FilterOptions(const TrainOptions& options) {
   return filter;
 }
 
-EaseOptions EaseOptionsOf(const TrainOptions& options) {
-  return {options.als.objective.regularization, options.n_neighbours, options.max_items};
-}
-
 ItemNeighbourOptions NeighbourOptions(const TrainOptions& options) {
   return options.algorithm == "rp3beta" ? Rp3BetaOptions(options.n_neighbours, options.alpha, options.beta)
                                         : CosineOptions(options.n_neighbours);
@@ -45,33 +41,43 @@ void SetAlgorithmDefaults(TrainOptions* options) {
   }
 }
 
+EaseOptions EaseOptionsOf(const TrainOptions& options) {
+  return {options.als.objective.regularization, options.n_neighbours, options.max_items};
+}
+
 FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                        const TrainEvents& events, ThreadPool& pool) {
   FittedLinear fitted;
-  const Svd svd = DecomposeLinear(backend, interactions, options, events, &fitted.report);
-  fitted.model = MakeLinear(backend, interactions, options, svd, pool);
+  fitted.model = LinearFits(backend, interactions, options, events, pool, &fitted.report).Fit(options);
   fitted.report.update(LinearSettings(options));
   if (fitted.model.item_item.n_rows > 0) fitted.report["n_item_item_entries"] = fitted.model.item_item.view().nnz();
   return fitted;
 }
 
-Svd DecomposeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
-                    const TrainEvents& events, json* report) {
-  if (options.algorithm != "svd-filter") return {};
-  return DecomposeFor(backend, NormalizeByDegrees(interactions).view(), FilterOptions(options).svd, events, report);
+LinearFits::LinearFits(Backend& backend, const CsrView& interactions, const TrainOptions& options,
+                       const TrainEvents& events, ThreadPool& pool, json* report)
+    : backend_(backend), interactions_(interactions), pool_(pool) {
+  if (options.algorithm == "svd-filter")
+    svd_ = DecomposeFor(backend, NormalizeByDegrees(interactions).view(), FilterOptions(options).svd, events, report);
 }
 
-LinearModel MakeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options, const Svd& svd,
-                       ThreadPool& pool) {
+LinearModel LinearFits::Fit(const TrainOptions& options) {
   if (options.algorithm == "svd-filter") {
     const SvdFilterOptions filter = FilterOptions(options);
-    Csr item_item =
-        filter.n_neighbours > 0 ? FitItemNeighbours(backend, interactions, FilterNeighbours(filter)) : Csr();
-    return MakeSvdFilter(backend, interactions, Truncated(svd, filter.svd.n_factors), std::move(item_item), filter);
+    Csr item_item = filter.n_neighbours > 0 ? FitNeighbours(FilterNeighbours(filter)) : Csr();
+    return MakeSvdFilter(backend_, interactions_, Truncated(svd_, filter.svd.n_factors), std::move(item_item), filter);
   }
-  Csr item_item = options.algorithm == "ease" ? FitEase(backend, interactions, EaseOptionsOf(options), pool)
-                                              : FitItemNeighbours(backend, interactions, NeighbourOptions(options));
-  return MakeItemItemModel(std::move(item_item), ItemPopularity(interactions), interactions.n_rows);
+  Csr item_item = options.algorithm == "ease" ? FitEase(backend_, interactions_, EaseOptionsOf(options), pool_)
+                                              : FitNeighbours(NeighbourOptions(options));
+  return MakeItemItemModel(std::move(item_item), ItemPopularity(interactions_), interactions_.n_rows);
+}
+
+Csr LinearFits::FitNeighbours(const ItemNeighbourOptions& options) {
+  if (product_ == nullptr || !product_->options().HaveSumOf(options)) {
+    product_.reset();  // not two at once
+    product_ = std::make_unique<const ItemNeighbourProduct>(backend_, interactions_, options);
+  }
+  return product_->Fit(options);
 }
 
 json LinearSettings(const TrainOptions& options) {

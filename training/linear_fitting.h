@@ -1,9 +1,12 @@
 // The linear models that a training's options ask for (host/models/linear_model.h).
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 
+#include "host/models/item_neighbours.h"
 #include "host/models/linear_model.h"
+#include "host/models/svd.h"
 #include "training/pipeline.h"
 
 namespace kindred {
@@ -22,18 +25,35 @@ struct FittedLinear {
 FittedLinear FitLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                        const TrainEvents& events, ThreadPool& pool);
 
-/// The same in two steps, so that fits of other options share the first: what svd-filter decomposes, with as many
-/// factors as the options have or more; of others nothing.
-Svd DecomposeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options,
-                    const TrainEvents& events, nlohmann::json* report);
-LinearModel MakeLinear(Backend& backend, const CsrView& interactions, const TrainOptions& options, const Svd& svd,
-                       ThreadPool& pool);
+/// The same in two steps, so that fits of other options share the first.
+class LinearFits {
+ public:
+  /// Decomposes what svd-filter decomposes, into as many factors as options have, which are the most that there may be.
+  /// `interactions` outlive it.
+  LinearFits(Backend& backend, const CsrView& interactions, const TrainOptions& options, const TrainEvents& events,
+             ThreadPool& pool, nlohmann::json* report);
+
+  /// options.algorithm is the same each time.
+  LinearModel Fit(const TrainOptions& options);
+
+ private:
+  Csr FitNeighbours(const ItemNeighbourOptions& options);
+
+  Backend& backend_;
+  CsrView interactions_;
+  ThreadPool& pool_;
+  Svd svd_;
+  std::unique_ptr<const ItemNeighbourProduct> product_;  // of the last neighbours that were fitted
+};
 
 /// The options that decide such a model, as its report has them.
 nlohmann::json LinearSettings(const TrainOptions& options);
 
 /// Throws kInvalidArgument for options out of range, before anything is read.
 void CheckLinearOptions(const TrainOptions& options);
+
+/// What ease takes of the options.
+EaseOptions EaseOptionsOf(const TrainOptions& options);
 
 /// Refuses catalogues that are too large for an algorithm, or for a component of a blend (CheckEase).
 void CheckCatalogue(Backend& backend, int64_t n_items, const TrainOptions& options);

@@ -107,10 +107,6 @@ json SettingsJson(const TrainOptions& options, const PopularListOptions& lists) 
 
 }  // namespace
 
-bool IsOfLists(const TrainOptions& options) {
-  return options.algorithm == "popular" || options.algorithm == "latest" || options.algorithm == "trending";
-}
-
 FittedLists FitLists(const Dataset& dataset, std::span<const uint8_t> keep, const EventWeighting& weighting,
                      const TrainOptions& options) {
   const PopularListOptions of = ListOptions(options);

@@ -13,9 +13,6 @@
 
 namespace kindred {
 
-/// Whether options.algorithm is one of these: popular, latest or trending.
-bool IsOfLists(const TrainOptions& options);
-
 struct FittedLists {
   LinearModel model;  // no factors: it is none of these
   std::string attribute;

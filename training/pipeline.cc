@@ -79,7 +79,7 @@ class Training {
     weighting_ = options_.weighting.Of(dataset_->weighting());
     CheckWeighting(weighting_, dataset_->events().type_names, !dataset_->events().times.empty());
     if (ratings()) CheckExplicit(options_, *dataset_, weighting_);
-    if (IsOfLists(options_)) CheckLists(options_, *dataset_, events_);
+    if (HasLists(options_.algorithm)) CheckLists(options_, *dataset_, events_);
     if (options_.algorithm == "content") CheckHasItemAttributes(*dataset_);
     WarnOfFuture();
     backend_.Run("planning", [&](Backend& on) { CheckCatalogue(on, dataset_->items().size(), options_); });
@@ -147,7 +147,7 @@ class Training {
 
   /// One event with a wrong clock would make all others count next to nothing.
   void WarnOfFuture() const {
-    const bool decays = weighting_.decays(), ages = decays || IsOfLists(options_);
+    const bool decays = weighting_.decays(), ages = decays || HasLists(options_.algorithm);
     const std::optional<int64_t> last = ages ? LastTime(dataset_->events()) : std::nullopt;
     const double days = last ? (static_cast<double>(*last) - static_cast<double>(std::time(nullptr))) / 86400 : 0;
     if (days < 1 || !events_.warning) return;
@@ -196,7 +196,7 @@ class Training {
     size_t bytes = users.bytes().size_bytes() + items.bytes().size_bytes();
     if (HasNFactors(options_))
       bytes += static_cast<size_t>((users.size() + items.size()) * options_.als.n_factors) * sizeof(float);
-    if (IsOfLists(options_)) bytes += static_cast<size_t>(users.size() + items.size()) * sizeof(float);
+    if (HasLists(options_.algorithm)) bytes += static_cast<size_t>(users.size() + items.size()) * sizeof(float);
     if (!HasHoldout(options_) || Refits(options_))
       bytes += events.items.size_bytes() + events.times.size_bytes() + events.types.size_bytes();
     return static_cast<int64_t>(bytes);
@@ -216,7 +216,7 @@ class Training {
             .n_items = dataset_->items().size(),
             .n_entries = n_entries,
             .n_all_entries = refits ? n_entries : 0,
-            .n_lists = IsOfLists(options_) ? MostLists(options_, *dataset_) : 0,
+            .n_lists = HasLists(options_.algorithm) ? MostLists(options_, *dataset_) : 0,
             .n_features = std::max(items.n_features, users.n_features),
             .n_feature_entries = items.n_entries + users.n_entries};
   }

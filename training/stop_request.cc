@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kSignals[] = {SIGINT, SIGTERM};
 constexpr std::string_view kAnswer =
-    "\nkindred: stopping as soon as the training can be taken up again; a second signal ends it at once\n";
+    "\nkindred: stopping as soon as this can be taken up again; a second signal ends it at once\n";
 
 std::atomic<int> requested = 0;
 static_assert(std::atomic<int>::is_always_lock_free);

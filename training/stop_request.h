@@ -1,4 +1,4 @@
-// A training that is asked to stop by a signal, and ends where it can be taken up again.
+// Work that is asked to stop by a signal, and ends where it can be taken up again.
 #pragma once
 
 #include <csignal>

@@ -16,15 +16,12 @@ constexpr int64_t kMaxUsers = 10'000;
 
 double Ndcg(Backend& backend, const CsrView& history, const PureSvdFactors& factors, const Holdout& holdout,
             int64_t k) {
-  const auto n_factors = static_cast<int64_t>(factors.singular_values.size());
   const std::vector<float> popularity = ItemPopularity(history);
   ModelView model;
   model.algorithm = "svd";
   model.history = history;
   model.popularity = popularity;
-  model.user_factors = {factors.user_factors.data(), history.n_rows, n_factors};
-  model.item_factors = {factors.item_factors.data(), history.n_cols, n_factors};
-  model.singular_values = factors.singular_values;
+  factors.SetIn(&model);
   return Evaluate(Ranker(backend, model, nullptr), holdout, k).model.ndcg;
 }
 

@@ -12,7 +12,6 @@
 #include "host/report/format.h"
 #include "kernels/cpu/host_memory.h"
 #include "training/linear_fitting.h"
-#include "training/list_fitting.h"
 #include "training/stopwatch.h"
 
 namespace kindred {
@@ -34,7 +33,7 @@ int64_t NFactors(const TrainingSize& size, const TrainOptions& options) {
   int64_t of_components = 0;
   for (const TrainOptions& component : options.components) of_components += NFactors(size, component);
   if (options.algorithm == "blend") return of_components;
-  if (IsOfLists(options)) return size.n_lists;
+  if (HasLists(options.algorithm)) return size.n_lists;
   return HasNFactors(options) ? options.als.n_factors : options.algorithm == "popularity" ? 0 : 1;
 }
 
@@ -61,7 +60,7 @@ int64_t FitBytes(const TrainingSize& size, const TrainOptions& options, int64_t 
   const int64_t n_rows = size.n_users + size.n_items, longer = std::max(size.n_users, size.n_items);
   const int64_t factors = FactorBytes(size, options);
   if (options.algorithm == "popularity") return 0;
-  if (IsOfLists(options)) return factors + size.n_items * kListItem + size.n_users * kListUser;
+  if (HasLists(options.algorithm)) return factors + size.n_items * kListItem + size.n_users * kListUser;
   const int64_t transpose = n_entries * kEntry + size.n_items * 2 * kOffset;
   if (options.algorithm == "blend") {
     int64_t most = 0;
@@ -121,6 +120,19 @@ int64_t Require(const TrainingSize& size, const TrainOptions& options, int64_t d
                   BytesText(more), BytesText(available), Remedy(size, options, more - available, device_bytes)));
 }
 
+/// An item-item matrix with as many entries in each row as ease keeps.
+Csr EvenItemItem(int64_t n_items, int64_t n_neighbours) {
+  const int64_t k = std::min(n_neighbours, n_items), step = n_items / std::max<int64_t>(k, 1);
+  Csr item_item;
+  item_item.n_rows = item_item.n_cols = n_items;
+  for (int64_t j = 0; j < n_items; ++j) {
+    for (int64_t e = 0; e < k; ++e) item_item.indices.push_back(static_cast<int32_t>(e * step + j % step));
+    item_item.indptr.push_back(std::ssize(item_item.indices));
+  }
+  item_item.values.assign(item_item.indices.size(), 1.0f);
+  return item_item;
+}
+
 /// Seconds of an evaluation: measured on some users, by random factors as long as items are popular.
 double MeasureEvaluation(Backend& backend, const CsrView& interactions, const CsrView& held_out,
                          const TrainOptions& options, ThreadPool& pool) {
@@ -149,6 +161,13 @@ double MeasureEvaluation(Backend& backend, const CsrView& interactions, const Cs
   model.popularity = popularity;
   model.user_factors = {user_factors.data(), history.n_rows, options.als.n_factors};
   model.item_factors = {item_factors.data(), history.n_cols, options.als.n_factors};
+
+  Csr item_item;
+  if (options.algorithm == "ease") {
+    item_item = EvenItemItem(interactions.n_cols, options.n_neighbours);
+    model.algorithm = options.algorithm;
+    model.item_item = item_item.view();
+  }
 
   Stopwatch watch;
   const Ranker ranker(backend, model, nullptr);
@@ -217,18 +236,26 @@ json PlanSeconds(WorkingBackend& working, const CsrView& interactions, const Csr
   seconds["sum"] = summed * (1 + refit_size);
   for (const auto& [part, is_there] : {std::pair("fit", true), {"evaluate", evaluates}, {"refit", refits}})
     if (is_there) seconds[part] = options.algorithm == "popularity" ? json(0.0) : json();
-  if (evaluates && (IsAls(options) || options.algorithm == "svd" || IsOfLists(options)))
+  const bool is_ease = options.algorithm == "ease";
+  if (evaluates && (IsAls(options) || is_ease || options.algorithm == "svd" || HasLists(options.algorithm)))
     working.Try([&](Backend& on) {
       TrainOptions measured = options;
-      if (IsOfLists(options)) measured.als.n_factors = size.n_lists;
+      if (HasLists(options.algorithm)) measured.als.n_factors = size.n_lists;
+      if (is_ease) measured.als.n_factors = 1;
       const double once = MeasureEvaluation(on, interactions, held_out, measured, pool);
       seconds["evaluate"] = once;
       if (options.evaluate_every > 0)
         seconds["evaluate_epochs"] = once * static_cast<double>((options.als.epochs - 1) / options.evaluate_every);
     });
-  if (IsOfLists(options)) {  // a pass over the events, as summing them up is
+  if (HasLists(options.algorithm)) {  // a pass over the events, as summing them up is
     seconds["fit"] = summed;
     if (refits) seconds["refit"] = summed * refit_size;
+  }
+  EaseSeconds ease;
+  if (is_ease &&
+      working.Try([&](Backend& on) { ease = MeasureEase(on, interactions, EaseOptionsOf(options), pool); })) {
+    seconds["fit"] = ease.gramian + ease.inverse;
+    if (refits) seconds["refit"] = ease.gramian * refit_size + ease.inverse;
   }
   AlsSeconds als;
   if (IsAls(options) && working.Try([&](Backend& on) { als = MeasureAls(on, interactions, options.als); })) {

@@ -7,7 +7,8 @@
 //
 // Seconds are those of the training's report, with what is done already; parts that it will not have are absent, and
 // those that cannot be told beforehand null: a fit by SVD takes as many products as its spectrum needs, and what
-// neighbours cost, in the fit and in the lists, depends on who shares items with whom.
+// neighbours cost, in the fit and in the lists, depends on who shares items with whom. Of ease, which compares all
+// items, both can be told.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +47,8 @@ nlohmann::json PlanMemory(WorkingBackend& backend, const TrainingSize& size, con
 
 /// The member "seconds". `interactions` are those of the fit, of which `n_half_steps` are done already; `held_out` the
 /// pairs to evaluate on; `version_bytes` what is published; `seconds` those of the parts until now. Measures on the
-/// backend (host/models/als_cost.h, and an evaluation of some users); where the device fails, the fit is left to find
-/// that out. Publishing is reckoned at kPublishRate.
+/// backend (host/models/als_cost.h, MeasureEase, and an evaluation of some users); where the device fails, the fit is
+/// left to find that out. Publishing is reckoned at kPublishRate.
 nlohmann::json PlanSeconds(WorkingBackend& backend, const CsrView& interactions, const CsrView& held_out,
                            const TrainingSize& size, const TrainOptions& options, int64_t n_half_steps,
                            int64_t version_bytes, ThreadPool& pool, nlohmann::json seconds);

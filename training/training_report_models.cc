@@ -1,7 +1,5 @@
 #include "training/training_report_models.h"
 
-#include <fmt/format.h>
-
 #include "host/report/format.h"
 #include "host/report/page.h"
 #include "training/report_values.h"

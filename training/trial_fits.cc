@@ -12,20 +12,14 @@
 namespace kindred {
 namespace {
 
-/// The model with factors that live as long as somebody keeps it.
-template <class Factors>
-TrialModel Model(const char* algorithm, const CsrView& interactions, Factors factors, int64_t n_factors) {
-  const auto kept = std::make_shared<const Factors>(std::move(factors));
+/// The model of parts that live as long as somebody keeps it.
+template <class Parts>
+TrialModel Model(const TrainOptions& options, Parts parts) {
+  const auto kept = std::make_shared<const Parts>(std::move(parts));
   TrialModel model;
-  model.view.algorithm = algorithm;
-  model.view.user_factors = {kept->user_factors.data(), interactions.n_rows, n_factors};
-  model.view.item_factors = {kept->item_factors.data(), interactions.n_cols, n_factors};
+  model.view.algorithm = options.algorithm;
+  kept->SetIn(&model.view);
   model.keep = kept;
-  if constexpr (requires { kept->eigenvalues; }) model.view.eigenvalues = kept->eigenvalues;
-  if constexpr (requires { kept->singular_values; }) {
-    model.view.singular_values = kept->singular_values;
-    model.view.history_factors = model.view.item_factors;
-  }
   return model;
 }
 
@@ -45,7 +39,7 @@ class AlsTrials : public TrialFits {
     const AlsHook on_half_step = [&](int64_t n_half_steps, const std::function<AlsState()>& state) {
       if (n_half_steps < 3 || n_half_steps % 2 == 0) return;
       const auto model = [&] {
-        TrialModel found = Model("als", interactions_.by_user(), state().factors, options.als.n_factors);
+        TrialModel found = Model(options, state().factors);
         found.view.objective = options.als.objective;
         return found;
       };
@@ -74,10 +68,8 @@ class SvdTrials : public TrialFits {
 
   void Fit(const TrainOptions& options, const TrialWatch& watch) override {
     watch(0, [&] {
-      const int64_t k = options.als.n_factors;
-      PureSvdFactors factors =
-          MakePureSvd(backend_, interactions_, Truncated(svd_, k), options.svd.shrinkage.value_or(0));
-      return Model("svd", interactions_.by_user(), std::move(factors), k);
+      return Model(options, MakePureSvd(backend_, interactions_, Truncated(svd_, options.als.n_factors),
+                                        options.svd.shrinkage.value_or(0)));
     });
   }
 
@@ -87,32 +79,19 @@ class SvdTrials : public TrialFits {
   Svd svd_;
 };
 
-/// As svd; what neighbours say is found for each trial.
 class LinearTrials : public TrialFits {
  public:
   LinearTrials(Backend& backend, const CsrView& interactions, const TrainOptions& options, const TrainEvents& events,
                ThreadPool& pool)
-      : backend_(backend), interactions_(interactions), pool_(pool) {
-    nlohmann::json ignored;
-    svd_ = DecomposeLinear(backend, interactions, options, events, &ignored);
-  }
+      : fits_(backend, interactions, options, events, pool, &report_) {}
 
   void Fit(const TrainOptions& options, const TrialWatch& watch) override {
-    watch(0, [&] {
-      const auto kept = std::make_shared<const LinearModel>(MakeLinear(backend_, interactions_, options, svd_, pool_));
-      TrialModel model;
-      model.view.algorithm = options.algorithm;
-      model.keep = kept;
-      kept->SetIn(&model.view);
-      return model;
-    });
+    watch(0, [&] { return Model(options, fits_.Fit(options)); });
   }
 
  private:
-  Backend& backend_;
-  CsrView interactions_;
-  ThreadPool& pool_;
-  Svd svd_;
+  nlohmann::json report_;  // of no trial
+  LinearFits fits_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "host/data/random.h"
 #include "host/data_report/distribution.h"
+#include "host/ranking/user_lists.h"
 
 namespace kindred {
 namespace {
@@ -129,17 +130,10 @@ class Evaluating {
   void Block(std::span<const int32_t> users) {
     if (before_block_) before_block_();
     Exclusions excluded;
-    Queries queries;
-    for (const int32_t user : users) {
-      excluded.Add(model_.history.row(user));
-      if (model_.has_factors()) ranker_.AddUser(user, &queries);
-    }
+    for (const int32_t user : users) excluded.Add(model_.history.row(user));
     const auto n_queries = static_cast<int64_t>(users.size());
     const RankedLists popular = ranker_.ByPopularity(*context_, n_queries, excluded, n_);
-    const RankedLists lists = model_.has_factors() ? ranker_.ByModel(*context_, queries, excluded, n_) : popular;
-    const auto list_of = [&](int64_t q) {
-      return model_.Knows(users[static_cast<size_t>(q)]) ? lists.Items(q) : popular.Items(q);
-    };
+    const RankedLists lists = model_.has_factors() ? RankUsers(*context_, ranker_, users, {.n = n_}) : popular;
 
     const size_t first = result_.history_popularity.size();
     std::vector<UserMetrics> by_model(users.size()), by_popularity(users.size());
@@ -147,14 +141,14 @@ class Evaluating {
     Share(n_queries, [&](int64_t q) {
       const auto at = static_cast<size_t>(q);
       const auto items = relevant_.row(users[at]);
-      by_model[at] = meter_.Measure(list_of(q), items, result_.n_relevant[first + at]);
+      by_model[at] = meter_.Measure(lists.Items(q), items, result_.n_relevant[first + at]);
       by_popularity[at] = meter_.Measure(popular.Items(q), items, result_.n_relevant[first + at]);
       result_.history_popularity[first + at] = static_cast<float>(meter_.MeanPopularity(model_.history.row(users[at])));
     });
     for (int64_t q = 0; q < n_queries; ++q) {
       const auto at = static_cast<size_t>(q);
       const auto items = relevant_.row(users[at]);
-      of_model_.Add(list_of(q), items, by_model[at], result_.history_popularity[first + at]);
+      of_model_.Add(lists.Items(q), items, by_model[at], result_.history_popularity[first + at]);
       of_popularity_.Add(popular.Items(q), items, by_popularity[at], result_.history_popularity[first + at]);
       Keep(users[at], lists.Items(q), lists.Scores(q));
     }

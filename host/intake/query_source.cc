@@ -1,5 +1,4 @@
 // The rows of an SQL query, over PostgreSQL's protocol: Next collects rows as the server sends them, Parse reads cells.
-#include <fmt/format.h>
 
 #include <utility>
 

@@ -69,6 +69,13 @@ class AlsFit {
 
 }  // namespace
 
+void AlsFactors::SetIn(ModelView* view) const {
+  const int64_t f = std::ssize(eigenvalues);
+  view->user_factors = {user_factors.data(), std::ssize(user_factors) / f, f};
+  view->item_factors = {item_factors.data(), std::ssize(item_factors) / f, f};
+  view->eigenvalues = eigenvalues;
+}
+
 void CheckAlsOptions(const AlsOptions& options) {
   const auto refuse = [](const std::string& what, const std::string& found, const std::string& expected) {
     throw Error(ErrorCode::kInvalidArgument, "ALS: " + what + " is " + found + "; expected " + expected);

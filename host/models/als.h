@@ -41,6 +41,9 @@ struct AlsFactors {
   std::vector<float> item_factors;  // [n_items x n_factors], in the eigenbasis of its gramian
   std::vector<float> eigenvalues;   // [n_factors], descending
   double loss = 0;
+
+  /// Sets the parts of `view`. Needs factors.
+  void SetIn(ModelView* view) const;
 };
 
 /// A fit between two half-steps: all that the next ones depend on. The users are solved in the 1st, 3rd, ..., the items

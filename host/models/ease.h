@@ -34,6 +34,16 @@ int64_t EaseBytes(int64_t n_items);
 /// `backend` with a small inverse, seconds.
 void CheckEase(Backend& backend, int64_t n_items, const EaseOptions& options);
 
+/// Seconds of a fit's parts on one backend.
+struct EaseSeconds {
+  double gramian = 0;  // goes by the entries, and by how long histories are
+  double inverse = 0;  // goes by the items alone, with finding each one's neighbours
+};
+
+/// Measured: a smaller inverse, some rows of the Gramian, and their neighbours. Cost: a small part of the fit, but of
+/// a few hundred items about as much.
+EaseSeconds MeasureEase(Backend& backend, const CsrView& interactions, const EaseOptions& options, ThreadPool& pool);
+
 /// S [n_items x n_items]. Throws what CheckEase does, and kNumeric naming the item whose row is singular in float32.
 Csr FitEase(Backend& backend, const CsrView& interactions, const EaseOptions& options, ThreadPool& pool);
 

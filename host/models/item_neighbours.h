@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -42,14 +43,40 @@ struct ItemNeighbourOptions {
   double user_exponent = 1;    // a
   double source_exponent = 1;  // b
   double target_exponent = 0;  // e
+
+  /// Whether the sum that S is made of is the same: all but n_neighbours and e.
+  bool HaveSumOf(const ItemNeighbourOptions& other) const;
 };
 
 ItemNeighbourOptions CosineOptions(int64_t n_neighbours);
 ItemNeighbourOptions Rp3BetaOptions(int64_t n_neighbours, double alpha, double beta);
 
+inline constexpr double kMaxDegreeExponent = 4;
+
+/// What fits of other n_neighbours and e share: both factors of the product, resident, made once.
+class ItemNeighbourProduct {
+ public:
+  /// `interactions` outlive it. Throws kInvalidArgument for exponents that are not finite or beyond
+  /// +-kMaxDegreeExponent.
+  ItemNeighbourProduct(Backend& backend, const CsrView& interactions, const ItemNeighbourOptions& options);
+  ItemNeighbourProduct(const ItemNeighbourProduct&) = delete;
+  ItemNeighbourProduct& operator=(const ItemNeighbourProduct&) = delete;
+
+  const ItemNeighbourOptions& options() const { return options_; }
+  /// As FitItemNeighbours. `options` have the sum of options().
+  Csr Fit(const ItemNeighbourOptions& options) const;
+
+ private:
+  Backend& backend_;
+  ItemNeighbourOptions options_;
+  Csr by_item_;                         // c_uj^v / (d_u^a d_j^b)
+  std::vector<float> values_of_users_;  // c_ui^v
+  std::vector<double> item_degrees_;
+  std::unique_ptr<SparseRows> sources_, users_;  // they view the above
+};
+
 /// S [n_items x n_items] without its diagonal. Throws kInvalidArgument for n_neighbours < 1 and exponents that are not
 /// finite or beyond +-kMaxDegreeExponent. The same bits on every backend.
-inline constexpr double kMaxDegreeExponent = 4;
 Csr FitItemNeighbours(Backend& backend, const CsrView& interactions, const ItemNeighbourOptions& options);
 
 /// The degrees of items that are met.

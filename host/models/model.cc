@@ -241,6 +241,10 @@ bool IsAlgorithm(std::string_view name) {
   return std::ranges::find(kAlgorithms, name) != std::end(kAlgorithms);
 }
 
+bool HasLists(std::string_view algorithm) {
+  return algorithm == "popular" || algorithm == "latest" || algorithm == "trending";
+}
+
 std::string AlgorithmNames() {
   return fmt::format("{} or {}", fmt::join(std::begin(kAlgorithms), std::end(kAlgorithms) - 1, ", "),
                      *(std::end(kAlgorithms) - 1));

@@ -57,6 +57,8 @@ inline constexpr std::string_view kAlgorithms[] = {kAls,       kSvd,      "svd-f
                                                    "rp3beta",  "ease",    "popular",    "latest",
                                                    "trending", "content", kBlend,       kPopularity};
 bool IsAlgorithm(std::string_view name);
+/// Whether its models are lists, one for all users or one for each group: popular, latest and trending.
+bool HasLists(std::string_view algorithm);
 /// "als, svd, ... or popularity"
 std::string AlgorithmNames();
 
@@ -154,7 +156,7 @@ struct ModelView {
            std::ranges::any_of(user_factors.row(user), [](float factor) { return factor != 0; });
   }
   /// Whether it is a list for all users, or one for each group: histories have no part in it.
-  bool has_lists() const { return algorithm == "popular" || algorithm == "latest" || algorithm == "trending"; }
+  bool has_lists() const { return HasLists(algorithm); }
   /// The group whose list this user gets; -1: that of all users.
   int64_t ListGroupOf(int64_t user) const {
     const std::span<const float> factors = user_factors.row(user);

@@ -31,6 +31,14 @@ PureSvdFactors Shrunk(Backend& backend, const SparseRows& users, const Svd& svd,
 
 }  // namespace
 
+void PureSvdFactors::SetIn(ModelView* view) const {
+  const int64_t k = std::ssize(singular_values);
+  view->user_factors = {user_factors.data(), std::ssize(user_factors) / k, k};
+  view->item_factors = {item_factors.data(), std::ssize(item_factors) / k, k};
+  view->history_factors = view->item_factors;
+  view->singular_values = singular_values;
+}
+
 PureSvdFactors MakePureSvd(Backend& backend, const CsrView& interactions, const Svd& svd, double shrinkage) {
   return Shrunk(backend, *backend.NewSparseRows(interactions, {}, nullptr), svd, shrinkage);
 }

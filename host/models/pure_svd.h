@@ -10,6 +10,7 @@
 
 #include <vector>
 
+#include "host/models/model.h"
 #include "host/models/svd.h"
 
 namespace kindred {
@@ -20,6 +21,9 @@ struct PureSvdFactors {
   std::vector<float> user_factors;     // [n_users x k], the interactions times the item factors
   std::vector<float> item_factors;     // [n_items x k]
   std::vector<float> singular_values;  // s [k], descending, not shrunk
+
+  /// Sets the parts of `view`. Needs factors.
+  void SetIn(ModelView* view) const;
 };
 
 /// The factors for users x items confidences that `svd` decomposes; shrinkage >= 0, finite, or kInvalidArgument.

@@ -1,7 +1,5 @@
 #include "host/shop/shop_files.h"
 
-#include <fmt/format.h>
-
 #include <iterator>
 #include <string_view>
 

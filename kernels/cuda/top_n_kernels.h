@@ -111,6 +111,12 @@ __device__ inline int64_t LowerBound(const int32_t* items, int64_t low, int64_t 
   return low;
 }
 
+/// A bit for each item of a tile of the range.
+__device__ inline uint64_t EligibleOf(const TopNArguments& a, int64_t tile) {
+  static_assert(kTile == 64);
+  return a.eligible == nullptr ? ~uint64_t{0} : a.eligible[a.first_tile + tile];
+}
+
 /// Whether the query must not be answered with the item: it is not eligible, or excluded.
 __device__ inline bool IsExcluded(const TopNArguments& a, int64_t query, int64_t item) {
   if (a.eligible != nullptr && (a.eligible[item / 64] >> (item % 64) & 1) == 0) return true;

@@ -134,7 +134,7 @@ __device__ void Shrink(const TopNArguments& a, const State& state, const WarpQue
   const float norm = state.norms[place];
   float threshold = state.thresholds[place];
   int count = state.counts[place];
-  if (a.excluded_indptr != nullptr || a.eligible != nullptr || a.history_indptr != nullptr)
+  if (a.excluded_indptr != nullptr || a.history_indptr != nullptr)
     count = Compact(list, state.clean[place], count, [&](const Candidate& candidate) {
       return !IsExcluded(a, query, candidate.item) && !IsTouched(a, query, candidate.item);
     });
@@ -200,6 +200,7 @@ __device__ __forceinline__ bool Append(const TopNArguments& a, const State& stat
     }
   }
   if (!__any_sync(kAllLanes, survives)) return false;
+  const uint64_t eligible = EligibleOf(a, tile - a.first_tile);
 #pragma unroll
   for (int m = 0; m < kRowBlocks; ++m) {
 #pragma unroll
@@ -210,7 +211,7 @@ __device__ __forceinline__ bool Append(const TopNArguments& a, const State& stat
       for (int e = 0; e < 16; ++e) {
         const float score = sums[m][e >> 1][r * 2 + (e & 1)];
         const int64_t item = tile * kTile + (e >> 1) * 8 + quad * 2 + (e & 1);
-        if (score < cuts[m][r] || item >= a.n_items) continue;
+        if (score < cuts[m][r] || item >= a.n_items || (eligible >> (item % kTile) & 1) == 0) continue;
         const float lower = errors[m][r] < INFINITY ? score - errors[m][r] : -INFINITY;
         list[atomicAdd(&state.counts[warp.row + row], 1)] = {lower, static_cast<uint32_t>(item)};
       }
@@ -254,11 +255,16 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
   const WarpQueries warp = {w * S::kRows, first_query + w * S::kRows, blockIdx.y};
   const int n_rows = static_cast<int>(max(int64_t{0}, min(a.n_queries - warp.query, int64_t{S::kRows})));
   const int64_t first_tile = a.n_tiles * blockIdx.y / a.n_splits, end = a.n_tiles * (blockIdx.y + 1) / a.n_splits;
-  if (first_tile == end) return;
+  // Tiles without an eligible item are not read.
+  const auto eligible_from = [&a, end](int64_t tile) {
+    while (tile < end && EligibleOf(a, tile) == 0) ++tile;
+    return tile;
+  };
+  if (eligible_from(first_tile) == end) return;
   StartQueries<S>(a, state, first_query);
 
   const int64_t n_panels = a.words / kPanelWords;
-  int64_t load_tile = first_tile, load_panel = 0;
+  int64_t load_tile = eligible_from(first_tile), load_panel = 0;
   int load_stage = 0;
   const auto load = [&] {
     if (load_tile < end) {
@@ -271,7 +277,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
     load_stage = load_stage + 1 == S::kStages ? 0 : load_stage + 1;
     if (++load_panel < n_panels) return;
     load_panel = 0;
-    ++load_tile;
+    load_tile = eligible_from(load_tile + 1);
   };
   if constexpr (S::kResident)
     for (int64_t panel = 0; panel < n_panels; ++panel)
@@ -282,7 +288,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
   float reach = -INFINITY;
   bool skips = false;
   int stage = 0, until_refresh = 0;
-  for (int64_t tile = first_tile; tile < end; ++tile) {
+  for (int64_t tile = eligible_from(first_tile); tile < end; tile = eligible_from(tile + 1)) {
     float sums[S::kRowBlocks][8][4] = {};
     for (int64_t panel = 0; panel < n_panels; ++panel) {
       WaitForCopies<S::kStages - 2>();

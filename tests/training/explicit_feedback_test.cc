@@ -155,12 +155,20 @@ TEST_F(ExplicitFeedbackTest, WhatDoesNotGoTogetherIsRefused) {
   Prepare("user,item,value,event,time\na,x,4,rating,1\nb,x,2,rating,2\nb,y,1,view,3\n", {});
   ExpectRefused(2, "--unobserved-weight is for --feedback implicit", {"--unobserved-weight", "0.1"});
   ExpectRefused(2, "--solver is for --feedback implicit", {"--solver", "cg"});
-  ExpectRefused(2, "--solver is for --algorithm als, and this is svd", {"--algorithm", "svd", "--solver", "exact"});
   ExpectRefused(2, "--cg-steps is for --solver cg, and this is exact", {"--cg-steps", "4"});
   ExpectRefused(2, "--block-size is for --solver blocks, and this is cg", {"--solver", "cg", "--block-size", "32"});
   ExpectRefused(2, "--svd-shrinkage is for --algorithm svd, and this is als", {"--svd-shrinkage", "auto"});
   ExpectRefused(2, "--svd-tolerance is for --algorithm svd", {"--svd-tolerance", "0.01"});
-  ExpectRefused(2, "--feedback explicit is for --algorithm als", {"--algorithm", "popularity"});
+  ExpectRefused(2, "--regularization is for --algorithm als or ease, and this is svd", {"--algorithm", "svd"});
+  const Words plain = {"train", Path("data"), "--store", Path("models"), "--model", "m", "--feedback", "explicit"};
+  for (const auto& [part, more] :
+       {std::pair("--solver is for --algorithm als, and this is svd", Words{"--algorithm", "svd", "--solver", "exact"}),
+        {"--feedback explicit is for --algorithm als, not for popularity", Words{"--algorithm", "popularity"}}}) {
+    Words words = plain;
+    words.insert(words.end(), more.begin(), more.end());
+    EXPECT_EQ(RunProgram(words), 2) << part;
+    EXPECT_THAT(err_, HasSubstr(part));
+  }
   ExpectRefused(1, "a half-life would change them; expected --half-life none", {"--half-life", "30d"});
   ExpectRefused(1, "the weight 3 of 'rating'", {"--event-weight", "rating=3,view=0"});
   ExpectRefused(1, "a value cap", {"--value-cap", "4"});

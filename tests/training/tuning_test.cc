@@ -18,6 +18,7 @@
 #include "tests/support/html.h"
 #include "tests/support/temporary_folder.h"
 #include "training/commands.h"
+#include "training/linear_fitting.h"
 #include "training/search_space.h"
 #include "training/tuning_report.h"
 #include "training/tuning_text.h"
@@ -140,11 +141,43 @@ TEST_F(TuningTest, TheBestTrialIsATrainingOfSoManyEpochs) {
   model.history = slice.rest.view();
   model.popularity = popularity;
   model.objective = train.als.objective;
-  model.user_factors = {factors.user_factors.data(), all.n_rows, train.als.n_factors};
-  model.item_factors = {factors.item_factors.data(), all.n_cols, train.als.n_factors};
-  model.eigenvalues = factors.eigenvalues;
+  factors.SetIn(&model);
   EXPECT_EQ(Evaluate(Ranker(*chosen.backend, model, nullptr), slice.held_out, 10).model.ndcg,
             report["best"]["value"].get<double>());
+}
+
+TEST_F(TuningTest, TrialsThatShareAProductAreThoseOfTrain) {
+  options_.train.algorithm = "rp3beta";
+  options_.settings = {"alpha=0.5,1", "n-neighbours=3,20", "beta=0,0.5"};
+  const json report = Run();
+  ASSERT_EQ(report["trials"].size(), 8u) << "all there is";
+  const auto dataset = Dataset::Open(options_.train.dataset);
+  const Csr all = SumEvents(dataset->events(), dataset->items().size());
+  const ValidationSlice slice = HoldOutSlice(all.view(), {.fraction = 0.2, .seed = 3});
+  const ChosenBackend chosen = ChooseBackend("cpu", 1);
+  const std::vector<float> popularity = ItemPopularity(slice.rest.view());
+  const SearchSpace space = SpaceOf("rp3beta");
+  ThreadPool pool(1);
+  int n_complete = 0;
+  for (const json& trial : report["trials"]) {
+    if (trial["state"] != "complete") continue;
+    ++n_complete;
+    SearchPoint point;
+    for (const SearchParameter& parameter : space.parameters)
+      point.push_back(trial["parameters"][parameter.name].get<double>());
+    TrainOptions train = options_.train;
+    train = space.Options(train, point);
+    const FittedLinear fitted = FitLinear(*chosen.backend, slice.rest.view(), train, {}, pool);
+    ModelView model;
+    model.algorithm = "rp3beta";
+    model.history = slice.rest.view();
+    model.popularity = popularity;
+    fitted.model.SetIn(&model);
+    EXPECT_EQ(Evaluate(Ranker(*chosen.backend, model, nullptr), slice.held_out, 10).model.ndcg,
+              trial["value"].get<double>())
+        << trial;
+  }
+  EXPECT_GT(n_complete, 1);
 }
 
 TEST_F(TuningTest, TheSeedDecidesAndTheThreadsDoNot) {
@@ -251,7 +284,7 @@ TEST_F(TuningTest, FilesThatAreThereAreReplacedOnlyIfAsked) {
 
 /// Tuned with the split on data whose held-out events say something else, or on the events themselves.
 TEST_F(TuningTest, WhatASplitHoldsOutIsNeverSeen) {
-  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kTime, SplitKind::kLeaveLastN}) {
+  for (const SplitKind kind : {SplitKind::kRandom, SplitKind::kTime, SplitKind::kLeaveLastN, SplitKind::kItems}) {
     SCOPED_TRACE(static_cast<int>(kind));
     const std::string changed = "changed" + std::to_string(static_cast<int>(kind));
     options_.train.split = {.kind = kind, .fraction = 0.3, .seed = options_.train.als.seed};

@@ -65,10 +65,7 @@ class ExplanationTest : public BackendTest {
   ModelView Svd() {
     svd_ = MakePureSvd(backend(), history_.view(), FitSvd(backend(), history_.view(), {.n_factors = kFactors}), 0.5);
     ModelView view = Plain("svd");
-    view.user_factors = {svd_.user_factors.data(), kUsers, kFactors};
-    view.item_factors = {svd_.item_factors.data(), kItems, kFactors};
-    view.history_factors = view.item_factors;
-    view.singular_values = svd_.singular_values;
+    svd_.SetIn(&view);
     return view;
   }
 

@@ -81,6 +81,23 @@ TEST_P(LinearModelsTest, NeighboursFollowTheirFormula) {
   }
 }
 
+TEST_P(LinearModelsTest, AProductServesOtherNeighboursAndTargets) {
+  const Csr c = RandomInteractions(20, 33, 4, 21);
+  const ItemNeighbourProduct product(backend(), c.view(), Rp3BetaOptions(1, 0.6, 0));
+  for (const int64_t k : {1, 7, 100})
+    for (const double beta : {-0.5, 0.0, 0.3}) {
+      const ItemNeighbourOptions options = Rp3BetaOptions(k, 0.6, beta);
+      ASSERT_TRUE(product.options().HaveSumOf(options));
+      const Csr shared = product.Fit(options), alone = FitItemNeighbours(backend(), c.view(), options);
+      EXPECT_EQ(shared.indptr, alone.indptr);
+      EXPECT_EQ(shared.indices, alone.indices);
+      EXPECT_EQ(shared.values, alone.values);
+    }
+  EXPECT_FALSE(product.options().HaveSumOf(Rp3BetaOptions(1, 0.7, 0)));
+  EXPECT_FALSE(product.options().HaveSumOf(FilterNeighbours({})));
+  EXPECT_FALSE(CosineOptions(1).HaveSumOf(FilterNeighbours({})));
+}
+
 TEST_P(LinearModelsTest, NeighboursOfNothing) {
   const Csr none = {2, 3, {0, 0, 0}, {}, {}};
   EXPECT_EQ(FitItemNeighbours(backend(), none.view(), CosineOptions(5)).view().nnz(), 0);

@@ -1,0 +1,352 @@
+// The lists in a file are those that serving answers, in every format, and the same bytes however often a run was
+// ended.
+#include "training/batch_recommend.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/support/gzip.h"
+#include "tests/training/batch_fixture.h"
+#include "tests/training/served_lines.h"
+
+namespace kindred {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class EveryModel : public BatchRecommendTest, public testing::WithParamInterface<TinyModelOptions> {};
+
+TEST_P(EveryModel, AnswersWhatServingDoes) {
+  Publish(GetParam());
+  const auto model = Published();
+  std::vector<std::string> users = AllIds(model->view().users);
+  std::reverse(users.begin(), users.end());
+  users.insert(users.begin() + 3, {"nobody", "u", "another"});
+  std::string listed;
+  for (const std::string& user : users) listed += user + "\n";
+  options_.users = folder_.Write("users.txt", listed);
+  options_.with_scores = true;
+  options_.with_probabilities = GetParam().calibrated;
+  options_.batch = 6;
+  for (const int32_t n : {1, 7, 1000}) {
+    SCOPED_TRACE(n);
+    options_.n = n;
+    const json report = Overwrite();
+    std::vector<std::string> lines = LinesOf(Bytes());
+    EXPECT_EQ(lines[0], GetParam().calibrated ? "user,position,item,score,probability" : "user,position,item,score");
+    lines.erase(lines.begin());
+    EXPECT_EQ(lines, ServedLines(*backend_, *model, users, n, GetParam().calibrated));
+    EXPECT_EQ(report["items_written"], lines.size());
+    EXPECT_EQ(report["users"]["unknown"], 3);
+    EXPECT_EQ(report["users"]["first_unknown"], "nobody");
+    int64_t n_answered = 0;
+    for (const auto& [source, count] : report["answered_by"].items()) n_answered += count.get<int64_t>();
+    EXPECT_EQ(n_answered, std::ssize(users));
+  }
+}
+
+TEST_P(EveryModel, SimilarItemsAreServings) {
+  Publish(GetParam());
+  const auto model = Published();
+  options_.similar_items = true;
+  options_.with_scores = true;
+  options_.batch = 4;
+  const json report = Run();
+  const Ranker ranker(*backend_, model->view(), nullptr);
+  const auto context = backend_->NewContext();
+  std::vector<std::string> lines = {"item,position,similar_item,score"};
+  for (const std::string& item : AllIds(model->view().items)) {
+    const Recommendation served = SimilarItems(*context, ranker, item, 7);
+    for (size_t j = 0; j < served.items.size(); ++j)
+      lines.push_back(fmt::format("{},{},{},{}", item, j + 1, served.items[j].item_id, served.items[j].score));
+  }
+  EXPECT_EQ(LinesOf(Bytes()), lines);
+  EXPECT_EQ(report["of"], "items");
+  EXPECT_EQ(report["lists"], 30);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryModel,
+                         testing::Values(TinyModelOptions{}, TinyModelOptions{.calibrated = true},
+                                         TinyModelOptions{.ratings = true}, TinyModelOptions{.by_attributes = true},
+                                         TinyModelOptions{.algorithm = "popular"},
+                                         TinyModelOptions{.algorithm = "popularity"}));
+
+TEST_F(BatchRecommendTest, TheSummarySaysWhereListsAreFrom) {
+  Publish({});
+  options_.users = folder_.Write("users.txt", "u0\nu5\nnobody\nu6\n");
+  EXPECT_EQ(Run()["answered_by"], (json{{"history", 2}, {"no_history", 1}, {"unknown_user", 1}}));
+  options_.users.clear();
+  EXPECT_EQ(Overwrite()["answered_by"], (json{{"history", 39}, {"no_history", 1}}));
+  Publish({.by_attributes = true});
+  EXPECT_EQ(Overwrite()["answered_by"], (json{{"history", 39}, {"attributes", 1}}));
+  Publish({.algorithm = "popular"});
+  EXPECT_EQ(Overwrite()["answered_by"], (json{{"everybody", 14}, {"group", 26}}));
+  Publish({.algorithm = "popularity"});
+  EXPECT_EQ(Overwrite()["answered_by"], (json{{"everybody", 40}}));
+}
+
+TEST_F(BatchRecommendTest, TilesAndThreadsDecideNothing) {
+  for (const int n_users : {1, 31, 32, 33}) {
+    SCOPED_TRACE(n_users);
+    Publish({.n_users = n_users});
+    options_.batch = 0;
+    options_.with_scores = true;
+    Overwrite();
+    const std::string bytes = Bytes();
+    EXPECT_EQ(LinesOf(bytes).size(), 1 + static_cast<size_t>(n_users > 1 ? n_users - 1 : n_users) * 7);
+    for (const int64_t batch : {1, 7, 32, 100}) {
+      options_.batch = batch;
+      options_.n_threads = static_cast<int>(batch % 4);
+      Overwrite();
+      EXPECT_EQ(Bytes(), bytes) << batch;
+    }
+  }
+}
+
+TEST_F(BatchRecommendTest, HistoriesAndLowScoresAreLeftOut) {
+  Publish({});
+  const auto model = Published();
+  const auto seen = [&](const std::string& line) {
+    const auto cells = line.substr(0, line.find(','));
+    const auto item = line.substr(line.rfind(',') + 1);
+    const auto row = model->view().history.row(model->view().users.Find(cells));
+    return std::binary_search(row.begin(), row.end(), model->view().items.Find(item));
+  };
+  Run();
+  for (const std::string& line : LinesOf(Bytes())) EXPECT_FALSE(line != "user,position,item" && seen(line)) << line;
+  options_.include_seen = true;
+  Overwrite();
+  const std::vector<std::string> all = LinesOf(Bytes());
+  EXPECT_EQ(all.size(), 1u + 40 * 7) << "u1 has every item";
+  EXPECT_GT(std::count_if(all.begin() + 1, all.end(), seen), 40);
+
+  options_.with_scores = true;
+  options_.n = 30;
+  Overwrite();
+  std::vector<std::string> expected;
+  for (const std::string& line : LinesOf(Bytes()))
+    if (line == "user,position,item,score" || std::stof(line.substr(line.rfind(',') + 1)) >= 0.25f)
+      expected.push_back(line);
+  options_.min_score = 0.25f;
+  const json report = Overwrite();
+  EXPECT_EQ(LinesOf(Bytes()), expected);
+  EXPECT_EQ(report["items_written"], expected.size() - 1);
+  EXPECT_LT(expected.size(), 40u * 30);
+}
+
+TEST_F(BatchRecommendTest, UnknownUsersAreAnsweredSkippedOrRefused) {
+  Publish({});
+  options_.users = folder_.Write("users.txt", "u3\nx\nu4\nx\nu3\ny\n");
+  options_.n = 1;
+  const auto users = [&] {
+    std::vector<std::string> of;
+    for (const std::string& line : LinesOf(Bytes())) of.push_back(line.substr(0, line.find(',')));
+    of.erase(of.begin());
+    return of;
+  };
+  json report = Run();
+  EXPECT_THAT(users(), ElementsAre("u3", "x", "u4", "y"));
+  EXPECT_EQ(report["users"],
+            (json{{"repeated", 2}, {"unknown", 2}, {"unknown_users", "popular"}, {"first_unknown", "x"}}));
+  options_.unknown_users = UnknownUsers::kSkip;
+  report = Overwrite();
+  EXPECT_THAT(users(), ElementsAre("u3", "u4"));
+  EXPECT_EQ(report["lists"], 2);
+  EXPECT_EQ(report["users"]["unknown"], 2);
+  options_.unknown_users = UnknownUsers::kFail;
+  const std::string before = Bytes();
+  ExpectRefused(ErrorCode::kInvalidArgument, "users.txt': line 2: the model has no user 'x'");
+  EXPECT_EQ(Bytes(), before);
+  ExpectNothingLeft();
+}
+
+TEST_F(BatchRecommendTest, ListedUsersAreReadAsTheyStand) {
+  Publish({.n_users = 3000, .n_items = 5, .max_history = 1});
+  const auto users_of = [&](const std::string& text) {
+    options_.users = folder_.Write("users.txt", text);
+    options_.n = 1;
+    options_.include_seen = true;
+    Overwrite();
+    std::string users;
+    for (const std::string& line : LinesOf(Bytes())) users += line.substr(0, line.find(',')) + ";";
+    return users;
+  };
+  EXPECT_EQ(users_of("u1\nu2\n"), "user;u1;u2;");
+  EXPECT_EQ(users_of("u1\nu2"), "user;u1;u2;");
+  EXPECT_EQ(users_of("\xEF\xBB\xBFu1\r\nu2\r\n"), "user;u1;u2;");
+  EXPECT_EQ(users_of(" u1\nu1 \n"), "user; u1;u1 ;");
+  EXPECT_EQ(users_of(Gzip("u1\nu2\n")), "user;u1;u2;");
+  std::string many, expected = "user;";  // over several pieces of what is read at a time
+  for (int u = 2999; u >= 0; --u) {
+    const std::string padding(static_cast<size_t>(u % 500), 'x');
+    many += "u" + std::to_string(u) + "\n" + padding + std::to_string(u) + "\n";
+    expected += "u" + std::to_string(u) + ";" + padding + std::to_string(u) + ";";
+  }
+  EXPECT_EQ(users_of(many), expected);
+
+  const auto refused = [&](const std::string& text, const std::string& part) {
+    options_.users = folder_.Write("users.txt", text);
+    ExpectRefused(ErrorCode::kInvalidArgument, part);
+  };
+  refused("u1\n\nu2\n", "users.txt': line 2: is empty; expected the id of a user");
+  refused("\r\n", "line 1: is empty");
+  refused("\xEF\xBB\xBF\n", "line 1: is empty");
+  refused("u1\n" + std::string((1 << 16) + 1, 'a') + "\nu2\n", "line 2: has more than 65536 bytes");
+  refused("u1\n" + std::string(1 << 20, 'a'), "line 2: has more than 65536 bytes");
+  options_.users = Path("absent.txt");
+  ExpectRefused(ErrorCode::kNotFound, "absent.txt");
+  options_.users = folder_.Write("users.gz", Gzip("u1\nu2\n").substr(0, 20));
+  ExpectRefused(ErrorCode::kCorrupt, "users.gz");
+}
+
+class ResumedRun : public BatchRecommendTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(ResumedRun, HasTheBytesOfOneThatWasNeverEnded) {
+  Publish({.calibrated = true});
+  options_.with_scores = options_.with_probabilities = true;
+  options_.batch = 9;  // five tiles
+  options_.out = Path(std::string("whole.") + GetParam());
+  json expected = Run();
+  const std::string bytes = Bytes();
+  for (int n = 1; n <= 5; ++n)
+    for (const bool crash : {false, true}) {
+      SCOPED_TRACE(n + (crash ? 100 : 0));
+      options_.out = Path(fmt::format("{}{}.{}", crash ? "crash" : "stop", n, GetParam()));
+      if (crash)
+        CrashAfter(n);
+      else
+        EXPECT_TRUE(StopAt(n));
+      EXPECT_FALSE(fs::exists(options_.out));
+      ExpectRefused(ErrorCode::kAlreadyExists, "--resume goes on with it, --overwrite begins anew");
+      options_.n_threads = n % 3;
+      const json report = Resume();
+      EXPECT_EQ(Bytes(), bytes);
+      ExpectNothingLeft();
+      for (const char* part : {"answered_by", "items_written", "bytes", "lists"})
+        EXPECT_EQ(report[part], expected[part]);
+      EXPECT_EQ(report["n_resumed"], std::min(40, crash ? n * 9 : n * 9 - 9));
+    }
+  options_.out = Path(std::string("twice.") + GetParam());
+  for (int n = 1; n <= 5; ++n) {
+    EXPECT_TRUE(StopAt(n == 1 ? 3 : 2)) << n;
+    options_.resume = true;
+    if (n == 3) break;
+  }
+  Run();
+  EXPECT_EQ(Bytes(), bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(EachFormat, ResumedRun,
+                         testing::Values("csv", "csv.gz", "csv.zst", "jsonl", "jsonl.zst", "parquet"));
+
+TEST_F(BatchRecommendTest, OnlyTheSameRunGoesOn) {
+  Publish({.calibrated = true});
+  options_.users = folder_.Write("users.txt", "u1\nu2\nu3\nu4\n");
+  options_.batch = 2;
+  ASSERT_TRUE(StopAt(2));
+  const std::string journal = Content(options_.out + ".journal"), partial = Content(options_.out + ".partial");
+  const BatchOptions good = options_;
+  const auto refused = [&](const std::string& part, const auto& change) {
+    options_ = good;
+    options_.resume = true;
+    change(options_);
+    ExpectRefused(ErrorCode::kInvalidArgument, part);
+    EXPECT_EQ(Content(options_.out + ".journal"), journal);
+    EXPECT_EQ(Content(options_.out + ".partial"), partial);
+  };
+  refused("n is 7 in the journal and 8 here", [](BatchOptions& o) { o.n = 8; });
+  refused("with_scores is false in the journal and true here", [](BatchOptions& o) { o.with_scores = true; });
+  refused("with_probabilities is false", [](BatchOptions& o) { o.with_probabilities = true; });
+  refused("min_score is nothing in the journal and 1.0 here", [](BatchOptions& o) { o.min_score = 1; });
+  refused("include_seen is false", [](BatchOptions& o) { o.include_seen = true; });
+  refused("format is \"csv\" in the journal and \"jsonl\" here", [](BatchOptions& o) { o.format = "jsonl"; });
+  refused("batch is 2 in the journal and 3 here", [](BatchOptions& o) { o.batch = 3; });
+  refused("unknown_users is \"popular\"", [](BatchOptions& o) { o.unknown_users = UnknownUsers::kSkip; });
+  refused("lists is \"users\" in the journal and \"all users\" here", [](BatchOptions& o) { o.users.clear(); });
+  refused("users_sha256 is", [&](BatchOptions&) { folder_.Write("users.txt", "u1\nu2\nu3\nu5\n"); });
+  folder_.Write("users.txt", "u1\nu2\nu3\nu4\n");
+  Publish({.seed = 2});
+  refused("version is 1 in the journal and 2 here", [](BatchOptions&) {});
+  options_ = good;
+  options_.version = "1";
+  EXPECT_EQ(Resume()["n_resumed"], 2);
+  ExpectError(ErrorCode::kAlreadyExists, "lists.csv' is there already", [&] { Resume(); });
+  options_.overwrite = true;
+  ExpectError(ErrorCode::kNotFound, "nothing to resume", [&] { Resume(); });
+}
+
+TEST_F(BatchRecommendTest, NothingIsOverwrittenUnasked) {
+  Publish({});
+  folder_.Write("lists.csv", "mine");
+  ExpectRefused(ErrorCode::kAlreadyExists, "lists.csv' is there already; --overwrite replaces it");
+  EXPECT_EQ(Bytes(), "mine");
+  Overwrite();
+  EXPECT_THAT(Bytes(), HasSubstr("user,position,item\n"));
+  options_.overwrite = false;
+  options_.out = Path("models/m/lists.csv");
+  ExpectRefused(ErrorCode::kUsage, "would lie in");
+  options_.out = Path("other.csv");
+  folder_.Write("other.csv.partial", "");
+  const int other = ::open(Path("other.csv.partial").c_str(), O_RDWR);
+  ASSERT_EQ(::flock(other, LOCK_EX), 0);
+  options_.overwrite = true;
+  ExpectRefused(ErrorCode::kAlreadyExists, "another process writes");
+  ::close(other);
+  Run();
+  ExpectNothingLeft();
+}
+
+TEST_F(BatchRecommendTest, DamagedLeftoversAreRefused) {
+  Publish({});
+  options_.batch = 10;
+  ASSERT_TRUE(StopAt(3));
+  const std::string journal = Content(options_.out + ".journal"), partial = Content(options_.out + ".partial");
+  folder_.Write("lists.csv.partial", partial.substr(0, partial.size() - 1));
+  ExpectError(ErrorCode::kCorrupt, "and its journal names", [&] { Resume(); });
+  folder_.Write("lists.csv.partial", partial);
+  folder_.Write("lists.csv.journal", "");
+  ExpectError(ErrorCode::kCorrupt, "has no whole line", [&] { Resume(); });
+  folder_.Write("lists.csv.journal", "{\"kindred_tune\": 1, \"settings\": {}}\n");
+  ExpectError(ErrorCode::kCorrupt, "line 1 is not the head of a journal of lists", [&] { Resume(); });
+  fs::remove(options_.out + ".journal");
+  ExpectError(ErrorCode::kNotFound, "lists.csv.journal' is not there", [&] { Resume(); });
+  folder_.Write("lists.csv.journal", journal);
+  EXPECT_EQ(Resume()["n_resumed"], 20);
+}
+
+TEST_F(BatchRecommendTest, OptionsThatDoNotGoTogetherAreRefused) {
+  Publish({});
+  const BatchOptions good = options_;
+  const auto refused = [&](ErrorCode code, const std::string& part, const auto& change) {
+    options_ = good;
+    change(options_);
+    ExpectRefused(code, part);
+    ExpectNothingLeft();
+  };
+  refused(ErrorCode::kUsage, "its name says no format", [&](BatchOptions& o) { o.out = Path("lists"); });
+  refused(ErrorCode::kUsage, "its name says no format", [&](BatchOptions& o) { o.out = Path("lists.gz"); });
+  refused(ErrorCode::kUsage, "expected a name without .gz", [&](BatchOptions& o) { o.out = Path("a.parquet.gz"); });
+  refused(ErrorCode::kUnsupported, "has no calibration", [](BatchOptions& o) { o.with_probabilities = true; });
+  refused(ErrorCode::kUsage, "--unknown-users needs --users",
+          [](BatchOptions& o) { o.unknown_users = UnknownUsers::kSkip; });
+  refused(ErrorCode::kUsage, "--users is for lists of users", [](BatchOptions& o) {
+    o.similar_items = true;
+    o.users = "users.txt";
+  });
+  refused(ErrorCode::kUsage, "--include-seen is for lists of users",
+          [](BatchOptions& o) { o.similar_items = o.include_seen = true; });
+  refused(ErrorCode::kUsage, "--with-probabilities is for lists of users",
+          [](BatchOptions& o) { o.similar_items = o.with_probabilities = true; });
+  refused(ErrorCode::kNotFound, "has no current version of model 'n'", [](BatchOptions& o) { o.model = "n"; });
+}
+
+}  // namespace
+}  // namespace kindred
