@@ -18,7 +18,6 @@ std::string RequestChecksum(const v1::RecommendRequest& request) {
   v1::RecommendRequest list = request;
   list.clear_n();
   list.clear_cursor();
-  list.clear_explain();
   list.clear_explain_cost();
   list.clear_scenario();  // what it says is in the request
   std::string bytes;
@@ -45,7 +44,7 @@ grpc::Status Continue(const ServedModel& model, const v1::RecommendRequest& requ
                         cursor->version, model.version, model.name)};
   if (cursor->request != RequestChecksum(request))
     return {grpc::StatusCode::INVALID_ARGUMENT,
-            "cursor: is of another request, expected the same but for n, explain and explain_cost"};
+            "cursor: is of another request, expected the same but for n and explain_cost"};
   query->n_before = cursor->n_before;
   query->items_checksum = cursor->items;
   return grpc::Status::OK;
