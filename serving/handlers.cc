@@ -261,9 +261,10 @@ QueryConditions ToConditions(const v1::RecommendRequest& request) {
 }
 
 RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request), ToRules(request)};
+  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
   if (request.has_n()) query.n = request.n();
   query.with_cost = request.explain_cost();
+  query.rules = ToRules(request);
   return query;
 }
 

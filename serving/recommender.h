@@ -48,10 +48,10 @@ struct RecommendQuery {
   std::vector<HistoryEntry> history;
   std::optional<int32_t> n;  // 1 .. kMaxN; unset: kDefaultN
   QueryConditions conditions = {};
-  RequestedRules rules = {};
   int32_t n_before = 0;             // items on earlier pages of the same list, 0 .. kMaxDepth - 1
   std::string items_checksum = {};  // of these pages' answers; for who compares it
   bool with_cost = false;
+  RequestedRules rules = {};
 };
 
 /// What an answer took (kernels/backend.h).

@@ -16,13 +16,6 @@ ItemSet Both(const ItemSet& a, const ItemSet& b) {
   return both;
 }
 
-ItemBits AllOf(int64_t n_items) {
-  ItemBits all(n_items);
-  std::ranges::fill(all.words, ~uint64_t{0});
-  if (n_items % 64 != 0) all.words.back() = (uint64_t{1} << (n_items % 64)) - 1;
-  return all;
-}
-
 /// Parts of `items` by the product of boosts, those that are not empty, factors descending.
 std::vector<BoostClasses::Class> PartedByBoosts(const ItemBits& items, const std::vector<Boost>& boosts) {
   std::map<double, ItemBits> parts;
@@ -68,7 +61,7 @@ std::shared_ptr<const BoostClasses> BoostedOrder::Parts(const ItemSet& within) c
   if (rules_.boosts.empty()) {
     if (items == nullptr || items->n_set > 0) parts->classes.push_back({1, items});
   } else {
-    parts->classes = PartedByBoosts(items ? *items : AllOf(n_items_), rules_.boosts);
+    parts->classes = PartedByBoosts(items ? *items : ItemBits::All(n_items_), rules_.boosts);
   }
   parts->made_of = {rules_.eligible, within};
   for (const Boost& boost : rules_.boosts) parts->made_of.push_back(boost.items);

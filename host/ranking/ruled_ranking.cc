@@ -93,27 +93,21 @@ class Taking {
     });
   }
 
-  bool IsFull(const Progress& one, size_t cap, int32_t item) const {
-    const int32_t value = rules_.caps[cap].values[static_cast<size_t>(item)];
-    if (value < 0) return false;
-    const auto found = one.n_with_value[cap].find(value);
-    return found != one.n_with_value[cap].end() && found->second >= rules_.caps[cap].most;
-  }
-
   bool IsPassedOver(const Progress& one, int32_t item) const {
-    for (size_t cap = 0; cap < rules_.caps.size(); ++cap)
-      if (IsFull(one, cap, item)) return true;
+    for (size_t cap = 0; cap < rules_.caps.size(); ++cap) {
+      const auto found = one.n_with_value[cap].find(rules_.caps[cap].values[static_cast<size_t>(item)]);
+      if (found != one.n_with_value[cap].end() && found->second >= rules_.caps[cap].most) return true;
+    }
     return false;
   }
 
+  /// Of all items.
   ItemSet NotPassedOver(const Progress& one) const {
-    const auto open = std::make_shared<ItemBits>(n_items_);
-    std::ranges::fill(open->words, ~uint64_t{0});
-    if (n_items_ % 64 != 0) open->words.back() = (uint64_t{1} << (n_items_ % 64)) - 1;
+    const auto open = std::make_shared<ItemBits>(ItemBits::All(n_items_));
     for (size_t cap = 0; cap < rules_.caps.size(); ++cap) {
       const std::span<const int32_t> values = rules_.caps[cap].values;
-      std::vector<uint8_t> is_full(static_cast<size_t>(std::ranges::max(values)) +
-                                   2);  // of a value, by place value + 1
+      // Of each value, by place value + 1, as -1 is none.
+      std::vector<uint8_t> is_full(static_cast<size_t>(std::ranges::max(values) + 2));
       for (const auto& [value, n_taken] : one.n_with_value[cap])
         is_full[static_cast<size_t>(value + 1)] = n_taken >= rules_.caps[cap].most ? 1 : 0;
       for (size_t item = 0; item < values.size(); ++item)
