@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD := $(if $(filter debug,$(PRESET)),build-debug,build)
 JOBS ?= $(shell nproc)
 
-.PHONY: build demo test mutate deps bench fuzz format clean
+.PHONY: build demo test mutate deps bench fuzz soak format clean
 
 build: deps
 	@cmake --preset $(PRESET) $(if $(VERBOSE),,--log-level=WARNING)
@@ -30,6 +30,10 @@ bench: build
 fuzz:
 	@scripts/install_deps.sh --fuzz
 	@scripts/fuzz.sh
+
+soak:
+	@scripts/install_deps.sh --test
+	@PRESET=$(PRESET) BUILD=$(BUILD) JOBS=$(JOBS) scripts/soak.sh
 
 format: deps
 	@git ls-files -co --exclude-standard '*.cc' '*.h' '*.c' '*.cu' '*.cuh' | xargs clang-format-14 -i

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
+#include <deque>
 #include <unordered_set>
 
 #include "host/text/text.h"
 #include "serving/explain.h"
+#include "serving/guarded.h"
+#include "serving/item_handlers.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -17,9 +19,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-/// Statuses travel in headers, and those are limited.
-constexpr size_t kMaxMessage = 2000;
-
 /// What a Timestamp holds: the years 1 to 9999.
 constexpr int64_t kFirstTime = -62'135'596'800, kLastTime = 253'402'300'799;
 
@@ -27,16 +26,32 @@ const char* const kServedFields[] = {
     "kindred.v1.RecommendRequest.user_id",
     "kindred.v1.RecommendRequest.history",
     "kindred.v1.RecommendRequest.n",
+    "kindred.v1.RecommendRequest.scenario",
+    "kindred.v1.RecommendRequest.context",
+    "kindred.v1.RecommendRequest.filter",
+    "kindred.v1.RecommendRequest.exclude_events",
+    "kindred.v1.RecommendRequest.candidates",
+    "kindred.v1.RecommendRequest.exclude_items",
+    "kindred.v1.EventExclusion.event",
+    "kindred.v1.EventExclusion.within_seconds",
     "kindred.v1.HistoryItem.item_id",
     "kindred.v1.HistoryItem.value",
     "kindred.v1.BatchRecommendRequest.requests",
     "kindred.v1.SimilarItemsRequest.item_id",
     "kindred.v1.SimilarItemsRequest.n",
+    "kindred.v1.SimilarItemsRequest.scenario",
+    "kindred.v1.SimilarItemsRequest.filter",
     "kindred.v1.ExplainRequest.user_id",
     "kindred.v1.ExplainRequest.history",
     "kindred.v1.ExplainRequest.item_ids",
     "kindred.v1.ExplainRequest.n",
     "kindred.v1.ExplainRequest.max_contributions",
+    "kindred.v1.UpdateItemsRequest.updates",
+    "kindred.v1.UpdateItemsRequest.allow_unknown",
+    "kindred.v1.ItemUpdate.item_id",
+    "kindred.v1.ItemUpdate.attributes",
+    "kindred.v1.ItemUpdate.reset",
+    "kindred.v1.GetItemRequest.item_id",
 };
 
 bool IsServed(const FieldDescriptor* field) {
@@ -59,7 +74,7 @@ std::string FirstUnserved(const Message& message) {
   reflection->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
     if (!IsServed(field)) return field->name();
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE ||
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_map() ||
         field->message_type() == v1::RecommendRequest::descriptor())
       continue;
     for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
@@ -167,8 +182,20 @@ std::vector<HistoryEntry> ToHistory(const Request& request) {
   return history;
 }
 
+QueryConditions ToConditions(const v1::RecommendRequest& request) {
+  QueryConditions conditions;
+  conditions.filter = request.filter();
+  for (const auto& [name, value] : request.context())
+    conditions.context.emplace(name, ToAttributeValue(value, fmt::format("context[\"{}\"]", Printable(name))));
+  conditions.candidates.assign(request.candidates().begin(), request.candidates().end());
+  for (const v1::EventExclusion& exclusion : request.exclude_events())
+    conditions.exclude_events.push_back(ToExclusion(exclusion));
+  conditions.exclude_items.assign(request.exclude_items().begin(), request.exclude_items().end());
+  return conditions;
+}
+
 RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query = {request.user_id(), ToHistory(request), {}};
+  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
   if (request.has_n()) query.n = request.n();
   return query;
 }
@@ -183,23 +210,6 @@ ExplainQuery ToQuery(const v1::ExplainRequest& request) {
   return query;
 }
 
-/// Runs `answer` where a model is loaded and the request sets only served fields; errors become a status.
-template <class Answer>
-grpc::Status Guarded(const ServedModel* model, const Message& request, const Answer& answer) {
-  try {
-    if (grpc::Status served = CheckServed(request); !served.ok()) return served;
-    if (model == nullptr) return {grpc::StatusCode::UNAVAILABLE, "no model is loaded yet"};
-    answer();
-    return grpc::Status::OK;
-  } catch (const Error& error) {
-    return ToStatus(error);
-  } catch (const std::bad_alloc&) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "out of memory"};
-  } catch (const std::exception& error) {
-    return {grpc::StatusCode::INTERNAL, Printable(error.what(), kMaxMessage)};
-  }
-}
-
 void CheckBatch(const v1::BatchRecommendRequest& request) {
   if (request.requests_size() > kMaxBatch)
     throw Error(ErrorCode::kInvalidArgument,
@@ -212,8 +222,9 @@ void FillError(const grpc::Status& status, v1::BatchResult* result) {
 }
 
 void AnswerBatch(CallContext& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
-                 v1::BatchRecommendReply* reply) {
+                 v1::BatchRecommendReply* reply, const Scenarios& scenarios) {
   CheckBatch(request);
+  std::deque<v1::RecommendRequest> of_scenarios;  // which queries are views into
   std::vector<RecommendQuery> queries;
   std::vector<v1::BatchResult*> results;
   for (const v1::RecommendRequest& one : request.requests()) {
@@ -222,11 +233,16 @@ void AnswerBatch(CallContext& context, const ServedModel& model, const v1::Batch
       FillError(served, result);
       continue;
     }
-    queries.push_back(ToQuery(one));
-    results.push_back(result);
+    try {
+      queries.push_back(ToQuery(one.scenario().empty() ? one : of_scenarios.emplace_back(scenarios.Apply(one))));
+      results.push_back(result);
+    } catch (const Error& error) {
+      FillError(ToStatus(error), result);
+    }
   }
+  const ItemsNow now = model.Now();
   const std::vector<RecommendOutcome> outcomes = model.ranker->Ask(
-      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries); });
+      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries, now); });
   for (size_t i = 0; i < outcomes.size(); ++i) {
     if (const auto* found = std::get_if<Recommendation>(&outcomes[i]))
       FillRecommend(model, *found, results[i]->mutable_reply());
@@ -261,30 +277,40 @@ grpc::Status ToStatus(const Error& error) {
     default:
       break;
   }
-  return {code, Printable(error.what(), kMaxMessage)};
+  return {code, Printable(error.what(), kMaxStatusMessage)};
+}
+
+EventExclusion ToExclusion(const v1::EventExclusion& from) {
+  return {from.event(), from.has_within_seconds() ? std::optional<int64_t>(from.within_seconds()) : std::nullopt};
 }
 
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
-                             v1::RecommendReply* reply) {
+                             v1::RecommendReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
-    const RecommendQuery query = ToQuery(request);
-    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query); };
+    const v1::RecommendRequest of_scenario =
+        request.scenario().empty() ? v1::RecommendRequest() : scenarios.Apply(request);
+    const RecommendQuery query = ToQuery(request.scenario().empty() ? request : of_scenario);
+    const ItemsNow now = model->Now();
+    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query, now); };
     FillRecommend(*model, model->ranker->Ask(context, recommend), reply);
   });
 }
 
 grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
-                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply) {
-  return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply); });
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply,
+                                  const Scenarios& scenarios) {
+  return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply, scenarios); });
 }
 
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
-                                v1::SimilarItemsReply* reply) {
+                                v1::SimilarItemsReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
+    const v1::SimilarItemsRequest asked = scenarios.Apply(request);
     std::optional<int32_t> n;
-    if (request.has_n()) n = request.n();
+    if (asked.has_n()) n = asked.n();
+    const ItemsNow now = model->Now();
     const auto similar = [&](Context& own, const Ranker& ranker) {
-      return SimilarItems(own, ranker, request.item_id(), n);
+      return SimilarItems(own, ranker, asked.item_id(), n, asked.filter(), now);
     };
     Fill(*model, model->ranker->Ask(context, similar), reply);
   });

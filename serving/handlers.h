@@ -6,18 +6,22 @@
 
 #include "kindred/v1/recommender.pb.h"
 #include "serving/model_watcher.h"
+#include "serving/scenarios.h"
 
 namespace kindred {
 
 /// None of these throw. A null model is UNAVAILABLE.
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
-                             v1::RecommendReply* reply);
+                             v1::RecommendReply* reply, const Scenarios& scenarios = {});
 grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
-                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply);
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply,
+                                  const Scenarios& scenarios = {});
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
-                                v1::SimilarItemsReply* reply);
+                                v1::SimilarItemsReply* reply, const Scenarios& scenarios = {});
 grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const v1::ExplainRequest& request,
                            v1::ExplainReply* reply);
+
+EventExclusion ToExclusion(const v1::EventExclusion& from);
 
 /// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.
 /// A field added to the proto is refused until it is listed in handlers.cc.

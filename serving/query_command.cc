@@ -2,7 +2,6 @@
 #include <google/protobuf/util/time_util.h>
 #include <google/protobuf/wrappers.pb.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,8 +12,9 @@
 
 #include "host/text/text.h"
 #include "kernels/error.h"
-#include "kindred/v1/recommender.grpc.pb.h"
+#include "serving/client.h"
 #include "serving/commands.h"
+#include "serving/condition_flags.h"
 #include "serving/explain.h"
 #include "serving/json.h"
 
@@ -23,10 +23,7 @@ namespace {
 
 constexpr size_t kMaxLine = 2000;
 
-struct QueryOptions {
-  std::string server = "127.0.0.1:50051";
-  int64_t timeout_ms = 5000;
-  bool json = false;
+struct QueryOptions : ClientOptions {
   std::string user;
   std::vector<std::string> users;
   std::vector<std::string> history;
@@ -34,47 +31,9 @@ struct QueryOptions {
   std::string item;
   std::vector<std::string> items;
   std::optional<int32_t> n;
+  ConditionFlags conditions;
   int32_t n_contributions = kDefaultContributions;
 };
-
-const char* const kStatusNames[] = {
-    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-    "DATA_LOSS", "UNAUTHENTICATED"};
-
-std::string Describe(int code, const std::string& message) {
-  const bool known = code >= 0 && code < static_cast<int>(std::size(kStatusNames));
-  return fmt::format("{}: {}", known ? kStatusNames[code] : std::to_string(code), message);
-}
-
-std::shared_ptr<grpc::Channel> Connect(const QueryOptions& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
-}
-
-void SetDeadline(const QueryOptions& options, grpc::ClientContext& context) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(options.timeout_ms));
-}
-
-void ThrowUnlessOk(const grpc::Status& status) {
-  if (!status.ok()) throw Error(ErrorCode::kIo, Describe(status.error_code(), status.error_message()));
-}
-
-/// One unary call of the API.
-template <class Request, class Reply>
-Reply Call(const QueryOptions& options,
-           grpc::Status (v1::Recommender::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
-           const Request& request) {
-  const auto stub = v1::Recommender::NewStub(Connect(options));
-  grpc::ClientContext context;
-  SetDeadline(options, context);
-  Reply reply;
-  ThrowUnlessOk((stub.get()->*method)(&context, request, &reply));
-  return reply;
-}
 
 template <class Reply>
 void PrintFoot(const Reply& reply) {
@@ -124,7 +83,8 @@ void AddHistory(const QueryOptions& options, Request& request) {
 v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& user) {
   v1::RecommendRequest request;
   request.set_user_id(user);
-  request.set_n(options.n.value_or(kDefaultN));
+  if (options.n) request.set_n(*options.n);
+  SetConditions(options.conditions, &request);
   AddHistory(options, request);
   return request;
 }
@@ -146,7 +106,7 @@ int QueryBatchRecommend(const QueryOptions& options) {
     if (options.json) continue;
     if (result.has_error())
       fmt::print("user {}: {}\n", Printable(options.users[static_cast<size_t>(i)]),
-                 Describe(result.error().code(), result.error().message()));
+                 DescribeStatus(result.error().code(), result.error().message()));
     else
       PrintRecommendation(options.users[static_cast<size_t>(i)], result.reply());
   }
@@ -157,7 +117,11 @@ int QueryBatchRecommend(const QueryOptions& options) {
 int QuerySimilarItems(const QueryOptions& options) {
   v1::SimilarItemsRequest request;
   request.set_item_id(options.item);
-  request.set_n(options.n.value_or(kDefaultN));
+  if (options.n) request.set_n(*options.n);
+  ExpectUtf8("--scenario", options.conditions.scenario);
+  ExpectUtf8("--filter", options.conditions.filter);
+  request.set_scenario(options.conditions.scenario);
+  request.set_filter(options.conditions.filter);
   const auto reply = Call(options, &v1::Recommender::Stub::SimilarItems, request);
   if (options.json) {
     PrintJson(ToJson(reply));
@@ -220,6 +184,15 @@ int QueryExplain(const QueryOptions& options) {
   return 0;
 }
 
+void PrintState(const v1::ItemStateInfo& state) {
+  fmt::print("state     {} item updates in {}, epoch {}\n", state.n_values(), state.path(), state.epoch());
+  if (state.n_unused() == 0) return;
+  fmt::print("          {} of them do not fit the version:\n", state.n_unused());
+  for (const v1::UnusedUpdate& unused : state.unused())
+    fmt::print("          item {}, attribute {}: {}\n", Printable(unused.item_id()), Printable(unused.attribute()),
+               unused.reason());
+}
+
 int QueryServerInfo(const QueryOptions& options) {
   const auto info = Call(options, &v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest());
   if (options.json) {
@@ -241,6 +214,7 @@ int QueryServerInfo(const QueryOptions& options) {
   fmt::print("limits    n {}, batch {}, history {}, request {} bytes, queue {}\n", info.limits().max_n(),
              info.limits().max_batch(), info.limits().max_history(), info.limits().max_request_bytes(),
              info.limits().max_queue());
+  if (info.has_item_state()) PrintState(info.item_state());
   fmt::print("failures  {}{}{}\n", info.load_failures().count(), info.load_failures().count() > 0 ? ", the last: " : "",
              info.load_failures().last_reason());
   return 0;
@@ -268,17 +242,12 @@ int QueryHealth(const QueryOptions& options) {
 }
 
 void Check(const QueryOptions& options) {
-  if (options.server.empty()) throw Error(ErrorCode::kUsage, "--server is empty; expected HOST:PORT or unix:PATH");
-  const auto expect_utf8 = [](const char* flag, const std::string& id) {
-    if (!IsUtf8(id))
-      throw Error(ErrorCode::kUsage,
-                  fmt::format("{} '{}' is not UTF-8, which ids in calls must be", flag, Printable(id)));
-  };
-  expect_utf8("--user", options.user);
-  for (const std::string& user : options.users) expect_utf8("--user", user);
-  for (const std::string& item : options.history) expect_utf8("--history", item);
-  expect_utf8("--item", options.item);
-  for (const std::string& item : options.items) expect_utf8("--item", item);
+  CheckClientOptions(options);
+  ExpectUtf8("--user", options.user);
+  for (const std::string& user : options.users) ExpectUtf8("--user", user);
+  for (const std::string& item : options.history) ExpectUtf8("--history", item);
+  ExpectUtf8("--item", options.item);
+  for (const std::string& item : options.items) ExpectUtf8("--item", item);
   if (!options.history_values.empty() && options.history_values.size() != options.history.size())
     throw Error(ErrorCode::kUsage, fmt::format("--history-value is there {} times and --history {} times; expected as "
                                                "many, or no values",
@@ -291,9 +260,7 @@ CLI::App* AddQuery(CommandLine& program, CLI::App* parent, const std::string& na
     Check(*options);
     return run(*options);
   });
-  app->add_option("--server", options->server, "HOST:PORT or unix:PATH of a running `kindred serve`");
-  app->add_option("--timeout-ms", options->timeout_ms, "how long to wait for the answer")->check(Within(1, 86'400'000));
-  app->add_flag("--json", options->json, "print one JSON object, named as in the proto");
+  AddClientOptions(app, *options);
   return app;
 }
 
@@ -311,16 +278,22 @@ void AddQueryCommand(CommandLine& program) {
                     "what each --history counts, in their order: a confidence, or of a model of ratings the rating");
   };
   add_history(recommend);
-  recommend->add_option("--n", options->n, "how many items; default: 10");
+  recommend->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
+  AddConditionFlags(recommend, options->conditions);
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
                              &QueryBatchRecommend);
   batch->add_option("--user", options->users, "a user's id; repeat for more")->required();
-  batch->add_option("--n", options->n, "how many items for each; default: 10");
+  batch->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
+  AddConditionFlags(batch, options->conditions);
 
   CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
   similar->add_option("--item", options->item, "the item's id")->required();
-  similar->add_option("--n", options->n, "how many items; default: 10");
+  similar->add_option("--n", options->n, "how many items; default: 10, or the scenario's");
+  similar->add_option("--scenario", options->conditions.scenario,
+                      "a preset of the server's --scenarios: its n and filter");
+  similar->add_option("--filter", options->conditions.filter,
+                      "a condition on attributes of items, such as 'in_stock and price < 50'");
 
   CLI::App* explain =
       AddQuery(program, query, "explain", "Why items are recommended: what each item of the history adds to a score.",

@@ -97,7 +97,7 @@ int32_t CheckedN(std::optional<int32_t> n) {
   return value;
 }
 
-QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query) {
+QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query, const ItemsNow& now) {
   QueryPlan plan;
   plan.n = CheckedN(query.n);
   CheckHistory(query.history, model.has_ratings());
@@ -117,15 +117,15 @@ QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query) {
   std::span<const int32_t> stored;
   if (plan.user >= 0) stored = model.history.row(plan.user);
   const size_t n_known = known.size();
-  if (n_known == 0) {
-    plan.excluded.assign(stored.begin(), stored.end());
-  } else {
+  if (n_known > 0) {
     ItemValues all;
     for (size_t i = 0; i < stored.size(); ++i) all.push_back({stored[i], model.history.row_values(plan.user)[i]});
     all.insert(model.has_ratings() ? all.end() : all.begin(), known.begin(), known.end());
     JoinByItem(std::move(all), model.has_ratings(), plan.fold_items, plan.fold_values);
-    plan.excluded = plan.fold_items;
   }
+  plan.eligibility = PlanEligibility(model, query.conditions, plan.user, now);
+  plan.excludes_history = query.conditions.exclude_history();
+  plan.excluded = ExcludedItems(model, query.conditions, plan.user, n_known > 0 ? plan.fold_items : stored, now.now);
 
   if (model.has_lists()) {
     plan.why = WhyThisList(model, query, plan.user);

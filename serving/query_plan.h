@@ -17,6 +17,8 @@ struct QueryPlan {
   std::string why;
   int32_t n = 0;
   int32_t user = -1;
+  Eligibility eligibility;
+  bool excludes_history = true;
   std::vector<int32_t> excluded;    // increasing
   std::vector<int32_t> fold_items;  // increasing; where the history is folded in, or would be by a model with factors
   std::vector<float> fold_values;   // their confidences or ratings
@@ -24,7 +26,7 @@ struct QueryPlan {
 };
 
 /// Throws kInvalidArgument naming the field, what was found and what was expected.
-QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query);
+QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query, const ItemsNow& now = {});
 
 /// 1 to kMaxN, or kDefaultN; throws as above.
 int32_t CheckedN(std::optional<int32_t> n);

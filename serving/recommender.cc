@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "host/text/text.h"
 #include "serving/query_plan.h"
@@ -62,25 +63,30 @@ void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, 
   }
 }
 
-Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan) {
+std::string WhyShort(const ModelView& model, const Plan& plan, const ItemBits* eligible) {
+  const int64_t n_excluded = std::ranges::count_if(
+      plan.excluded, [eligible](int32_t item) { return eligible == nullptr || eligible->Has(item); });
+  return fmt::format("{}, and {} of {} are {}", WhatIsEligible(model, plan.eligibility, eligible), n_excluded,
+                     eligible == nullptr ? "them" : "those",
+                     plan.excludes_history ? "in the user's history" : "excluded");
+}
+
+Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan,
+                      const ItemBits* eligible) {
   Recommendation result;
   result.served_by = plan.served_by;
   result.why = std::move(plan.why);
   result.unknown_history_items = std::move(plan.unknown);
   FillItems(model, lists, query, plan.n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
-  if (returned < plan.n)
-    result.shortfall = {plan.n, returned,
-                        fmt::format("the model has {} items, and {} of them are in the user's history", model.n_items(),
-                                    plan.excluded.size())};
+  if (returned < plan.n) result.shortfall = {plan.n, returned, WhyShort(model, plan, eligible)};
   return result;
 }
 
 /// Ranks the plans of `rows` by one call, for the most that any of them asks for; each list is then cut to its
-/// own n: the n best are the first of the m best.
-void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
-          std::span<RecommendOutcome> outcomes) {
-  if (rows.empty()) return;
+/// own n: the n best are the first of the m best. The same items are eligible for all of them.
+void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
+               bool by_model, const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
   const auto n_rows = static_cast<int64_t>(rows.size());
   Exclusions excluded;
   Queries queries;
@@ -97,21 +103,31 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
     else
       ranker.AddUser(plan.user, &queries);
   }
-  const RankedLists lists =
-      by_model ? ranker.ByModel(context, queries, excluded, n) : ranker.ByPopularity(context, n_rows, excluded, n);
-  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]]);
+  const auto eligible = EligibleItems(ranker.model(), plans[rows[0]].eligibility, now);
+  const RankedLists lists = by_model ? ranker.ByModel(context, queries, excluded, n, {.eligible = eligible})
+                                     : ranker.ByPopularity(context, n_rows, excluded, n, {.eligible = eligible});
+  for (int64_t i = 0; i < n_rows; ++i)
+    outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]], eligible.get());
+}
+
+/// One set of eligible items is there at a time: a batch may have a thousand, of a catalogue of millions.
+void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
+          const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
+  std::map<std::string_view, std::vector<size_t>> groups;
+  for (const size_t row : rows) groups[plans[row].eligibility.group].push_back(row);
+  for (const auto& [group, alike] : groups) RankAlike(context, ranker, plans, alike, by_model, now, outcomes);
 }
 
 }  // namespace
 
 std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranker,
-                                           std::span<const RecommendQuery> queries) {
+                                           std::span<const RecommendQuery> queries, const ItemsNow& now) {
   std::vector<RecommendOutcome> outcomes(queries.size());
   std::vector<Plan> plans(queries.size());
   std::vector<size_t> folded, by_model, popular;
   for (size_t i = 0; i < queries.size(); ++i) {
     try {
-      plans[i] = {PlanQuery(ranker.model(), queries[i]), {}};
+      plans[i] = {PlanQuery(ranker.model(), queries[i], now), {}};
       if (plans[i].served_by == ServedBy::kFoldedIn) folded.push_back(i);
       const bool by_popularity = plans[i].served_by == ServedBy::kPopular && !ranker.model().has_lists();
       (by_popularity ? popular : by_model).push_back(i);
@@ -121,25 +137,29 @@ std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranke
   }
   FoldIn(context, ranker, plans, folded, outcomes);
   std::erase_if(by_model, [&](size_t i) { return std::holds_alternative<Error>(outcomes[i]); });
-  Rank(context, ranker, plans, by_model, true, outcomes);
-  Rank(context, ranker, plans, popular, false, outcomes);
+  Rank(context, ranker, plans, by_model, true, now, outcomes);
+  Rank(context, ranker, plans, popular, false, now, outcomes);
   return outcomes;
 }
 
-Recommendation Recommend(Context& context, const Ranker& ranker, const RecommendQuery& query) {
-  RecommendOutcome outcome = std::move(RecommendAll(context, ranker, {&query, 1})[0]);
+Recommendation Recommend(Context& context, const Ranker& ranker, const RecommendQuery& query, const ItemsNow& now) {
+  RecommendOutcome outcome = std::move(RecommendAll(context, ranker, {&query, 1}, now)[0]);
   if (const Error* error = std::get_if<Error>(&outcome)) throw *error;
   return std::get<Recommendation>(std::move(outcome));
 }
 
 Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_view item_id,
-                            std::optional<int32_t> requested_n) {
+                            std::optional<int32_t> requested_n, std::string_view filter, const ItemsNow& now) {
   const ModelView& model = ranker.model();
   const int32_t n = CheckedN(requested_n);
   if (item_id.empty()) throw Error(ErrorCode::kInvalidArgument, "item_id: is empty, expected an item id");
   const int32_t item = model.items.Find(item_id);
   if (item < 0) throw Error(ErrorCode::kNotFound, "item_id: the model has no item " + Quoted(item_id));
 
+  QueryConditions conditions;
+  conditions.filter = filter;
+  const Eligibility eligibility = PlanEligibility(model, conditions, -1, now);
+  const auto eligible = EligibleItems(model, eligibility, now);
   Recommendation result;
   const bool similar = model.has_factors() && !model.has_lists();
   result.served_by = similar ? ServedBy::kSimilar : ServedBy::kPopular;
@@ -148,11 +168,15 @@ Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_
         fmt::format("the model's lists ('{}') compare no items: this is the list of all users", model.algorithm);
   else if (!similar)
     result.why = "the model ranks by popularity";
-  FillItems(model, ranker.Similar(context, {&item, 1}, n), 0, n, result);
+  FillItems(model, ranker.Similar(context, {&item, 1}, n, {.eligible = eligible}), 0, n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
   if (returned < n)
-    result.shortfall = {n, returned,
-                        fmt::format("the model has {} items, and one of them was asked about", model.n_items())};
+    result.shortfall = {
+        n, returned,
+        fmt::format("{}, and one of {} was asked about", WhatIsEligible(model, eligibility, eligible.get()),
+                    !eligible             ? "them"
+                    : eligible->Has(item) ? "those"
+                                          : "the others")};
   return result;
 }
 

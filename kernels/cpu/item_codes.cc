@@ -5,8 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
-#include <limits>
-#include <numeric>
+#include <string>
 
 namespace kindred {
 namespace {
@@ -142,8 +141,11 @@ void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, i
   const int64_t n = std::bit_width(places(b));
   for (int64_t i = 0; i < n; ++i)
     if (is_coded(i)) block.item_norm = std::max(block.item_norm, norms_[static_cast<size_t>(item[i])] * kRoundUp);
+  uint8_t* const codes = codes_.get() + b * n_steps_ * kCodeStep * kCodeItems;
+  std::fill_n(codes, n_steps_ * kCodeStep * kCodeItems, uint8_t{128});
+  if (block.item_norm == 0) return;
   // Numbers near 1, whose sums float32 can hold: all but what is 2^-126 of the block's longest item.
-  const int exponent = block.item_norm > 0 ? -std::ilogb(block.item_norm) : 0;
+  const int exponent = -std::ilogb(block.item_norm);
   const double shift = std::ldexp(1, exponent);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < f; ++k)
@@ -153,8 +155,6 @@ void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, i
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < f; ++k) largest = std::max(largest, std::abs(rotated[i * stride() + k]));
   const float unit = largest / kLargestCode;
-  auto* codes = const_cast<uint8_t*>(this->codes(b));
-  std::fill(codes, codes + n_steps_ * kCodeStep * kCodeItems, uint8_t{128});
   for (int64_t i = 0; i < n; ++i) {
     if (!is_coded(i)) continue;
     const Rounded row = RoundRow(rotated + i * stride(), f, head, unit, codes + i * kCodeStep);
@@ -166,7 +166,7 @@ void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, i
     block.norm = std::max(block.norm, std::ldexp(unit * std::sqrt(squared) * kRoundUp, -exponent));
     block.tail = std::max(block.tail, std::ldexp(unit * std::sqrt(row.squared_tail) * kRoundUp, -exponent));
   }
-  block.unit = std::ldexp(unit, -exponent);
+  block.unit = std::ldexp(static_cast<double>(unit), -exponent);
 }
 
 }  // namespace kindred

@@ -145,6 +145,22 @@ void Extend(const uint8_t* steps, int64_t n_steps, const int8_t* query, uint64_t
 
 #endif
 
+uint64_t ReachWith(const int32_t* dots, int32_t offset, double unit, const double* others, double least) {
+  alignas(64) uint8_t reaches[kCodeItems];
+  for (int64_t i = 0; i < kCodeItems; ++i) {
+    const double sum = unit * (dots[i] - offset), other = others[i];
+    const double slack = 1e-15 * (__builtin_fabs(sum) + __builtin_fabs(other));
+    reaches[i] = !(sum + other + slack < least);
+  }
+  uint64_t bits = 0;
+  for (int64_t i = 0; i < kCodeItems; i += 8) {
+    uint64_t eight;
+    __builtin_memcpy(&eight, reaches + i, 8);
+    bits |= (eight * 0x0102040810204080) >> 56 << i;  // the low bit of each byte, in order
+  }
+  return bits;
+}
+
 // kItems sums at once: each waits for itself only.
 template <int kItems>
 inline void DefinedSumsOf(const float* query, int64_t n_factors, const float* const* items, double* sums) {
@@ -166,6 +182,6 @@ void DefinedSums(const float* query, int64_t n_factors, const float* const* item
 }  // namespace
 
 extern const SimdCodes kCodes;
-const SimdCodes kCodes = {Scan, Extend, DefinedSums};
+const SimdCodes kCodes = {Scan, Extend, ReachWith, DefinedSums};
 
 }  // namespace kindred::KINDRED_SIMD_NAMESPACE

@@ -21,6 +21,8 @@ struct SimdCodes {
                const int32_t* at_least, uint64_t* reached, int32_t* dots);
   /// dots[i] += the product over these steps, for the lanes of items that `wanted` has a bit of, and maybe others.
   void (*extend)(const uint8_t* steps, int64_t n_steps, const int8_t* query, uint64_t wanted, int32_t* dots);
+  /// Bit i: whether unit (dots[i] - offset) + others[i] is at least `least`, but for roundings, or not a number.
+  uint64_t (*reach_with)(const int32_t* dots, int32_t offset, double unit, const double* others, double least);
   /// sums[i] = sum of query[k] items[i][k] over increasing k in double, as the score is defined (kernels/backend.h).
   void (*defined_sums)(const float* query, int64_t n_factors, const float* const* items, int64_t n_items, double* sums);
 };

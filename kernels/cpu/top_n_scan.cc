@@ -255,12 +255,7 @@ void CodeScan::ScanTouched(Query& query, int64_t b, const double* from_history) 
   query.n_scanned += std::popcount(places);
   const double unit = query.coded.unit * block.unit;
   const double least = Reach(query.candidates->threshold()) - Half(query.coded, block);
-  reached = 0;
-  for (int64_t i = 0; i < kCodeItems; ++i) {
-    const double sum = unit * (dots[static_cast<size_t>(i)] - query.coded.offset);
-    const double size = std::abs(sum) + std::abs(from_history[i]);
-    reached |= static_cast<uint64_t>(!(sum + from_history[i] + size * 1e-15 < least)) << i;
-  }
+  reached = simd_.reach_with(dots.data(), query.coded.offset, unit, from_history, least);
   Collect(query, b, reached & places, dots.data(), from_history);
 }
 

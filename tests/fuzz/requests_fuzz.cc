@@ -122,7 +122,7 @@ class Target {
   CpuBackend backend_{1};
   Failover failover_{Chosen(std::make_unique<CpuBackend>(1))};
   std::unique_ptr<CallContext> context_ = failover_.NewContext();
-  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3}};
+  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3, .described = true}};
   std::unique_ptr<ServedModel> served_ = model_.Serve(failover_);
 };
 

@@ -1,0 +1,191 @@
+// The bounds of coded items: products of codes are as far from products of factors as the figures say, and no figure is
+// much more than it must be.
+#include <cmath>
+#include <random>
+
+#include "kernels/cpu/item_codes.h"
+#include "kernels/cpu/top_n_scan.h"
+#include "tests/support/backends.h"
+#include "tests/support/random.h"
+
+namespace kindred {
+namespace {
+
+class ItemCodesTest : public ::testing::TestWithParam<SimdLevel> {
+ protected:
+  ItemCodesTest() : backend_(2, GetParam()), context_(backend_.NewContext(0)) {}
+
+  ItemCodes Make(const std::vector<float>& items, int64_t f, bool ordered) {
+    const auto n_items = static_cast<int64_t>(items.size()) / f;
+    std::vector<float> copy = items;
+    return ItemCodes(backend_, static_cast<CpuContext&>(*context_), simd_, {copy.data(), n_items, f}, ordered);
+  }
+
+  CodedQuery Encode(const ItemCodes& codes, const std::vector<float>& query) {
+    std::vector<float> workspace(static_cast<size_t>(kCodeItems * (codes.n_factors() + codes.stride())));
+    query_codes_.assign(static_cast<size_t>(CodeScan::CodedBytes(codes)), 99);
+    CodedQuery coded;
+    CodeScan::Encode(codes, simd_, query.data(), 1, query_codes_.data(), {&coded, 1}, workspace.data());
+    return coded;
+  }
+
+  /// What the codes make of the items of a block.
+  std::vector<double> Products(const ItemCodes& codes, const CodedQuery& query, int64_t b) {
+    const int32_t any = INT32_MIN;
+    uint64_t reached = 0;
+    std::vector<int32_t> dots(kCodeItems);
+    simd_codes_.scan(codes.codes(b), codes.n_steps(), &query.codes, 1, &any, &reached, dots.data());
+    EXPECT_EQ(reached, ~uint64_t{0});
+    std::vector<double> products;
+    for (int32_t dot : dots) products.push_back(query.unit * codes.block(b).unit * (dot - query.offset));
+    return products;
+  }
+
+  CpuBackend backend_;
+  std::unique_ptr<Context> context_;
+  const SimdKernels& simd_ = SimdKernelsOf(GetParam());
+  const SimdCodes& simd_codes_ = SimdCodesOf(GetParam());
+  std::vector<int8_t> query_codes_;
+};
+
+double Product(const float* a, const float* b, int64_t f) {
+  double sum = 0;
+  for (int64_t k = 0; k < f; ++k) sum += static_cast<double>(a[k]) * b[k];
+  return sum;
+}
+
+TEST_P(ItemCodesTest, NoProductIsFurtherOffThanTheFiguresSay) {
+  for (const int64_t f : {1, 2, 3, 4, 5, 31, 32, 33, 64, 100, 600})
+    for (const bool ordered : {true, false})
+      for (const float scale : {1.0f, 1e-30f, 1e-42f, 1e30f}) {
+        SCOPED_TRACE(testing::Message() << "f " << f << ", ordered " << ordered << ", scale " << scale);
+        const auto seed = static_cast<uint64_t>(f);
+        std::vector<float> items = RandomNormal(150 * f, seed);
+        for (size_t i = 0; i < items.size(); ++i)
+          items[i] *= scale * static_cast<float>(i / static_cast<size_t>(f) % 7);
+        const ItemCodes codes = Make(items, f, ordered);
+        ASSERT_EQ(codes.n_blocks(), 3);
+        for (uint64_t q = 0; q < 5; ++q) {
+          std::vector<float> query = RandomNormal(f, seed + q);
+          for (float& x : query) x *= q % 2 == 0 ? 1.0f : 1e-20f;
+          const CodedQuery coded = Encode(codes, query);
+          for (int64_t b = 0; b < codes.n_blocks(); ++b) {
+            const CodeBlock& block = codes.block(b);
+            const double bound = coded.norm * block.error + coded.error * block.norm;
+            const std::vector<double> products = Products(codes, coded, b);
+            for (int64_t i = 0; i < kCodeItems; ++i) {
+              const int32_t item = codes.order()[static_cast<size_t>(b * kCodeItems + i)];
+              if (item < 0) continue;
+              const double exact = Product(query.data(), items.data() + item * f, f);
+              ASSERT_LE(std::abs(products[static_cast<size_t>(i)] - exact), bound)
+                  << "item " << item << ", query " << q;
+              ASSERT_LE(std::abs(exact), coded.norm * block.item_norm);
+            }
+            ASSERT_LE(bound, 0.1 * coded.norm * block.item_norm + 1e-80) << "more than it must be";
+          }
+        }
+      }
+}
+
+TEST_P(ItemCodesTest, AQueryAlongWhatIsLeftIsAsFarOff) {
+  // A number that is not finite keeps the axes as they are, so that a test can tell what the codes leave of an item.
+  constexpr int64_t kFactors = 24;
+  std::vector<float> items = RandomNormal(65 * kFactors, 5);
+  items[64 * kFactors] = NAN;
+  const ItemCodes codes = Make(items, kFactors, true);
+  ASSERT_EQ(codes.irregular(), std::vector<int32_t>{64});
+  const CodeBlock& block = codes.block(0);
+  double closest = 0;
+  for (int64_t i = 0; i < kCodeItems; ++i) {
+    const float* item = items.data() + codes.order()[static_cast<size_t>(i)] * kFactors;
+    std::vector<float> left(kFactors);
+    for (int64_t k = 0; k < kFactors; ++k) {
+      const int code = codes.codes(0)[(k / kCodeStep * kCodeItems + i) * kCodeStep + k % kCodeStep] - 128;
+      left[static_cast<size_t>(k)] = static_cast<float>(item[k] - block.unit * code);
+    }
+    const CodedQuery coded = Encode(codes, left);
+    const double off =
+        std::abs(Products(codes, coded, 0)[static_cast<size_t>(i)] - Product(left.data(), item, kFactors));
+    ASSERT_LE(off, coded.norm * block.error + coded.error * block.norm);
+    closest = std::max(closest, off / (coded.norm * block.error));
+  }
+  EXPECT_GT(closest, 0.9) << "a smaller figure would be wrong";
+}
+
+TEST_P(ItemCodesTest, LongestFirstAndEachItemOnce) {
+  std::vector<float> items = RandomNormal(1000 * 8, 7);
+  for (int64_t i = 0; i < 1000; i += 10) std::copy_n(items.data() + 8, 8, items.data() + i * 8);  // equal lengths
+  const ItemCodes codes = Make(items, 8, true);
+  std::vector<int32_t> seen(codes.order().begin(), codes.order().begin() + 1000);
+  for (size_t place = 1; place < seen.size(); ++place) {
+    const double before = Product(&items[static_cast<size_t>(seen[place - 1]) * 8],
+                                  &items[static_cast<size_t>(seen[place - 1]) * 8], 8),
+                 here = Product(&items[static_cast<size_t>(seen[place]) * 8],
+                                &items[static_cast<size_t>(seen[place]) * 8], 8);
+    ASSERT_TRUE(before > here || (before == here && seen[place - 1] < seen[place])) << "place " << place;
+  }
+  std::sort(seen.begin(), seen.end());
+  for (int32_t i = 0; i < 1000; ++i) ASSERT_EQ(seen[static_cast<size_t>(i)], i);
+}
+
+TEST_P(ItemCodesTest, TheHeadAndTheTailMakeTheWhole) {
+  std::mt19937_64 engine(9);
+  for (const int64_t n_steps : {1, 2, 3, 17, 64}) {
+    std::vector<uint8_t> memory(static_cast<size_t>(n_steps * kCodeItems * kCodeStep + 64));
+    uint8_t* block = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
+    for (int64_t i = 0; i < n_steps * kCodeItems * kCodeStep; ++i) block[i] = static_cast<uint8_t>(1 + engine() % 255);
+    std::vector<int8_t> codes(static_cast<size_t>(kCodeQueries * n_steps * kCodeStep));
+    for (int8_t& c : codes) c = static_cast<int8_t>(static_cast<int>(engine() % 255) - 127);
+    std::vector<const int8_t*> queries;
+    for (int64_t r = 0; r < kCodeQueries; ++r) queries.push_back(codes.data() + r * n_steps * kCodeStep);
+    const auto expected = [&](int64_t r, int64_t i) {
+      int32_t dot = 0;
+      for (int64_t k = 0; k < n_steps * kCodeStep; ++k)
+        dot += block[(k / kCodeStep * kCodeItems + i) * kCodeStep + k % kCodeStep] * queries[static_cast<size_t>(r)][k];
+      return dot;
+    };
+    for (int64_t n = 1; n <= kCodeQueries; ++n) {
+      std::vector<int32_t> at_least, dots(static_cast<size_t>(kCodeQueries * kCodeItems));
+      std::vector<uint64_t> reached(kCodeQueries);
+      for (int64_t r = 0; r < n; ++r) at_least.push_back(expected(r, 11));
+      simd_codes_.scan(block, n_steps, queries.data(), n, at_least.data(), reached.data(), dots.data());
+      for (int64_t r = 0; r < n; ++r)
+        for (int64_t i = 0; i < kCodeItems; ++i) {
+          ASSERT_EQ(dots[static_cast<size_t>(r * kCodeItems + i)], expected(r, i));
+          ASSERT_EQ(reached[static_cast<size_t>(r)] >> i & 1, expected(r, i) >= at_least[static_cast<size_t>(r)]);
+        }
+    }
+    std::vector<int32_t> dots(kCodeItems, 0);
+    simd_codes_.extend(block, n_steps, queries[0], uint64_t{1} << 20 | uint64_t{1} << 63, dots.data());
+    for (const int64_t first : {16, 48})
+      for (int64_t i = first; i < first + kCodeLanes; ++i) ASSERT_EQ(dots[static_cast<size_t>(i)], expected(0, i));
+  }
+}
+
+TEST_P(ItemCodesTest, WhatReachesWithOthers) {
+  std::mt19937_64 engine(11);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<int32_t> dots(kCodeItems);
+    std::vector<double> others(kCodeItems);
+    uint64_t expected = 0;
+    for (size_t i = 0; i < dots.size(); ++i) {
+      dots[i] = static_cast<int32_t>(engine() % 2001) - 1000;
+      others[i] = i == 5 ? NAN : static_cast<double>(engine() % 4001) - 2000;
+      expected |= static_cast<uint64_t>(!(0.5 * (dots[i] - 100) + others[i] < 300)) << i;
+    }
+    ASSERT_EQ(simd_codes_.reach_with(dots.data(), 100, 0.5, others.data(), 300), expected);
+  }
+}
+
+std::vector<SimdLevel> Levels() {
+  std::vector<SimdLevel> levels;
+  for (SimdLevel level : {SimdLevel::kBaseline, SimdLevel::kAvx2, SimdLevel::kAvx512})
+    if (level <= DetectSimdLevel()) levels.push_back(level);
+  return levels;
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, ItemCodesTest, ::testing::ValuesIn(Levels()),
+                         [](const auto& each) { return std::string(SimdKernelsOf(each.param).name); });
+
+}  // namespace
+}  // namespace kindred
