@@ -142,6 +142,38 @@ TEST_F(BatchRecommendTest, HistoriesAndLowScoresAreLeftOut) {
   EXPECT_LT(expected.size(), 40u * 30);
 }
 
+TEST_F(BatchRecommendTest, OnlyItemsThatAFilterLetsThroughAreAnswered) {
+  for (const char* algorithm : {"als", "popular", "popularity"}) {
+    SCOPED_TRACE(algorithm);
+    Publish({.algorithm = algorithm, .described = true});
+    options_.filter = "price < 50 and category in ['shoes', 'bags']";
+    options_.with_scores = true;
+    const json report = Overwrite();
+    const auto model = Published();
+    std::vector<std::string> lines =
+        ServedLines(*backend_, *model, AllIds(model->view().users), 7, false, options_.filter);
+    EXPECT_GT(lines.size(), 40u);
+    lines.insert(lines.begin(), "user,position,item,score");
+    EXPECT_EQ(LinesOf(Bytes()), lines);
+    EXPECT_GT(report["eligible_items"], 1);
+    EXPECT_LT(report["eligible_items"], 20);
+    EXPECT_GT(report["items_scanned"], 0);
+  }
+  options_.out = Path("other.csv");
+  options_.batch = 10;
+  ASSERT_TRUE(StopAt(2));
+  options_.filter = "price < 51";
+  ExpectError(ErrorCode::kInvalidArgument, "filter is ", [&] { Resume(); });
+  options_.filter = "prise < 51";
+  ExpectError(ErrorCode::kInvalidArgument, "--filter: ", [&] { Resume(); });
+  options_.filter = "user.likes = category";
+  ExpectError(ErrorCode::kInvalidArgument, "it has attributes of items, and neither user. nor context.",
+              [&] { Resume(); });
+  Publish({});
+  options_.filter = "price < 51";
+  ExpectRefused(ErrorCode::kInvalidArgument, "the version keeps no attributes of items");
+}
+
 TEST_F(BatchRecommendTest, UnknownUsersAreAnsweredSkippedOrRefused) {
   Publish({});
   options_.users = folder_.Write("users.txt", "u3\nx\nu4\nx\nu3\ny\n");
