@@ -117,6 +117,8 @@ class BatchRun {
                              ? ResumableFile::Resume(options_.out, Settings(), writer_->n_columns(), options_.overwrite)
                              : ResumableFile::Start(options_.out, Settings(), options_.overwrite);
     for (const WrittenTile& tile : file.tiles()) done_ += tile.n_lists;
+    if (done_ > n_lists_)
+      throw Error(ErrorCode::kCorrupt, fmt::format("'{}.journal' names {} lists of {}", options_.out, done_, n_lists_));
     const int64_t resumed = done_;
     if (events_.stage) events_.stage(Doing(resumed));
     if (file.tiles().empty()) WriteHead(file);

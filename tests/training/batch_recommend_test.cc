@@ -146,7 +146,7 @@ TEST_F(BatchRecommendTest, OnlyItemsThatAFilterLetsThroughAreAnswered) {
   for (const char* algorithm : {"als", "popular", "popularity"}) {
     SCOPED_TRACE(algorithm);
     Publish({.algorithm = algorithm, .described = true});
-    options_.filter = "price < 50 and category in ['shoes', 'bags']";
+    options_.filter = R"(price < 50 and category in ["shoes", "bags"])";
     options_.with_scores = true;
     const json report = Overwrite();
     const auto model = Published();
@@ -347,6 +347,10 @@ TEST_F(BatchRecommendTest, DamagedLeftoversAreRefused) {
   ExpectError(ErrorCode::kCorrupt, "has no whole line", [&] { Resume(); });
   folder_.Write("lists.csv.journal", "{\"kindred_tune\": 1, \"settings\": {}}\n");
   ExpectError(ErrorCode::kCorrupt, "line 1 is not the head of a journal of lists", [&] { Resume(); });
+  folder_.Write(
+      "lists.csv.journal",
+      journal + "{\"lists\": 21, \"rows\": 0, \"bytes\": 0, \"columns\": [{\"packed\": 0, \"unpacked\": 0}]}\n");
+  ExpectError(ErrorCode::kCorrupt, "lists.csv.journal' names 41 lists of 40", [&] { Resume(); });
   fs::remove(options_.out + ".journal");
   ExpectError(ErrorCode::kNotFound, "lists.csv.journal' is not there", [&] { Resume(); });
   folder_.Write("lists.csv.journal", journal);
