@@ -110,11 +110,12 @@ KeptUpdate ItemUpdates::Read(Statement& row) const {
   KeptUpdate update{std::string(row.Text(0)), std::string(row.Text(1)), {}, row.Integer(4)};
   std::optional<AttributeValue> value = ReadValue(row, 2);
   if (!value || !IsUtf8(update.item_id) || !IsUtf8(update.attribute))
-    throw Error(ErrorCode::kCorrupt,
-                fmt::format("the state '{}' is damaged: item_updates, item '{}', attribute '{}': holds no value of kind "
-                            "'{}'",
-                            database_.path().string(), Printable(update.item_id), Printable(update.attribute),
-                            Printable(row.Text(2))));
+    throw Error(
+        ErrorCode::kCorrupt,
+        fmt::format("the state '{}' is damaged: item_updates, item '{}', attribute '{}': holds no value of kind "
+                    "'{}'",
+                    database_.path().string(), Printable(update.item_id), Printable(update.attribute),
+                    Printable(row.Text(2))));
   update.value = std::move(*value);
   return update;
 }

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kBusyMs = 5000;  // for whoever looks at the database meanwhile
 constexpr size_t kMaxFound = 500;
+constexpr int64_t kSmallestPage = 512;
 
 constexpr const char* kSchema = R"(
   CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT;
@@ -103,7 +104,7 @@ void StateDatabase::Open() {
   if (fs::symlink_status(path_, ignored).type() == fs::file_type::not_found) Create(folder_, path_);
   int64_t bytes = 0;
   OpenRegularFile(path_, &bytes);
-  if (bytes == 0) throw Damaged(path_, "the file is empty");  // which SQLite would take for a new one
+  if (bytes < kSmallestPage) throw Damaged(path_, fmt::format("it has {} bytes", bytes));  // SQLite would begin anew
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
   if (sqlite3_open_v2(fs::absolute(path_).c_str(), &database_, flags, nullptr) != SQLITE_OK) Throw("open");
   sqlite3_busy_timeout(database_, kBusyMs);

@@ -83,7 +83,7 @@ class Items(unittest.TestCase):
         self.assertEqual(self.cheap(server), {"i0", "i1", "i2", "i3"})
         self.items(server, "update", "--item", "i1", "price=")
         self.assertEqual(self.cheap(server), {"i0", "i2", "i3"})
-        self.assertIn("updated 20", self.items(server, "show", "--item", "i3").stdout)
+        self.assertIn("price     number    1.25  (updated 20", self.items(server, "show", "--item", "i3").stdout)
 
         server.signal(signal.SIGKILL)
         server.wait()

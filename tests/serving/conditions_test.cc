@@ -299,5 +299,62 @@ TEST_P(ConditionsTest, AVersionThatKeepsNothingSaysSo) {
   ExpectError(ErrorCode::kInvalidArgument, "exclude_events: the version keeps no events", [&] { Ask(query); });
 }
 
+TEST_P(ConditionsTest, PagesUnderConditionsAreTheList) {
+  for (RecommendQuery query : {RecommendQuery{"u5", {}, 1000}, {"", {{"i1", 1}}, 1000}, {"", {}, 1000}}) {
+    query.conditions.filter = "category in [\"shoes\", \"bags\"]";
+    query.conditions.exclude_items = {"i2", "i3"};
+    const Recommendation whole = Ask(query);
+    std::vector<std::string> pages;
+    query.n = 3;
+    for (query.n_before = 0; query.n_before < 30; query.n_before += 3) {
+      const Recommendation page = Ask(query);
+      EXPECT_EQ(page.items_checksum, whole.items_checksum);
+      for (const std::string& id : Ids(page)) pages.push_back(id);
+    }
+    EXPECT_EQ(pages, Ids(whole));
+  }
+}
+
+TEST_P(ConditionsTest, WhatConditionsLeaveHasAChecksum) {
+  RecommendQuery query = {"u5", {}, 3};
+  const std::string all = Ask(query).items_checksum;
+  query.conditions.filter = kAll;
+  const std::string by_filter = Ask(query).items_checksum;
+  EXPECT_NE(by_filter, all);
+  query.conditions.filter = "category = \"shoes\"";
+  const std::string shoes = Ask(query).items_checksum;
+  EXPECT_NE(shoes, by_filter);
+  EXPECT_EQ(shoes, Ask(query).items_checksum);
+  query.conditions = {};
+  query.conditions.exclude_events = {{"", 3 * kDay}};
+  std::set<std::string> by_time;
+  for (now_.now = kFirstEvent; now_.now < kFirstEvent + 40 * kDay; now_.now += kDay)
+    by_time.insert(Ask(query).items_checksum);
+  EXPECT_GT(by_time.size(), 1u) << "windows move";
+}
+
+TEST_P(ConditionsTest, ACostSaysWhatConditionsLeave) {
+  RecommendQuery query = {"u5", {}, 3};
+  query.with_cost = true;
+  EXPECT_EQ(Ask(query).cost->eligible, 30);
+  query.conditions.candidates = {"i1", "i2", "i3"};
+  const AnswerCost cost = *Ask(query).cost;
+  EXPECT_EQ(cost.items, 30);
+  EXPECT_EQ(cost.eligible, 3);
+  EXPECT_LE(cost.scanned, 30);
+}
+
+TEST_P(ConditionsTest, WhatIsPopularUnderAFilter) {
+  for (const char* algorithm : {"als", "popular"}) {
+    Use({.algorithm = algorithm, .described = true});
+    const std::vector<std::string> all = Ids(Popular(context(), *ranker_, "", 1000));
+    EXPECT_EQ(all.size(), 30u);
+    const Recommendation shoes = Popular(context(), *ranker_, "", 1000, "category = \"shoes\"", now_);
+    EXPECT_EQ(Ids(shoes), Kept(all, 1000, [&](auto& id) { return Of(id, "category") == AttributeValue("shoes"); }));
+    EXPECT_EQ(shoes.shortfall->reason,
+              "the model has 30 items, the filter lets " + std::to_string(shoes.items.size()) + " of them through");
+  }
+}
+
 }  // namespace
 }  // namespace kindred
