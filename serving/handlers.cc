@@ -102,6 +102,11 @@ std::string FirstUnserved(const Message& message) {
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_map() ||
         field->message_type() == v1::RecommendRequest::descriptor())
       continue;
+    if (!field->is_repeated()) {
+      const std::string inner = FirstUnserved(reflection->GetMessage(message, field));
+      if (!inner.empty()) return fmt::format("{}.{}", field->name(), inner);
+      continue;
+    }
     for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
       const std::string inner = FirstUnserved(reflection->GetRepeatedMessage(message, field, i));
       if (!inner.empty()) return fmt::format("{}[{}].{}", field->name(), i, inner);
@@ -151,7 +156,7 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
     to->set_item_id(item.item_id.data(), item.item_id.size());
     to->set_score(item.score);
     if (item.probability) to->set_probability(*item.probability);
-    to->set_promotion(item.promotion.data(), item.promotion.size());
+    if (!item.promotion.empty()) to->set_promotion(item.promotion.data(), item.promotion.size());
   }
   FillHow(model, from, reply);
 }
