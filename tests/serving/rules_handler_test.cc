@@ -151,7 +151,7 @@ diversity = { max_per_attribute = { category = 2 } }
     const Scenarios scenarios = Scenarios::Parse("[scenarios.a]\n" + rules, "s.toml");
     ExpectError(ErrorCode::kUsage, part, [&] { scenarios.Check(*served_); });
   };
-  misfit("boosts = [{ filter = \"prize > 3\", factor = 2 }]", "line 2, column 23: scenarios.a.boosts.filter: ");
+  misfit("boosts = [{ filter = \"prize > 3\", factor = 2 }]", "line 2, column 22: scenarios.a.boosts.filter: ");
   misfit("n = 5\nboosts = [{ filter = \"price > 3\", factor = -2 }]",
          "line 3, column 10: scenarios.a: boosts[0].factor: is -2, expected more than 0");
   misfit("promotions = [{ name = \"a\", filter = \"in_stock\", slots = 11 }]",
