@@ -36,18 +36,6 @@ std::vector<int32_t> ItemsOf(const ModelView& model, const char* field, std::spa
   return items;
 }
 
-BoundFilter Bind(const QueryConditions& conditions, int32_t user, const ItemsNow& now) {
-  if (conditions.filter.size() > kMaxFilterBytes)
-    Refuse(fmt::format("filter: has {} bytes, expected at most {}", conditions.filter.size(), kMaxFilterBytes));
-  if (!now.items || now.filters == nullptr) Refuse("filter: this call knows no attributes of items");
-  try {
-    return now.filters->Bind(conditions.filter, *now.items, {user, &conditions.context, now.now});
-  } catch (const Error& error) {
-    const std::string_view message = error.what();  // its first line; whoever asked has the text
-    throw Error(error.code(), fmt::format("filter: {}", message.substr(0, message.find('\n'))));
-  }
-}
-
 /// The index of an exclusion's type of event.
 uint8_t TypeOf(const EventsView& events, size_t at, std::string_view event) {
   const auto found = std::ranges::find(events.type_names, event);
@@ -85,13 +73,29 @@ void AddItemsOfEvents(const ModelView& model, std::span<const EventExclusion> ex
 
 }  // namespace
 
+BoundFilter BindFilter(std::string_view text, const FilterInputs& inputs, const ItemsNow& now) {
+  if (text.size() > kMaxFilterBytes)
+    Refuse(fmt::format("has {} bytes, expected at most {}", text.size(), kMaxFilterBytes));
+  if (!now.items || now.filters == nullptr) Refuse("this call knows no attributes of items");
+  try {
+    return now.filters->Bind(text, *now.items, inputs);
+  } catch (const Error& error) {
+    const std::string_view message = error.what();  // its first line; whoever asked has the text
+    throw Error(error.code(), std::string(message.substr(0, message.find('\n'))));
+  }
+}
+
 Eligibility PlanEligibility(const ModelView& model, const QueryConditions& conditions, int32_t user,
                             const ItemsNow& now) {
   Eligibility plan;
   CheckSize("context", conditions.context.size(), kMaxContext);
   CheckSize("candidates", conditions.candidates.size(), kMaxCandidates);
   if (!conditions.filter.empty()) {
-    plan.filter = Bind(conditions, user, now);
+    try {
+      plan.filter = BindFilter(conditions.filter, {user, &conditions.context, now.now}, now);
+    } catch (const Error& error) {
+      throw Error(error.code(), std::string("filter: ") + error.what());
+    }
     plan.group = "filter " + plan.filter->key;
   }
   if (conditions.candidates.empty()) return plan;

@@ -11,6 +11,7 @@
 
 #include "host/conditions/filter_cache.h"
 #include "host/models/model.h"
+#include "host/ranking/rule_cache.h"
 
 namespace kindred {
 
@@ -42,7 +43,8 @@ struct QueryConditions {
 struct ItemsNow {
   std::shared_ptr<const ItemTable> items;  // null: there is nothing to filter
   FilterCache* filters = nullptr;
-  int64_t now = 0;  // unix seconds
+  RuleCache* rules = nullptr;  // null: rules keep nothing from call to call
+  int64_t now = 0;             // unix seconds
 };
 
 /// What a query is to be answered from, before it is known which items that is.
@@ -52,6 +54,9 @@ struct Eligibility {
   int64_t n_candidates = 0;                        // different ones that were given
   std::string group;                               // alike where the same items are eligible
 };
+
+/// Throws kInvalidArgument with the line and column of what is wrong, or where this call knows no items.
+BoundFilter BindFilter(std::string_view text, const FilterInputs& inputs, const ItemsNow& now);
 
 /// Throws kInvalidArgument naming the field, what was found and what was expected; for a filter with its line and
 /// column.

@@ -35,6 +35,18 @@ const char* const kServedFields[] = {
     "kindred.v1.RecommendRequest.exclude_events",
     "kindred.v1.RecommendRequest.candidates",
     "kindred.v1.RecommendRequest.exclude_items",
+    "kindred.v1.RecommendRequest.boosts",
+    "kindred.v1.RecommendRequest.promotions",
+    "kindred.v1.RecommendRequest.diversity",
+    "kindred.v1.RecommendRequest.min_score",
+    "kindred.v1.Boost.filter",
+    "kindred.v1.Boost.factor",
+    "kindred.v1.Promotion.name",
+    "kindred.v1.Promotion.filter",
+    "kindred.v1.Promotion.percent",
+    "kindred.v1.Promotion.slots",
+    "kindred.v1.Diversity.strength",
+    "kindred.v1.Diversity.max_per_attribute",
     "kindred.v1.EventExclusion.event",
     "kindred.v1.EventExclusion.within_seconds",
     "kindred.v1.RecommendRequest.cursor",
@@ -139,6 +151,7 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
     to->set_item_id(item.item_id.data(), item.item_id.size());
     to->set_score(item.score);
     if (item.probability) to->set_probability(*item.probability);
+    to->set_promotion(item.promotion.data(), item.promotion.size());
   }
   FillHow(model, from, reply);
 }
@@ -160,10 +173,18 @@ size_t FillScored(const RankedUsers& from, size_t first, Reply* reply) {
 void Fill(const AnswerCost& from, v1::Cost* to) {
   to->set_items(from.items);
   to->set_scanned(from.scanned);
-  to->set_pruned(from.items - from.scanned);
+  to->set_pruned(std::max<int64_t>(from.items - from.scanned, 0));
   to->set_rescored(from.rescored);
   to->set_selectivity(from.items > 0 ? static_cast<double>(from.eligible) / static_cast<double>(from.items) : 1);
   to->set_microseconds(from.seconds * 1e6);
+}
+
+void Fill(const AppliedRules& from, v1::AppliedRules* to) {
+  to->set_eligible(from.n_eligible);
+  to->set_excluded(from.n_excluded);
+  to->set_passed_over(from.n_passed_over);
+  to->set_promoted(static_cast<int32_t>(from.n_promoted));
+  to->set_diversified(from.diversified);
 }
 
 void FillRecommend(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
@@ -171,6 +192,7 @@ void FillRecommend(const ServedModel& model, const v1::RecommendRequest& request
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
   if (from.cost) Fill(*from.cost, reply->mutable_cost());
+  if (from.rules) Fill(*from.rules, reply->mutable_rules());
   SetNextCursor(model, request, query, from, reply);
 }
 
@@ -242,6 +264,7 @@ RecommendQuery ToQuery(const v1::RecommendRequest& request) {
   RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
   if (request.has_n()) query.n = request.n();
   query.with_cost = request.explain_cost();
+  query.rules = ToRules(request);
   return query;
 }
 
@@ -333,6 +356,24 @@ grpc::Status ToStatus(const Error& error) {
 void FillError(const grpc::Status& status, v1::BatchResult* result) {
   result->mutable_error()->set_code(status.error_code());
   result->mutable_error()->set_message(status.error_message());
+}
+
+RequestedRules ToRules(const v1::RecommendRequest& request) {
+  RequestedRules rules;
+  for (const v1::Boost& boost : request.boosts()) rules.boosts.push_back({boost.filter(), boost.factor()});
+  if (request.has_min_score()) rules.min_score = request.min_score();
+  for (const v1::Promotion& from : request.promotions()) {
+    RequestedRules::Promotion& promotion = rules.promotions.emplace_back();
+    promotion.name = from.name();
+    promotion.filter = from.filter();
+    if (from.has_slots()) promotion.slots = from.slots();
+    if (from.has_percent()) promotion.percent = from.percent();
+  }
+  rules.diversity = request.diversity().strength();
+  const auto& most = request.diversity().max_per_attribute();
+  rules.max_per_attribute.assign(most.begin(), most.end());
+  std::ranges::sort(rules.max_per_attribute);
+  return rules;
 }
 
 EventExclusion ToExclusion(const v1::EventExclusion& from) {

@@ -34,6 +34,8 @@ grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const
                            v1::ExplainReply* reply);
 
 EventExclusion ToExclusion(const v1::EventExclusion& from);
+/// Views into the request.
+RequestedRules ToRules(const v1::RecommendRequest& request);
 
 /// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.
 /// A field added to the proto is refused until it is listed in handlers.cc.

@@ -30,10 +30,11 @@ struct ServedModel {
   std::unique_ptr<const ServedRanker> ranker;
   std::shared_ptr<LiveItems> items;
   std::unique_ptr<FilterCache> filters;
+  std::unique_ptr<RuleCache> rules = std::make_unique<RuleCache>();
 
   /// For one call.
   ItemsNow Now(std::chrono::system_clock::time_point time = std::chrono::system_clock::now()) const {
-    return {items->Current(), filters.get(), std::chrono::system_clock::to_time_t(time)};
+    return {items->Current(), filters.get(), rules.get(), std::chrono::system_clock::to_time_t(time)};
   }
 };
 

@@ -60,7 +60,7 @@ grpc::Status CheckSameItems(const RecommendQuery& query, const Recommendation& f
 void SetNextCursor(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
                    const Recommendation& found, v1::RecommendReply* reply) {
   const int32_t n_before = query.n_before + reply->items_size();
-  if (reply->has_shortfall() || n_before >= kMaxDepth) return;
+  if (reply->has_shortfall() || n_before >= kMaxDepth || !query.rules.has_pages()) return;
   reply->set_next_cursor(
       ToText({model.version, VersionChecksum(model), RequestChecksum(request), found.items_checksum, n_before}));
 }

@@ -1,10 +1,8 @@
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 #include <google/protobuf/wrappers.pb.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
 #include <future>
 #include <iostream>
@@ -12,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <type_traits>
 
 #include "host/text/text.h"
 #include "kernels/error.h"
@@ -19,7 +18,9 @@
 #include "serving/commands.h"
 #include "serving/condition_flags.h"
 #include "serving/explain.h"
+#include "serving/explanation_text.h"
 #include "serving/json.h"
+#include "serving/rule_flags.h"
 
 namespace kindred {
 namespace {
@@ -35,6 +36,7 @@ struct QueryOptions : ClientOptions {
   std::vector<std::string> items;
   std::optional<int32_t> n;
   ConditionFlags conditions;
+  RuleFlags rules;
   int32_t n_contributions = kDefaultContributions;
   std::string cursor;
   bool cost = false;
@@ -75,6 +77,8 @@ void PrintTable(const char* of, const google::protobuf::RepeatedPtrField<Scored>
   for (int i = 0; i < list.size(); ++i) {
     fmt::print("{:>5}  {:<{}}  {:>12.6g}", before + i + 1, Printable(IdOf(list[i])), width, list[i].score());
     if (calibrated) fmt::print("  {:>11.4f}", list[i].probability());
+    if constexpr (std::is_same_v<Scored, v1::ScoredItem>)
+      if (!list[i].promotion().empty()) fmt::print("  promoted by {}", Printable(list[i].promotion()));
     fmt::print("\n");
   }
 }
@@ -94,6 +98,9 @@ void PrintHead(const std::string& about, const Reply& reply) {
 void PrintRecommendation(const std::string& user, const v1::RecommendReply& reply) {
   PrintHead(user.empty() ? "no user" : "user " + Printable(user), reply);
   PrintItems(reply);
+  if (const v1::AppliedRules& rules = reply.rules(); reply.has_rules())
+    fmt::print("  rules: {} items eligible, {} of them excluded, {} passed over, {} promoted{}\n", rules.eligible(),
+               rules.excluded(), rules.passed_over(), rules.promoted(), rules.diversified() ? ", diversified" : "");
   for (const std::string& id : reply.unknown_history_items()) fmt::print("  not in the model: {}\n", Printable(id));
   if (reply.has_cost())
     fmt::print("  cost: {} items, {} scanned, {} pruned, {} scored by the definition; selectivity {:.3g}; {:.0f} us\n",
@@ -116,6 +123,7 @@ v1::RecommendRequest ToRequest(const QueryOptions& options, const std::string& u
   if (options.n) request.set_n(*options.n);
   request.set_explain_cost(options.cost);
   SetConditions(options.conditions, &request);
+  SetRules(options.rules, &request);
   AddHistory(options, request);
   return request;
 }
@@ -305,39 +313,6 @@ int QueryStreamRecommend(const QueryOptions& options) {
   return failed ? 1 : 0;
 }
 
-std::string EventsText(const v1::Contribution& by) {
-  constexpr int kShown = 3;
-  std::string text;
-  for (int e = 0; e < std::min(kShown, by.events_size()); ++e) {
-    const v1::PastEvent& event = by.events(e);
-    const std::string time = event.has_time() ? google::protobuf::util::TimeUtil::ToString(event.time()) : "";
-    const std::string type = event.event().empty() ? "event" : Printable(event.event());
-    text += fmt::format("{}{}{}{}", text.empty() ? "  " : ", ", type, time.empty() ? "" : " ", time);
-  }
-  if (by.n_events() > kShown) text += fmt::format(", {} before", by.n_events() - kShown);
-  return text;
-}
-
-void PrintExplanation(const v1::ItemExplanation& item) {
-  fmt::print("  {}: score {:.6g}, position {}{}\n", Printable(item.item_id()), item.score(), item.position(),
-             item.has_variance() ? fmt::format(", standard deviation {:.3g}", std::sqrt(item.variance())) : "");
-  if (item.has_rating_parts())
-    fmt::print("    {:>+12.4g}         mean {:.4g} and the item's bias {:+.4g}\n", item.base(),
-               item.rating_parts().mean(), item.rating_parts().item_bias());
-  else if (item.base() != 0)
-    fmt::print("    {:>+12.4g}         whoever asks\n", item.base());
-  size_t width = 0;
-  for (const v1::Contribution& by : item.contributions()) width = std::max(width, Printable(by.item_id()).size());
-  for (const v1::Contribution& by : item.contributions())
-    fmt::print("    {:>+12.4g}  {:>4.0f} %  {:<{}}  position {} without{}\n", by.amount(), 100 * by.share(),
-               Printable(by.item_id()), width,
-               by.has_position_without() ? std::to_string(by.position_without()) : "none", EventsText(by));
-  if (item.n_others() > 0) fmt::print("    {:>+12.4g}         {} others\n", item.others(), item.n_others());
-  for (const v1::AttributeContribution& by : item.attributes())
-    fmt::print("    {:>+12.4g}         of it by {}{}\n", by.amount(), by.is_of_user() ? "the user's " : "",
-               Printable(by.attribute()));
-}
-
 int QueryExplain(const QueryOptions& options) {
   v1::ExplainRequest request;
   request.set_user_id(options.user);
@@ -460,6 +435,7 @@ void AddQueryCommand(CommandLine& program) {
   };
   add_cost(recommend);
   AddConditionFlags(recommend, options->conditions);
+  AddRuleFlags(recommend, options->rules);
 
   CLI::App* batch = AddQuery(program, query, "batch-recommend", "Items for each of many users, in one call.", options,
                              &QueryBatchRecommend);
@@ -467,6 +443,7 @@ void AddQueryCommand(CommandLine& program) {
   batch->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
   add_cost(batch);
   AddConditionFlags(batch, options->conditions);
+  AddRuleFlags(batch, options->rules);
 
   CLI::App* stream = AddQuery(program, query, "stream-recommend",
                               "Items for each user of standard input, an id a line; one answer after the other.",
@@ -474,6 +451,7 @@ void AddQueryCommand(CommandLine& program) {
   stream->add_option("--n", options->n, "how many items for each; default: 10, or the scenario's");
   add_cost(stream);
   AddConditionFlags(stream, options->conditions);
+  AddRuleFlags(stream, options->rules);
 
   CLI::App* similar = AddQuery(program, query, "similar-items", "Items like an item.", options, &QuerySimilarItems);
   similar->add_option("--item", options->item, "the item's id")->required();

@@ -135,6 +135,10 @@ QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query, const I
     JoinByItem(std::move(all), model.has_ratings(), plan.fold_items, plan.fold_values);
   }
   plan.eligibility = PlanEligibility(model, query.conditions, plan.user, now);
+  if (plan.n_before > 0 && !query.rules.has_pages())
+    throw Error(ErrorCode::kInvalidArgument,
+                "cursor: is set beside promotions or diversity, whose answers have no next page");
+  plan.rules = PlanRules(model, query.rules, {plan.user, &query.conditions.context, now.now}, plan.n, now);
   plan.excludes_history = query.conditions.exclude_history();
   plan.excluded = ExcludedItems(model, query.conditions, plan.user, n_known > 0 ? plan.fold_items : stored, now.now);
 

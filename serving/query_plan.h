@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serving/query_rules.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -21,6 +22,7 @@ struct QueryPlan {
   int32_t user = -1;
   Eligibility eligibility;
   bool excludes_history = true;
+  QueryRules rules;
   std::vector<int32_t> excluded;    // increasing
   std::vector<int32_t> fold_items;  // increasing; where the history is folded in, or would be by a model with factors
   std::vector<float> fold_values;   // their confidences or ratings

@@ -53,6 +53,12 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
   }
 }
 
+void AddItem(const ModelView& model, int32_t item, float score, Recommendation& result) {
+  result.items.push_back({model.items.Id(item), score, {}});
+  const bool by_model = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
+  if (by_model && !model.calibration.empty()) result.items.back().probability = model.calibration.Probability(score);
+}
+
 /// n items of a list, from a place on.
 void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, int32_t first, int32_t n,
                Recommendation& result) {
@@ -61,11 +67,18 @@ void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, 
   const std::span<const float> scores = lists.Scores(query).subspan(skipped);
   const size_t count = std::min(items.size(), static_cast<size_t>(n));
   result.items.reserve(count);
-  const bool by_model = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
-  for (size_t i = 0; i < count; ++i) {
-    result.items.push_back({model.items.Id(items[i]), scores[i], {}});
-    if (by_model && !model.calibration.empty())
-      result.items.back().probability = model.calibration.Probability(scores[i]);
+  for (size_t i = 0; i < count; ++i) AddItem(model, items[i], scores[i], result);
+}
+
+/// The same of a list under rules.
+void FillItems(const ModelView& model, const RuledList& list, const Plan& plan, Recommendation& result) {
+  result.rules = {list.n_eligible, list.n_excluded, list.n_passed_over, 0, list.diversified};
+  const auto skipped = std::min(list.items.size(), static_cast<size_t>(plan.n_before));
+  for (const RuledItem& item : std::span(list.items).subspan(skipped)) {
+    AddItem(model, item.item, item.score, result);
+    if (item.promotion < 0) continue;
+    result.items.back().promotion = plan.rules.requested->promotions[static_cast<size_t>(item.promotion)].name;
+    ++result.rules->n_promoted;
   }
 }
 
@@ -88,7 +101,7 @@ std::string ChecksumOfAll(std::span<const T> values) {
 /// What is eligible to all of some queries alike.
 struct EligibleAlike {
   std::shared_ptr<const ItemBits> items;
-  std::string checksum;
+  std::string checksum;  // of them, and of what else decides lists that have pages
 };
 
 /// Where nothing but the user's history is left out, the version and the request say it.
@@ -98,61 +111,108 @@ std::string ItemsChecksum(const Plan& plan, const EligibleAlike& eligible) {
   return ChecksumOf(parts);
 }
 
-Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan,
-                      const EligibleAlike& eligible) {
+/// All but its items.
+Recommendation Begin(Plan& plan) {
   Recommendation result;
   result.served_by = plan.served_by;
   result.why = std::move(plan.why);
   result.unknown_history_items = std::move(plan.unknown);
-  FillItems(model, lists, query, plan.n_before, plan.n, result);
-  const auto returned = static_cast<int32_t>(result.items.size());
-  if (returned < plan.asked)
-    result.shortfall = {plan.asked, returned, WhyShort(model, plan, returned, eligible.items.get())};
-  result.items_checksum = ItemsChecksum(plan, eligible);
-  if (plan.with_cost) {
-    const TopNCost& took = lists.costs[static_cast<size_t>(query)];
-    const int64_t n_eligible = eligible.items ? eligible.items->n_set : model.n_items();
-    result.cost = {model.n_items(), n_eligible, took.scanned, took.rescored, 0};
-  }
   return result;
 }
 
-/// Ranks the plans of `rows` by one call, for the most that any of them asks for; each list is then cut to its
-/// own n: the n best are the first of the m best. The same items are eligible for all of them.
-void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
-               bool by_model, const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
-  const auto n_rows = static_cast<int64_t>(rows.size());
+/// What goes by the items, which are there. `list` is theirs where there are rules.
+void Finish(const ModelView& model, const Plan& plan, const EligibleAlike& eligible, const RuledList* list,
+            const TopNCost* cost, Recommendation& result) {
+  const auto returned = static_cast<int32_t>(result.items.size());
+  if (returned < plan.asked) {
+    result.shortfall = {plan.asked, returned, WhyShort(model, plan, returned, eligible.items.get())};
+    if (list != nullptr && returned < plan.n)
+      result.shortfall->reason += WhyRulesLeaveOut(*plan.rules.requested, *list);
+  }
+  result.items_checksum = ItemsChecksum(plan, eligible);
+  if (!plan.with_cost) return;
+  const int64_t n_eligible = eligible.items ? eligible.items->n_set : model.n_items();
+  result.cost = {model.n_items(), n_eligible, cost->scanned, cost->rescored, 0};
+}
+
+/// What is asked for the plans of some rows at once.
+struct Asked {
+  Queries queries;  // none by popularity
   Exclusions excluded;
-  Queries queries;
-  int32_t n = 0;
+  int32_t n = 0;  // the most that any of them asks for
   bool with_costs = false;
+};
+
+Asked AskFor(const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model) {
+  Asked asked;
   for (size_t row : rows) {
     const Plan& plan = plans[row];
-    excluded.Add(plan.excluded);
-    n = std::max(n, plan.n_before + plan.n);
-    with_costs |= plan.with_cost;
+    asked.excluded.Add(plan.excluded);
+    asked.n = std::max(asked.n, plan.n_before + plan.n);
+    asked.with_costs |= plan.with_cost;
     if (!by_model) continue;
     if (plan.served_by == ServedBy::kFoldedIn)
-      queries.Add(plan.fold_query, 0);
+      asked.queries.Add(plan.fold_query, 0);
     else if (plan.user < 0)
-      queries.Add(ranker.model().base_query);
+      asked.queries.Add(ranker.model().base_query);
     else
-      ranker.AddUser(plan.user, &queries);
+      ranker.AddUser(plan.user, &asked.queries);
   }
-  EligibleAlike eligible = {EligibleItems(ranker.model(), plans[rows[0]].eligibility, now), {}};
-  if (eligible.items) eligible.checksum = ChecksumOfAll(std::span<const uint64_t>(eligible.items->words));
-  const RankOptions options = {.eligible = eligible.items, .with_costs = with_costs};
-  const RankedLists lists = by_model ? ranker.ByModel(context, queries, excluded, n, options)
-                                     : ranker.ByPopularity(context, n_rows, excluded, n, options);
-  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]], eligible);
+  return asked;
+}
+
+/// Ranks the plans of `rows` by one call; each list is then cut to its own n: the n best are the first of the m best.
+/// The same items are eligible for all of them.
+void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
+               bool by_model, const EligibleAlike& eligible, std::span<RecommendOutcome> outcomes) {
+  const Asked asked = AskFor(ranker, plans, rows, by_model);
+  const RankOptions options = {.eligible = eligible.items, .with_costs = asked.with_costs};
+  const RankedLists lists = by_model ? ranker.ByModel(context, asked.queries, asked.excluded, asked.n, options)
+                                     : ranker.ByPopularity(context, std::ssize(rows), asked.excluded, asked.n, options);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Plan& plan = plans[rows[i]];
+    Recommendation result = Begin(plan);
+    FillItems(ranker.model(), lists, static_cast<int64_t>(i), plan.n_before, plan.n, result);
+    Finish(ranker.model(), plan, eligible, nullptr, plan.with_cost ? &lists.costs[i] : nullptr, result);
+    outcomes[rows[i]] = std::move(result);
+  }
+}
+
+/// The same under the same rules, which go by one n.
+void RankUnderRules(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
+                    bool by_model, EligibleAlike eligible, const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
+  const Asked asked = AskFor(ranker, plans, rows, by_model);
+  const BoundRules bound = BindRules(plans[rows[0]].rules, eligible.items, now);
+  for (const Boost& boost : bound.rules.boosts)
+    eligible.checksum += ChecksumOfAll(std::span<const uint64_t>(boost.items->words));
+  for (const Cap& cap : bound.rules.caps) eligible.checksum += ChecksumOfAll(cap.values);
+  const RuledOptions options = {asked.with_costs, now.rules ? &now.rules->parts : nullptr};
+  const std::vector<RuledList> lists =
+      by_model ? RankByModel(context, ranker, asked.queries, asked.excluded, asked.n, bound.rules, options)
+               : RankByPopularity(context, ranker, std::ssize(rows), asked.excluded, asked.n, bound.rules, options);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Plan& plan = plans[rows[i]];
+    Recommendation result = Begin(plan);
+    FillItems(ranker.model(), lists[i], plan, result);
+    Finish(ranker.model(), plan, eligible, &lists[i], &lists[i].cost, result);
+    outcomes[rows[i]] = std::move(result);
+  }
 }
 
 /// One set of eligible items is there at a time: a batch may have a thousand, of a catalogue of millions.
 void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
           const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
-  std::map<std::string_view, std::vector<size_t>> groups;
-  for (const size_t row : rows) groups[plans[row].eligibility.group].push_back(row);
-  for (const auto& [group, alike] : groups) RankAlike(context, ranker, plans, alike, by_model, now, outcomes);
+  std::map<std::pair<std::string_view, std::string_view>, std::vector<size_t>> groups;
+  for (const size_t row : rows) groups[{plans[row].eligibility.group, plans[row].rules.group}].push_back(row);
+  for (const auto& [group, alike] : groups) {
+    const Plan& first = plans[alike[0]];
+    EligibleAlike eligible = {EligibleItems(ranker.model(), first.eligibility, now), {}};
+    if (eligible.items) eligible.checksum = ChecksumOfAll(std::span<const uint64_t>(eligible.items->words));
+    if (first.rules.none())
+      RankAlike(context, ranker, plans, alike, by_model, eligible, outcomes);
+    else
+      RankUnderRules(context, ranker, plans, alike, by_model, std::move(eligible), now, outcomes);
+  }
 }
 
 /// First pages by one call; others one by one, as each list would be as long as the deepest.

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "host/ranking/ranker.h"
+#include "host/ranking/requested_rules.h"
 #include "kernels/backend.h"
 #include "kernels/error.h"
 #include "serving/eligibility.h"
@@ -50,6 +51,7 @@ struct RecommendQuery {
   int32_t n_before = 0;             // items on earlier pages of the same list, 0 .. kMaxDepth - 1
   std::string items_checksum = {};  // of these pages' answers; for who compares it
   bool with_cost = false;
+  RequestedRules rules = {};
 };
 
 /// What an answer took (kernels/backend.h).
@@ -67,6 +69,7 @@ struct ScoredItem {
   std::string_view item_id;  // a view into the model
   float score = 0;
   std::optional<float> probability;  // personal and folded in, where the model has a calibration
+  std::string_view promotion = {};   // whose place it takes; a view into the query
 };
 
 struct Shortfall {
@@ -75,12 +78,22 @@ struct Shortfall {
   std::string reason;
 };
 
+/// What rules had to do with an answer (host/ranking/ruled_ranking.h).
+struct AppliedRules {
+  int64_t n_eligible = 0;
+  int64_t n_excluded = 0;
+  int64_t n_passed_over = 0;
+  int64_t n_promoted = 0;
+  bool diversified = false;
+};
+
 struct Recommendation {
-  std::vector<ScoredItem> items;  // best first
+  std::vector<ScoredItem> items;  // best first, or as rules have it (host/ranking/rules.h)
   ServedBy served_by = ServedBy::kPersonal;
   std::string why;  // why not personal (or similar), or by attributes; empty where it is by a history
   std::optional<Shortfall> shortfall;
   std::vector<std::string_view> unknown_history_items;  // views into the query
+  std::optional<AppliedRules> rules;                    // where the query has any
   std::optional<AnswerCost> cost;                       // where it was asked for
   std::string items_checksum;                           // of the items that conditions leave (serving/cursor.h)
 };
@@ -88,8 +101,9 @@ struct Recommendation {
 using RecommendOutcome = std::variant<Recommendation, Error>;
 
 /// One outcome a query, the same as if each were asked alone: a bad query (kInvalidArgument, naming the field)
-/// does not touch the others. Cost: one TopN over all queries of a kind for which the same items are eligible, and one
-/// for each that continues a list, as deep as its page ends. Throws what concerns all of them.
+/// does not touch the others. Cost: one TopN over all queries of a kind for which the same items are eligible and the
+/// same rules hold, or what those cost, and one for each that continues a list, as deep as its page ends. Throws what
+/// concerns all of them.
 std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranker,
                                            std::span<const RecommendQuery> queries, const ItemsNow& now = {});
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <iterator>
 
+#include "host/ranking/ruled_ranking.h"
 #include "host/store/files.h"
 #include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "serving/eligibility.h"
 #include "serving/handlers.h"
+#include "serving/recommender.h"
 #include "serving/toml_message.h"
 
 namespace kindred {
@@ -43,6 +45,11 @@ void CheckField(const FieldDescriptor& field, const toml::node& node, const Toml
     place.Refuse(node.source(), "is for requests to say, not for scenarios");
   if (const grpc::Status served = CheckServed(request); !served.ok())
     place.Refuse(node.source(), served.error_message());
+}
+
+bool IsRule(const FieldDescriptor& field) {
+  return field.name() == "boosts" || field.name() == "promotions" || field.name() == "diversity" ||
+         field.name() == "min_score";
 }
 
 template <class Request>
@@ -86,6 +93,7 @@ Scenarios Scenarios::Parse(std::string_view text, const std::string& path) {
                         if (field.name() == "filter")
                           scenario.filters.push_back({PlaceText(inner, at), at.as_string()->get()});
                         if (field.name() == "exclude_events") scenario.events = {PlaceText(inner, at), {}};
+                        if (IsRule(field)) scenario.rules = {PlaceText({path, place.name}, at), {}};
                       });
     }
   }
@@ -106,6 +114,11 @@ void Scenarios::Check(const ServedModel& model) const {
       for (const v1::EventExclusion& exclusion : scenario.request.exclude_events())
         conditions.exclude_events.push_back(ToExclusion(exclusion));
       ExcludedItems(view, conditions, -1, {}, 0);
+      at = &scenario.rules;
+      const ValueCodesCache codes;
+      const auto filter = [](std::string_view) { return nullptr; };
+      CheckRulesFor(view, BindRules(ToRules(scenario.request), nullptr, model.items->own(), codes, filter).rules,
+                    scenario.request.has_n() ? scenario.request.n() : kDefaultN);
     } catch (const Error& error) {
       throw Error(ErrorCode::kUsage, at->text + FirstLine(error));
     }

@@ -28,7 +28,8 @@ class Scenarios {
   static Scenarios Read(const std::string& path);
   static Scenarios Parse(std::string_view text, const std::string& path);
 
-  /// Whether filters fit this version's attributes, and events its types. Throws kUsage with the line of what does not.
+  /// Whether filters fit this version's attributes, events its types, and rules each other and the version. Throws
+  /// kUsage with the line of what does not.
   void Check(const ServedModel& model) const;
 
   bool empty() const { return scenarios_.empty(); }
@@ -47,7 +48,7 @@ class Scenarios {
   struct Scenario {
     v1::RecommendRequest request;
     std::vector<Place> filters;
-    Place events;
+    Place events, rules;
   };
 
   const v1::RecommendRequest& Find(const std::string& name) const;

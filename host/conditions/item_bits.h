@@ -19,6 +19,15 @@ struct ItemBits {
     Count();
   }
 
+  /// All of so many.
+  static ItemBits All(int64_t items) {
+    ItemBits all(items);
+    for (uint64_t& word : all.words) word = ~uint64_t{0};
+    if (items % 64 != 0) all.words.back() = (uint64_t{1} << (items % 64)) - 1;
+    all.n_set = items;
+    return all;
+  }
+
   bool Has(int32_t item) const { return (words[static_cast<size_t>(item / 64)] >> (item % 64) & 1) != 0; }
   /// Leaves only what is in both, which are of as many items.
   void Intersect(const ItemBits& other) {

@@ -35,7 +35,7 @@ class ConditionsTest : public BackendTest {
     model_ = std::make_unique<TinyModel>(backend(), options);
     ranker_ = std::make_unique<const Ranker>(backend(), model_->view(), nullptr);
     filters_ = std::make_unique<FilterCache>(model().user_columns);
-    now_ = {ItemTable::From(model().item_columns, nullptr), filters_.get(), kNow};
+    now_ = {ItemTable::From(model().item_columns, nullptr), filters_.get(), nullptr, kNow};
   }
 
   const ModelView& model() const { return ranker_->model(); }
