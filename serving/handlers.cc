@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <unordered_set>
 
 #include "host/text/text.h"
 #include "serving/explain.h"
+#include "serving/guarded.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -16,9 +16,6 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-
-/// Statuses travel in headers, and those are limited.
-constexpr size_t kMaxMessage = 2000;
 
 /// What a Timestamp holds: the years 1 to 9999.
 constexpr int64_t kFirstTime = -62'135'596'800, kLastTime = 253'402'300'799;
@@ -37,6 +34,12 @@ const char* const kServedFields[] = {
     "kindred.v1.ExplainRequest.item_ids",
     "kindred.v1.ExplainRequest.n",
     "kindred.v1.ExplainRequest.max_contributions",
+    "kindred.v1.UpdateItemsRequest.updates",
+    "kindred.v1.UpdateItemsRequest.allow_unknown",
+    "kindred.v1.ItemUpdate.item_id",
+    "kindred.v1.ItemUpdate.attributes",
+    "kindred.v1.ItemUpdate.reset",
+    "kindred.v1.GetItemRequest.item_id",
 };
 
 bool IsServed(const FieldDescriptor* field) {
@@ -59,7 +62,7 @@ std::string FirstUnserved(const Message& message) {
   reflection->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
     if (!IsServed(field)) return field->name();
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE ||
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_map() ||
         field->message_type() == v1::RecommendRequest::descriptor())
       continue;
     for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
@@ -183,23 +186,6 @@ ExplainQuery ToQuery(const v1::ExplainRequest& request) {
   return query;
 }
 
-/// Runs `answer` where a model is loaded and the request sets only served fields; errors become a status.
-template <class Answer>
-grpc::Status Guarded(const ServedModel* model, const Message& request, const Answer& answer) {
-  try {
-    if (grpc::Status served = CheckServed(request); !served.ok()) return served;
-    if (model == nullptr) return {grpc::StatusCode::UNAVAILABLE, "no model is loaded yet"};
-    answer();
-    return grpc::Status::OK;
-  } catch (const Error& error) {
-    return ToStatus(error);
-  } catch (const std::bad_alloc&) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "out of memory"};
-  } catch (const std::exception& error) {
-    return {grpc::StatusCode::INTERNAL, Printable(error.what(), kMaxMessage)};
-  }
-}
-
 void CheckBatch(const v1::BatchRecommendRequest& request) {
   if (request.requests_size() > kMaxBatch)
     throw Error(ErrorCode::kInvalidArgument,
@@ -261,7 +247,7 @@ grpc::Status ToStatus(const Error& error) {
     default:
       break;
   }
-  return {code, Printable(error.what(), kMaxMessage)};
+  return {code, Printable(error.what(), kMaxStatusMessage)};
 }
 
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,

@@ -2,7 +2,6 @@
 #include <google/protobuf/util/time_util.h>
 #include <google/protobuf/wrappers.pb.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +12,7 @@
 
 #include "host/text/text.h"
 #include "kernels/error.h"
-#include "kindred/v1/recommender.grpc.pb.h"
+#include "serving/client.h"
 #include "serving/commands.h"
 #include "serving/explain.h"
 #include "serving/json.h"
@@ -23,10 +22,7 @@ namespace {
 
 constexpr size_t kMaxLine = 2000;
 
-struct QueryOptions {
-  std::string server = "127.0.0.1:50051";
-  int64_t timeout_ms = 5000;
-  bool json = false;
+struct QueryOptions : ClientOptions {
   std::string user;
   std::vector<std::string> users;
   std::vector<std::string> history;
@@ -36,45 +32,6 @@ struct QueryOptions {
   std::optional<int32_t> n;
   int32_t n_contributions = kDefaultContributions;
 };
-
-const char* const kStatusNames[] = {
-    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-    "DATA_LOSS", "UNAUTHENTICATED"};
-
-std::string Describe(int code, const std::string& message) {
-  const bool known = code >= 0 && code < static_cast<int>(std::size(kStatusNames));
-  return fmt::format("{}: {}", known ? kStatusNames[code] : std::to_string(code), message);
-}
-
-std::shared_ptr<grpc::Channel> Connect(const QueryOptions& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
-}
-
-void SetDeadline(const QueryOptions& options, grpc::ClientContext& context) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(options.timeout_ms));
-}
-
-void ThrowUnlessOk(const grpc::Status& status) {
-  if (!status.ok()) throw Error(ErrorCode::kIo, Describe(status.error_code(), status.error_message()));
-}
-
-/// One unary call of the API.
-template <class Request, class Reply>
-Reply Call(const QueryOptions& options,
-           grpc::Status (v1::Recommender::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
-           const Request& request) {
-  const auto stub = v1::Recommender::NewStub(Connect(options));
-  grpc::ClientContext context;
-  SetDeadline(options, context);
-  Reply reply;
-  ThrowUnlessOk((stub.get()->*method)(&context, request, &reply));
-  return reply;
-}
 
 template <class Reply>
 void PrintFoot(const Reply& reply) {
@@ -146,7 +103,7 @@ int QueryBatchRecommend(const QueryOptions& options) {
     if (options.json) continue;
     if (result.has_error())
       fmt::print("user {}: {}\n", Printable(options.users[static_cast<size_t>(i)]),
-                 Describe(result.error().code(), result.error().message()));
+                 DescribeStatus(result.error().code(), result.error().message()));
     else
       PrintRecommendation(options.users[static_cast<size_t>(i)], result.reply());
   }
@@ -268,17 +225,12 @@ int QueryHealth(const QueryOptions& options) {
 }
 
 void Check(const QueryOptions& options) {
-  if (options.server.empty()) throw Error(ErrorCode::kUsage, "--server is empty; expected HOST:PORT or unix:PATH");
-  const auto expect_utf8 = [](const char* flag, const std::string& id) {
-    if (!IsUtf8(id))
-      throw Error(ErrorCode::kUsage,
-                  fmt::format("{} '{}' is not UTF-8, which ids in calls must be", flag, Printable(id)));
-  };
-  expect_utf8("--user", options.user);
-  for (const std::string& user : options.users) expect_utf8("--user", user);
-  for (const std::string& item : options.history) expect_utf8("--history", item);
-  expect_utf8("--item", options.item);
-  for (const std::string& item : options.items) expect_utf8("--item", item);
+  CheckClientOptions(options);
+  ExpectUtf8("--user", options.user);
+  for (const std::string& user : options.users) ExpectUtf8("--user", user);
+  for (const std::string& item : options.history) ExpectUtf8("--history", item);
+  ExpectUtf8("--item", options.item);
+  for (const std::string& item : options.items) ExpectUtf8("--item", item);
   if (!options.history_values.empty() && options.history_values.size() != options.history.size())
     throw Error(ErrorCode::kUsage, fmt::format("--history-value is there {} times and --history {} times; expected as "
                                                "many, or no values",
@@ -291,9 +243,7 @@ CLI::App* AddQuery(CommandLine& program, CLI::App* parent, const std::string& na
     Check(*options);
     return run(*options);
   });
-  app->add_option("--server", options->server, "HOST:PORT or unix:PATH of a running `kindred serve`");
-  app->add_option("--timeout-ms", options->timeout_ms, "how long to wait for the answer")->check(Within(1, 86'400'000));
-  app->add_flag("--json", options->json, "print one JSON object, named as in the proto");
+  AddClientOptions(app, *options);
   return app;
 }
 

@@ -6,6 +6,7 @@
 
 #include "host/text/text.h"
 #include "serving/handlers.h"
+#include "serving/item_handlers.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -45,6 +46,7 @@ void Fill(const ServedModel& from, v1::ModelInfo* to) {
   to->set_created_at(from.created_at);
   *to->mutable_loaded_at() = ToTimestamp(from.loaded_at);
   to->set_bytes(from.bytes);
+  FillAttributes(from.items->own(), to);
 }
 
 void Fill(const BackendStatus& from, v1::BackendInfo* to) {
@@ -87,12 +89,16 @@ class RecommenderService::Call final : public grpc::ServerUnaryReactor {
 };
 
 RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
-                                       std::string version)
-    : executor_(executor), models_(models), failover_(failover), version_(std::move(version)) {}
+                                       std::string version, ItemState* item_state)
+    : executor_(executor),
+      models_(models),
+      failover_(failover),
+      version_(std::move(version)),
+      item_state_(item_state) {}
 
-template <class Request, class Reply>
+template <class Request, class Reply, class Handler>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
-                                                       Reply* reply, Handler<Request, Reply> handle) {
+                                                       Reply* reply, Handler handle) {
   Call* call = new Call(*this);
   if (!call->accepted()) {
     call->Finish(ToStatus(Refusal::kStopped));
@@ -133,6 +139,23 @@ grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContex
   return Dispatch(context, request, reply, &HandleExplain);
 }
 
+grpc::ServerUnaryReactor* RecommenderService::UpdateItems(grpc::CallbackServerContext* context,
+                                                          const v1::UpdateItemsRequest* request,
+                                                          v1::UpdateItemsReply* reply) {
+  return Dispatch(context, request, reply,
+                  [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
+                    return HandleUpdateItems(state, model, asked, answer);
+                  });
+}
+
+grpc::ServerUnaryReactor* RecommenderService::GetItem(grpc::CallbackServerContext* context,
+                                                      const v1::GetItemRequest* request, v1::Item* reply) {
+  return Dispatch(context, request, reply,
+                  [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
+                    return HandleGetItem(state, model, asked, answer);
+                  });
+}
+
 grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext*,
                                                             const v1::GetServerInfoRequest* request,
                                                             v1::ServerInfo* reply) {
@@ -154,7 +177,9 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
   limits->set_max_history(kMaxHistory);
   limits->set_max_request_bytes(kMaxRequestBytes);
   limits->set_max_queue(executor_.max_queue());
+  limits->set_max_item_updates(kMaxItemUpdates);
   Fill(models_.failures(), info->mutable_load_failures());
+  if (item_state_ != nullptr) FillState(item_state_->info(), info->mutable_item_state());
   info->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
   std::lock_guard lock(mutex_);
   info->set_calls_in_flight(n_calls_);

@@ -20,8 +20,9 @@ inline constexpr int kMaxRequestBytes = 4 << 20;
 
 class RecommenderService final : public v1::Recommender::CallbackService {
  public:
-  /// `version` is the program's.
-  RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version);
+  /// `version` is the program's. `item_state` is null where the server keeps none.
+  RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version,
+                     ItemState* item_state = nullptr);
 
   grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
                                       v1::RecommendReply* reply) override;
@@ -34,6 +35,10 @@ class RecommenderService final : public v1::Recommender::CallbackService {
                                     v1::ExplainReply* reply) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* reply) override;
+  grpc::ServerUnaryReactor* UpdateItems(grpc::CallbackServerContext* context, const v1::UpdateItemsRequest* request,
+                                        v1::UpdateItemsReply* reply) override;
+  grpc::ServerUnaryReactor* GetItem(grpc::CallbackServerContext* context, const v1::GetItemRequest* request,
+                                    v1::Item* reply) override;
 
   /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`.
   /// Returns how many are not.
@@ -43,13 +48,11 @@ class RecommenderService final : public v1::Recommender::CallbackService {
 
  private:
   class Call;
-  template <class Request, class Reply>
-  using Handler = grpc::Status (*)(CallContext&, const ServedModel*, const Request&, Reply*);
 
-  /// A call holds one version from here to its end, so no reply mixes two.
-  template <class Request, class Reply>
+  /// A call holds one version from here to its end, so no reply mixes two: handle(context, model, request, reply).
+  template <class Request, class Reply, class Handler>
   grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
-                                     Handler<Request, Reply> handle);
+                                     Handler handle);
   void FillInfo(v1::ServerInfo* info) const;
   bool Enter();
   void Leave();
@@ -58,6 +61,7 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   const ModelWatcher& models_;
   const Failover& failover_;
   const std::string version_;
+  ItemState* const item_state_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   mutable std::mutex mutex_;
