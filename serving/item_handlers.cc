@@ -30,30 +30,6 @@ std::vector<std::string> ToTexts(const google::protobuf::ListValue& list, const 
   return texts;
 }
 
-AttributeValue ToAttributeValue(const Value& value, const std::string& place) {
-  switch (value.kind_case()) {
-    case Value::kNullValue:
-      return {};
-    case Value::kNumberValue:
-      if (!std::isfinite(value.number_value()))
-        Refuse(place, fmt::format("found {}; expected a finite number, or null", value.number_value()));
-      return value.number_value();
-    case Value::kBoolValue:
-      return value.bool_value();
-    case Value::kStringValue:
-      if (value.string_value().empty()) return {};
-      return value.string_value();
-    case Value::kListValue:
-      if (value.list_value().values().empty()) return {};
-      return ToTexts(value.list_value(), place);
-    case Value::kStructValue:
-      Refuse(place, "found an object; expected a value");
-    case Value::KIND_NOT_SET:
-      break;
-  }
-  Refuse(place, "found nothing; expected a value, or null");
-}
-
 Value ToProto(const AttributeValue& value, std::optional<AttributeType> type) {
   Value to;
   if (const auto* number = std::get_if<double>(&value)) {
@@ -149,6 +125,30 @@ void FillItem(const LiveItems& items, const ItemState::View& view, int32_t item,
 }
 
 }  // namespace
+
+AttributeValue ToAttributeValue(const Value& value, const std::string& place) {
+  switch (value.kind_case()) {
+    case Value::kNullValue:
+      return {};
+    case Value::kNumberValue:
+      if (!std::isfinite(value.number_value()))
+        Refuse(place, fmt::format("found {}; expected a finite number, or null", value.number_value()));
+      return value.number_value();
+    case Value::kBoolValue:
+      return value.bool_value();
+    case Value::kStringValue:
+      if (value.string_value().empty()) return {};
+      return value.string_value();
+    case Value::kListValue:
+      if (value.list_value().values().empty()) return {};
+      return ToTexts(value.list_value(), place);
+    case Value::kStructValue:
+      Refuse(place, "found an object; expected a value");
+    case Value::KIND_NOT_SET:
+      break;
+  }
+  Refuse(place, "found nothing; expected a value, or null");
+}
 
 grpc::Status HandleUpdateItems(ItemState* state, const ServedModel* model, const v1::UpdateItemsRequest& request,
                                v1::UpdateItemsReply* reply) {

@@ -16,6 +16,9 @@ grpc::Status HandleUpdateItems(ItemState* state, const ServedModel* model, const
 grpc::Status HandleGetItem(ItemState* state, const ServedModel* model, const v1::GetItemRequest& request,
                            v1::Item* reply);
 
+/// As a request has it. Throws kInvalidArgument naming the place for what is no attribute's value.
+AttributeValue ToAttributeValue(const google::protobuf::Value& value, const std::string& place);
+
 /// What the attributes of the model's items are called, and their types.
 void FillAttributes(const ItemTable& table, v1::ModelInfo* to);
 void FillState(const ItemStateInfo& from, v1::ItemStateInfo* to);

@@ -55,7 +55,7 @@ std::optional<AttributeValue> ReadValue(const Statement& row, int at) {
   if (row.IsNull(at)) return std::nullopt;
   if (kind == kKinds[1] && std::isfinite(row.Real(at))) return row.Real(at);
   if (kind == kKinds[2]) return row.Integer(at) != 0;
-  if (kind == kKinds[3]) return std::string(row.Text(at));
+  if (kind == kKinds[3] && IsUtf8(row.Text(at))) return std::string(row.Text(at));
   if (kind == kKinds[4])
     if (auto tags = ReadTags(row.Text(at))) return std::move(*tags);
   return std::nullopt;
@@ -109,7 +109,7 @@ bool ItemUpdates::Has(std::string_view item_id, std::string_view attribute) {
 KeptUpdate ItemUpdates::Read(Statement& row) const {
   KeptUpdate update{std::string(row.Text(0)), std::string(row.Text(1)), {}, row.Integer(4)};
   std::optional<AttributeValue> value = ReadValue(row, 2);
-  if (!value)
+  if (!value || !IsUtf8(update.item_id) || !IsUtf8(update.attribute))
     throw Error(
         ErrorCode::kCorrupt,
         fmt::format("the state '{}' is damaged: item_updates, item '{}', attribute '{}': holds no value of kind "

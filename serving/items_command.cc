@@ -211,28 +211,28 @@ std::string ValueText(const google::protobuf::Value& value) {
   return Printable(tags, kMaxValue);
 }
 
+/// In whole seconds.
+std::string TimeText(google::protobuf::Timestamp time) {
+  time.set_nanos(0);
+  return google::protobuf::util::TimeUtil::ToString(time);
+}
+
 void PrintItem(const v1::Item& item) {
-  using google::protobuf::util::TimeUtil;
   fmt::print("item {}: {}{} version {}\n", Printable(item.item_id()), item.is_in_model() ? "" : "not in ",
              item.model().name(), item.model().version());
-  std::vector<std::array<std::string, 3>> rows;
-  std::array<size_t, 3> widths{};
+  size_t name_width = 0;
+  for (const v1::ItemAttribute& attribute : item.attributes())
+    name_width = std::max(name_width, attribute.name().size());
   for (const v1::ItemAttribute& attribute : item.attributes()) {
-    rows.push_back({Printable(attribute.name()), attribute.type(), ValueText(attribute.value())});
-    for (size_t c = 0; c < 3; ++c) widths[c] = std::max(widths[c], rows.back()[c].size());
-  }
-  for (int i = 0; i < item.attributes_size(); ++i) {
-    const v1::ItemAttribute& attribute = item.attributes(i);
-    const auto& [name, type, value] = rows[static_cast<size_t>(i)];
-    fmt::print("  {:<{}}  {:<{}}  {:<{}}  {}\n", name, widths[0], type, widths[1], value, widths[2],
-               attribute.has_updated_at()
-                   ? fmt::format("updated {}; the version has {}", TimeUtil::ToString(attribute.updated_at()),
-                                 ValueText(attribute.version_value()))
-                   : "the version's");
+    fmt::print("  {:<{}}  {:<8}  {}", attribute.name(), name_width, attribute.type(), ValueText(attribute.value()));
+    if (attribute.has_updated_at())
+      fmt::print("  (updated {}; the version has {})", TimeText(attribute.updated_at()),
+                 ValueText(attribute.version_value()));
+    fmt::print("\n");
   }
   for (const v1::UnusedUpdate& unused : item.unused_updates())
-    fmt::print("  kept, not used: {} = {}, updated {}: {}\n", Printable(unused.attribute()), ValueText(unused.value()),
-               TimeUtil::ToString(unused.updated_at()), unused.reason());
+    fmt::print("  kept, not used: {} = {} (updated {}): {}\n", Printable(unused.attribute()), ValueText(unused.value()),
+               TimeText(unused.updated_at()), unused.reason());
 }
 
 int ShowItem(const ItemsOptions& options) {
@@ -256,8 +256,9 @@ void AddItemsCommand(CommandLine& program) {
   AddClientOptions(update, *options);
   update->add_option("--item", options->item, "the item's id");
   update->add_option("values", options->assignments,
-                     "attribute=value ..., new values of the item; nothing after the '=': it has no such value");
-  update->add_option("--reset", options->resets, "an attribute that gets back what the version has; repeat for more");
+                     "attribute=value, for each new value of the item; nothing after the '=': it has no such value");
+  update->add_option("--reset", options->resets, "an attribute that gets back what the version has; repeat for more")
+      ->allow_extra_args(false);  // what follows may be attribute=value
   update->add_option(
       "--file", options->file.path,
       "updates of many items: CSV or TSV with a column an attribute, or JSON lines; '-': standard input");

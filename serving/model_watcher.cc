@@ -63,6 +63,7 @@ std::shared_ptr<const ServedModel> LoadServedModel(Failover& failover, const Mod
   const ModelView& view = served->ranker->model();
   served->items = std::make_shared<LiveItems>(view.items, ItemTable::From(view.item_columns, model), model);
   if (item_state != nullptr) item_state->Attach(served->items);
+  served->filters = std::make_unique<FilterCache>(view.user_columns, model);
   served->loaded_at = std::chrono::system_clock::now();
   return served;
 }

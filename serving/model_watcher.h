@@ -11,7 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "host/conditions/filter_cache.h"
 #include "host/models/model.h"
+#include "serving/eligibility.h"
 #include "serving/failover.h"
 #include "serving/live_items.h"
 
@@ -27,6 +29,12 @@ struct ServedModel {
   std::chrono::system_clock::time_point loaded_at;
   std::unique_ptr<const ServedRanker> ranker;
   std::shared_ptr<LiveItems> items;
+  std::unique_ptr<FilterCache> filters;
+
+  /// For one call.
+  ItemsNow Now(std::chrono::system_clock::time_point time = std::chrono::system_clock::now()) const {
+    return {items->Current(), filters.get(), std::chrono::system_clock::to_time_t(time)};
+  }
 };
 
 struct LoadFailures {

@@ -17,6 +17,7 @@
 #include "serving/listen_address.h"
 #include "serving/live_items.h"
 #include "serving/model_watcher.h"
+#include "serving/scenarios.h"
 #include "serving/server.h"
 #include "serving/service.h"
 
@@ -36,6 +37,7 @@ struct ServeOptions {
   int64_t drain_ms = 5000;
   int64_t poll_ms = 1000;
   std::string state_dir;
+  std::string scenarios;
   bool json = false;
 };
 
@@ -107,6 +109,16 @@ void LogLoad(const ServeOptions& options, const LoadEvent& event) {
   if (event.item_state && event.item_state->n_values > 0) LogState(options, *event.item_state);
 }
 
+/// From the start on, scenarios fit the version; a later one is served even where it does not fit them.
+void LogMisfit(const Scenarios& scenarios, const ServedModel& model) {
+  try {
+    scenarios.Check(model);
+  } catch (const Error& error) {
+    spdlog::warn("{} version {} does not fit a scenario, which is refused: {}", model.name, model.version,
+                 error.what());
+  }
+}
+
 void LogFailure(const BackendStatus& now) {
   spdlog::warn("degraded, {}; the CPU answers every call from now on: {}", now.degraded_reason, now.device.device);
 }
@@ -134,6 +146,7 @@ int RunServer(const ServeOptions& options) {
   google::protobuf::SetLogHandler(&LogOfProtobuf);
   StopSignal stop;
 
+  const Scenarios scenarios = options.scenarios.empty() ? Scenarios() : Scenarios::Read(options.scenarios);
   std::unique_ptr<ItemState> item_state;
   if (!options.state_dir.empty()) item_state = std::make_unique<ItemState>(options.state_dir);
   Failover failover(ChooseBackend(options.backend, options.threads), options.threads, &LogFailure);
@@ -144,9 +157,12 @@ int RunServer(const ServeOptions& options) {
                        {options.model, options.version, std::chrono::milliseconds(options.poll_ms), item_state.get()},
                        [&](const LoadEvent& event) {
                          LogLoad(options, event);
-                         if (!std::exchange(settled, true)) first_load.set_value(event.reason);
+                         if (!std::exchange(settled, true))
+                           first_load.set_value(event.reason);
+                         else if (event.reason.empty())
+                           LogMisfit(scenarios, *watcher.Current());
                        });
-  RecommenderService service(executor, watcher, failover, KINDRED_VERSION, item_state.get());
+  RecommenderService service(executor, watcher, failover, KINDRED_VERSION, item_state.get(), scenarios);
   Server server(service, address);
 
   std::future<std::string> loading = first_load.get_future();
@@ -157,6 +173,7 @@ int RunServer(const ServeOptions& options) {
     if (const std::string failure = loading.get(); !failure.empty())
       throw Error(ErrorCode::kIo, "nothing to serve: " + failure);
     CheckAsked(options, failover.status());
+    scenarios.Check(*watcher.Current());
     server.SetServing(true);
     PrintReady(options, server, *watcher.Current(), failover.status());
   }
@@ -187,6 +204,8 @@ void AddServeCommand(CommandLine& program) {
       ->check(IsListenAddress());
   app->add_option("--state-dir", options->state_dir,
                   "a folder for what changes while serving: updates of items; one server at a time. None: no updates");
+  app->add_option("--scenarios", options->scenarios,
+                  "a TOML file of presets [scenarios.NAME] that requests may name: filter, exclude_events, n, ...");
   app->add_option("--backend", options->backend, "where to compute: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app->add_option("--threads", options->threads, "calls computed at the same time; 0: one a core")

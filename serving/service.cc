@@ -7,26 +7,14 @@
 #include "host/text/text.h"
 #include "serving/handlers.h"
 #include "serving/item_handlers.h"
+#include "serving/recommend_stream.h"
 #include "serving/recommender.h"
+#include "serving/user_stream.h"
 
 namespace kindred {
 namespace {
 
 constexpr size_t kMaxReason = 2000;
-
-grpc::Status ToStatus(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::kQueueFull:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue of calls is full; try again"};
-    case Refusal::kDeadlinePassed:
-      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed before work on the call began"};
-    case Refusal::kCancelled:
-      return grpc::Status::CANCELLED;
-    case Refusal::kStopped:
-      break;
-  }
-  return {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
-}
 
 google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {
   return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
@@ -68,6 +56,20 @@ void Fill(const LoadFailures& from, v1::LoadFailures* to) {
 
 }  // namespace
 
+grpc::Status ToStatus(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kQueueFull:
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue of calls is full; try again"};
+    case Refusal::kDeadlinePassed:
+      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed before work on the call began"};
+    case Refusal::kCancelled:
+      return grpc::Status::CANCELLED;
+    case Refusal::kStopped:
+      break;
+  }
+  return {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
+}
+
 /// One call, from its arrival until its reply is written out. Deletes itself then.
 class RecommenderService::Call final : public grpc::ServerUnaryReactor {
  public:
@@ -89,12 +91,13 @@ class RecommenderService::Call final : public grpc::ServerUnaryReactor {
 };
 
 RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
-                                       std::string version, ItemState* item_state)
+                                       std::string version, ItemState* item_state, Scenarios scenarios)
     : executor_(executor),
       models_(models),
       failover_(failover),
       version_(std::move(version)),
-      item_state_(item_state) {}
+      item_state_(item_state),
+      scenarios_(std::move(scenarios)) {}
 
 template <class Request, class Reply, class Handler>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
@@ -119,19 +122,28 @@ grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* RecommenderService::Recommend(grpc::CallbackServerContext* context,
                                                         const v1::RecommendRequest* request,
                                                         v1::RecommendReply* reply) {
-  return Dispatch(context, request, reply, &HandleRecommend);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleRecommend(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::BatchRecommend(grpc::CallbackServerContext* context,
                                                              const v1::BatchRecommendRequest* request,
                                                              v1::BatchRecommendReply* reply) {
-  return Dispatch(context, request, reply, &HandleBatchRecommend);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleBatchRecommend(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::SimilarItems(grpc::CallbackServerContext* context,
                                                            const v1::SimilarItemsRequest* request,
                                                            v1::SimilarItemsReply* reply) {
-  return Dispatch(context, request, reply, &HandleSimilarItems);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleSimilarItems(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContext* context,
@@ -154,6 +166,34 @@ grpc::ServerUnaryReactor* RecommenderService::GetItem(grpc::CallbackServerContex
                   [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
                     return HandleGetItem(state, model, asked, answer);
                   });
+}
+
+grpc::ServerUnaryReactor* RecommenderService::SimilarUsers(grpc::CallbackServerContext* context,
+                                                           const v1::SimilarUsersRequest* request,
+                                                           v1::SimilarUsersReply* reply) {
+  return Dispatch(context, request, reply, &HandleSimilarUsers);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::UsersForItem(grpc::CallbackServerContext* context,
+                                                           const v1::UsersForItemRequest* request,
+                                                           v1::UsersForItemReply* reply) {
+  return Dispatch(context, request, reply, &HandleUsersForItem);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::GetPopular(grpc::CallbackServerContext* context,
+                                                         const v1::GetPopularRequest* request,
+                                                         v1::GetPopularReply* reply) {
+  return Dispatch(context, request, reply, &HandleGetPopular);
+}
+
+grpc::ServerWriteReactor<v1::UsersForItemReply>* RecommenderService::StreamUsersForItem(
+    grpc::CallbackServerContext* context, const v1::UsersForItemRequest* request) {
+  return new UserStream(*this, *context, *request);
+}
+
+grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* RecommenderService::StreamRecommend(
+    grpc::CallbackServerContext* context) {
+  return new Stream(*this, *context);
 }
 
 grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext*,
@@ -188,6 +228,7 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
 int RecommenderService::Drain(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
   stopping_ = true;
+  for (Stream* stream : streams_) stream->Stop();
   idle_.wait_for(lock, time, [this] { return n_calls_ == 0; });
   return n_calls_;
 }
@@ -197,15 +238,17 @@ int64_t RecommenderService::n_answered() const {
   return n_answered_;
 }
 
-bool RecommenderService::Enter() {
+bool RecommenderService::Enter(Stream* stream) {
   std::lock_guard lock(mutex_);
   if (stopping_) return false;
   ++n_calls_;
+  if (stream != nullptr) streams_.insert(stream);
   return true;
 }
 
-void RecommenderService::Leave() {
+void RecommenderService::Leave(Stream* stream) {
   std::lock_guard lock(mutex_);
+  streams_.erase(stream);
   ++n_answered_;
   if (--n_calls_ == 0) idle_.notify_all();
 }

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kBusyMs = 5000;  // for whoever looks at the database meanwhile
 constexpr size_t kMaxFound = 500;
+constexpr int64_t kSmallestPage = 512;
 
 constexpr const char* kSchema = R"(
   CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT;
@@ -86,6 +87,7 @@ StateDatabase::StateDatabase(const fs::path& folder)
       lock_(LockIn(folder), "the state in '" + folder.string() + "' is used", "serve") {
   try {
     Open();
+    CheckSize();
     CheckSchema();
   } catch (...) {
     sqlite3_close(database_);
@@ -98,11 +100,11 @@ StateDatabase::~StateDatabase() {
 }
 
 void StateDatabase::Open() {
-  std::error_code error;
-  if (!fs::exists(fs::symlink_status(path_, error)) && !error) Create(folder_, path_);
+  std::error_code ignored;
+  if (fs::symlink_status(path_, ignored).type() == fs::file_type::not_found) Create(folder_, path_);
   int64_t bytes = 0;
   OpenRegularFile(path_, &bytes);
-  if (bytes == 0) throw Damaged(path_, "the file is empty");  // which SQLite would take for a new one
+  if (bytes < kSmallestPage) throw Damaged(path_, fmt::format("it has {} bytes", bytes));  // SQLite would begin anew
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
   if (sqlite3_open_v2(fs::absolute(path_).c_str(), &database_, flags, nullptr) != SQLITE_OK) Throw("open");
   sqlite3_busy_timeout(database_, kBusyMs);
@@ -112,6 +114,18 @@ void StateDatabase::Open() {
     throw Error(
         ErrorCode::kUnsupported,
         fmt::format("the file system of '{}' cannot keep a write-ahead log; choose a local one", path_.string()));
+}
+
+/// SQLite takes a page that the file ends in as one that ends with zeros. After a checkpoint no page is elsewhere.
+void StateDatabase::CheckSize() {
+  Statement checkpoint(*this, "PRAGMA wal_checkpoint(TRUNCATE)");
+  if (!checkpoint.Next() || checkpoint.Integer(0) != 0) return;  // somebody reads: it cannot be done now
+  checkpoint.Reset();
+  Statement pages(*this, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+  const int64_t expected = pages.Next() ? pages.Integer(0) : 0;
+  int64_t bytes = 0;
+  OpenRegularFile(path_, &bytes);
+  if (bytes != expected) throw Damaged(path_, fmt::format("it has {} bytes, expected {}", bytes, expected));
 }
 
 void StateDatabase::CheckSchema() {

@@ -42,6 +42,7 @@ class StateDatabase {
   friend class Statement;
 
   void Open();
+  void CheckSize();
   void CheckSchema();
   [[noreturn]] void Throw(const char* doing) const;
 

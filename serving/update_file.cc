@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
@@ -78,20 +80,18 @@ class UpdateRows final : public RowSink {
   UpdateRows(const UpdateFileOptions& options, const AttributeTypes& types, const RowSource& source, const Take& take)
       : options_(options), take_(take) {
     const std::span<const ColumnInfo> columns = source.columns();
+    const auto key = std::ranges::find(columns, options.key, &ColumnInfo::name);
+    if (key == columns.end())
+      Refuse(options.path, 1, fmt::format("has no column '{}'; --key names the one with the items' ids", options.key));
+    key_ = static_cast<size_t>(key - columns.begin());
     for (size_t c = 0; c < columns.size(); ++c) {
-      if (columns[c].name == options.key) {
-        key_ = c;
-        attributes_.push_back({});
-        continue;
-      }
       try {
-        attributes_.push_back({std::string(columns[c].name), TypeOf(types, columns[c].name)});
+        const AttributeType type = c == key_ ? AttributeType::kText : TypeOf(types, columns[c].name);
+        attributes_.push_back({std::string(columns[c].name), type});
       } catch (const Error& error) {
         Refuse(options.path, 1, error.what());
       }
     }
-    if (!key_)
-      Refuse(options.path, 1, fmt::format("has no column '{}'; --key names the one with the items' ids", options.key));
   }
 
   void Rows(const RowBatch& batch) override {
@@ -120,7 +120,7 @@ class UpdateRows final : public RowSink {
     v1::ItemUpdate update;
     for (size_t c = 0; c < attributes_.size(); ++c) {
       const std::string_view text = CellText(batch.columns[c], i, room_);
-      if (c == *key_) {
+      if (c == key_) {
         update.set_item_id(std::string(text));
       } else if (!text.empty() || options_.empty_is_missing) {
         try {
@@ -136,7 +136,7 @@ class UpdateRows final : public RowSink {
 
   const UpdateFileOptions& options_;
   const Take& take_;
-  std::optional<size_t> key_;
+  size_t key_ = 0;                     // the column with the ids
   std::vector<Attribute> attributes_;  // of each column
   std::optional<BadRow> bad_;
   std::string room_;

@@ -177,9 +177,10 @@ Filter Filter::CompileWith(std::string_view text, const Schema& schema, bool has
   return {std::move(expression), std::move(operands)};
 } catch (const Error& error) {
   if (has_attributes) throw;
-  throw Error(error.code(), std::string(error.what()) +
-                                "\n  The version keeps no attributes of items; prepare the dataset with --items and "
-                                "train again");
+  std::string message = error.what();
+  message.insert(std::min(message.size(), message.find('\n')),
+                 " (the version keeps no attributes of items: prepare the dataset with --items, and train again)");
+  throw Error(error.code(), message);
 }
 
 Filter Filter::Compile(std::string_view text, const ItemTable& items, const AttributeTable& users,

@@ -6,10 +6,10 @@
 // item-item part keeps the order of the items, as the rows of S have it; what a history adds is the definition's own
 // sum, for the bound as well. Where few items are eligible they are scored by the definition and nothing is scanned.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <deque>
-#include <limits>
-#include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 

@@ -71,8 +71,11 @@ class Candidates {
 
   /// Leaves those that the bounds do not rule out.
   void Cut();
-  /// Takes in what another part of the catalogue left.
-  void Append(const Candidates& other) { list_.insert(list_.end(), other.list_.begin(), other.list_.end()); }
+  /// Takes in what another part of the catalogue left; no more is shared.
+  void Append(const Candidates& other) {
+    shared_ = nullptr;
+    list_.insert(list_.end(), other.list_.begin(), other.list_.end());
+  }
 
   std::vector<Candidate>& list() { return list_; }
   bool IsExcluded(int32_t item) const;

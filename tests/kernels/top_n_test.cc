@@ -60,6 +60,20 @@ TEST_P(TopNTest, ManyQueries) {
   ExpectExact(RandomNormal(700 * 16, 11), 700, RandomNormal(n_queries * 16, 12), n_queries, 16, 20);
 }
 
+TEST_P(TopNTest, FewQueriesOfManyItems) {
+  // Enough of them that threads share the catalogue.
+  const int64_t n_items = Allowance(30000, 2000), f = 40;
+  std::vector<float> items = RandomNormal(n_items * f, 28);
+  for (int64_t i = 0; i < n_items; i += 3) std::copy_n(items.data() + i / 9 * f, f, items.data() + i * f);  // ties
+  std::vector<std::vector<int32_t>> excluded(5);
+  for (int32_t i = 0; i < n_items; i += 7) excluded[2].push_back(i);
+  for (const int64_t n : {1, 40, 300}) {
+    SCOPED_TRACE(testing::Message() << "n " << n);
+    ExpectExact(items, n_items, RandomNormal(5 * f, 29), 5, f, n, excluded);
+    ExpectExact(items, n_items, {items.begin() + 9 * f, items.begin() + 10 * f}, 1, f, n);
+  }
+}
+
 TEST_P(TopNTest, ExclusionsNeverAppearAndNeverCount) {
   std::mt19937_64 engine(13);
   const int64_t n_items = Allowance(3000, 700), n_queries = Allowance(40, 10), f = 24;

@@ -4,8 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
+#include <random>
 
+#include "host/text/text.h"
 #include "serving/item_updates.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
@@ -57,7 +58,7 @@ TEST_F(StateDatabaseTest, KeepsTheLastValueOfEachAttribute) {
   ItemUpdates updates(database);
   EXPECT_EQ(updates.epoch(), 2);
   EXPECT_EQ(updates.n_values(), 6);
-  EXPECT_THAT(All(updates), ElementsAre(std::string("a.name='x'\0\"y\xc3\xa4'", 17), "a.price=3.000000", "a.stock=true",
+  EXPECT_THAT(All(updates), ElementsAre(std::string("a.name='x'\0\"y\xc3\xa4'", 16), "a.price=3.000000", "a.stock=true",
                                         "a.tags=u,|\"v|", "b.price=-2.000000", "c.price=4.000000"));
   const std::vector<KeptUpdate> of_a = updates.Of("a");
   ASSERT_EQ(of_a.size(), 4u);
@@ -167,6 +168,40 @@ TEST_F(StateDatabaseTest, ACutFileIsRefused) {
   folder_.Write("state.sqlite3", whole);
   StateDatabase database(folder_.path());
   EXPECT_EQ(ItemUpdates(database).n_values(), 2000);
+}
+
+/// Whatever bytes are others: an error, or values that are values.
+TEST_F(StateDatabaseTest, ADamagedFileIsRefusedOrRead) {
+  {
+    StateDatabase database(folder_.path());
+    ItemUpdates(database).Apply(std::vector<ItemChange>{{"a", "n", AttributeValue(1.0)},
+                                                        {"b", "t", AttributeValue(std::vector<std::string>{"x", "y"})},
+                                                        {"c", "s", AttributeValue(std::string(9000, 'z'))}},
+                                1);
+  }
+  const std::string whole = Content(file());
+  std::mt19937_64 random(1);
+  int n_refused = 0;
+  for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(round);
+    std::string damaged = whole;
+    for (int i = 0; i <= round % 8; ++i) {
+      // Half of them where SQLite keeps what it knows of pages.
+      const size_t page = random() % (whole.size() / 4096) * 4096;
+      damaged[page + random() % (round % 2 == 0 ? 128 : 4096)] = static_cast<char>(random());
+    }
+    for (const char* log : {"-wal", "-shm"}) fs::remove(file().string() + log);
+    folder_.Write("state.sqlite3", damaged);
+    try {
+      StateDatabase database(folder_.path());
+      ItemUpdates updates(database);
+      updates.ForEach([](const KeptUpdate& update) { EXPECT_TRUE(IsUtf8(update.item_id)); });
+      updates.Apply(std::vector<ItemChange>{{"a", "n", AttributeValue(2.0)}}, 2);
+    } catch (const Error&) {
+      ++n_refused;
+    }
+  }
+  EXPECT_GT(n_refused, 50);
 }
 
 TEST_F(StateDatabaseTest, ForeignFiles) {

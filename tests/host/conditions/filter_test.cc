@@ -259,7 +259,7 @@ TEST(Filter, WhatDoesNotFitIsRefusedWithItsPlace) {
                 Filter::Compile("in_stock", *items, users, {{"list", std::vector<std::string>{"a"}}});
               });
   const auto none = ItemTable::From({3, {}}, nullptr);
-  ExpectError(ErrorCode::kInvalidArgument, "The version keeps no attributes of items",
+  ExpectError(ErrorCode::kInvalidArgument, "unknown attribute 'in_stock' (the version keeps no attributes of items: ",
               [&] { Filter::Compile("in_stock", *none, {}, {}); });
   EXPECT_EQ(Filter::Compile("context.nothing = 5 or true", *none, {}, context).Evaluate(*none, {}, {}).n_set, 3);
 }
