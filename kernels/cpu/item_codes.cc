@@ -116,7 +116,7 @@ ItemCodes::ItemCodes(const ItemCodesView& stored, int64_t n_items, int64_t n_fac
 }
 
 ItemCodesView ItemCodes::view() const {
-  if (!irregular_.empty()) return {};
+  if (n_items_ == 0 || !irregular_.empty()) return {};
   static_assert(sizeof(CodeBlock) == kBlockFigures * sizeof(double));
   ItemCodesView view;
   if (ordered_) view.order = std::span(order_).first(static_cast<size_t>(n_items_));

@@ -10,8 +10,8 @@
 // and Li et al. 2017, "FEXIPRO", use the same basis). Items stand by falling length |y|: a scan ends where |q||y| no
 // longer reaches (Teflioudi, Gemulla and Mykytiuk 2015, "LEMP").
 //
-// Memory: n_factors bytes and 5 an item. Cost to make: 2 n_items f^2 flops for R, as many to apply it,
-// and 9 f^3 for the eigenvectors; none of these where n_factors is above kMaxRotatedFactors, and R is the identity.
+// Memory: n_factors bytes and 5 an item. Cost to make: 2 n_items f^2 flops for R, as many to apply it, and 9 f^3 for the
+// eigenvectors; none of these where n_factors is above kMaxRotatedFactors, and R is the identity.
 // Codes that were stored are used where they are: 2 f^3 flops, and a copy of all but the codes themselves.
 #pragma once
 
@@ -46,7 +46,7 @@ class ItemCodes {
   /// What view() gave of such items; both checks of item_codes_view.h are the caller's. The codes are used in place.
   ItemCodes(const ItemCodesView& stored, int64_t n_items, int64_t n_factors, bool ordered);
 
-  /// For as long as this lives. Empty where an item has no codes.
+  /// For as long as this lives. Empty where there are no items, or one has no codes.
   ItemCodesView view() const;
 
   int64_t n_factors() const { return n_factors_; }
