@@ -1,7 +1,5 @@
 #include "bench/als_data.h"
 
-#include <fcntl.h>
-
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -10,13 +8,12 @@
 #include <numeric>
 #include <span>
 
+#include "bench/read_array.h"
 #include "bench/synthetic.h"
 #include "host/data/id_map.h"
 #include "host/data/random.h"
 #include "host/intake/event_reader.h"
 #include "host/shop/weighted_choice.h"
-#include "host/store/files.h"
-#include "host/store/npy.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/error.h"
 
@@ -95,24 +92,6 @@ TrainAndTest WithShape(TrainAndTest data, int64_t n_items) {
     matrix->values.assign(matrix->indices.size(), 1.0f);
   }
   return data;
-}
-
-template <typename T>
-std::vector<T> ReadArray(const fs::path& path) {
-  int64_t bytes = 0;
-  const Descriptor file = OpenRegularFile(path, &bytes);
-  std::string head(kNpyPrefixBytes, '\0');
-  ReadAll(file, std::as_writable_bytes(std::span(head)), 0, path);
-  std::string fields(NpyHeaderBytes(head, path), '\0');
-  ReadAll(file, std::as_writable_bytes(std::span(fields)), static_cast<int64_t>(head.size()), path);
-  const NpyHeaderFields header = ParseNpyHeader(fields, path);
-  const auto start = static_cast<int64_t>(head.size() + fields.size());
-  const int64_t n = header.shape.size() == 1 ? header.shape[0] : -1;
-  if (header.descr != NpyType<T>::kDescr || n < 0 || n != (bytes - start) / static_cast<int64_t>(sizeof(T)))
-    throw Error(ErrorCode::kCorrupt, "'" + path.string() + "' is no list of " + NpyType<T>::kDescr);
-  std::vector<T> values(static_cast<size_t>(n));
-  ReadAll(file, std::as_writable_bytes(std::span(values)), start, path);
-  return values;
 }
 
 using Pairs = std::vector<std::pair<int32_t, int32_t>>;

@@ -9,12 +9,12 @@
 #include <fstream>
 #include <iostream>
 
+#include "bench/read_array.h"
 #include "bench/statistics.h"
 #include "bench/synthetic.h"
 #include "bench/workloads.h"
 #include "host/data/random.h"
 #include "host/store/files.h"
-#include "host/store/npy.h"
 
 namespace kindred {
 namespace {
@@ -44,15 +44,8 @@ constexpr Form kForms[] = {{"float", kNumbers, kNumbers, false},
                            {"cells of times", "x >= 2024-11-24", "x >= 2024-11-24", true}};
 
 template <typename T>
-std::vector<T> ReadList(const fs::path& path) {
-  const std::string bytes = ReadFile(path, kLargestFile);
-  const NpyArray array = ParseNpy(std::as_bytes(std::span(bytes)), path);
-  const T* values = static_cast<const T*>(array.data);
-  return {values, values + array.shape.at(0)};
-}
-template <typename T>
 std::vector<T> ReadAs(const fs::path& path) {
-  const std::vector<int64_t> values = ReadList<int64_t>(path);
+  const std::vector<int64_t> values = ReadArray<int64_t>(path);
   return {values.begin(), values.end()};
 }
 
@@ -70,7 +63,7 @@ class Columns {
       n_rows_ = static_cast<int64_t>(cells_.size());
       schema_ = {{"x", ColumnType::kUntyped}};
     } else if (form_ == "codes") {
-      codes_ = ReadList<int32_t>(folder / "codes.npy");
+      codes_ = ReadArray<int32_t>(folder / "codes.npy");
       for (int64_t i = 0; i < kCategories; ++i) names_.push_back("category " + std::to_string(i));
       dictionary_.assign(names_.begin(), names_.end());
       n_rows_ = static_cast<int64_t>(codes_.size());

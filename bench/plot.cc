@@ -28,6 +28,7 @@ constexpr const char* kStyle = R"css(
   text { font: 13px system-ui, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--ink); }
   .title { font-size: 17px; font-weight: 600; } .case { font-weight: 600; } .soft { fill: var(--soft); }
   .card { fill: var(--card); } .grid { stroke: var(--grid); } .spread { stroke: var(--ink); stroke-width: 1.5; }
+  .tail { fill: none; stroke: var(--soft); stroke-dasharray: 3 2; }
   .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 )css";
 
@@ -62,8 +63,15 @@ class Names {
   std::vector<std::string> names_;
 };
 
+/// What 99 of 100 calls do not exceed; 0 where calls were not timed one by one.
+double TailOf(const Row& row) {
+  return row.p99_seconds ? row.p99_seconds->median : 0;
+}
+
 std::string Bars(const std::vector<const Row*>& rows, const std::string& title) {
-  constexpr double kBar = 16, kStep = 21, kLeft = 240, kRight = 250, kGap = 16;
+  constexpr double kBar = 16, kStep = 21, kLeft = 240, kGap = 16;
+  const bool any_tail = std::any_of(rows.begin(), rows.end(), [](const Row* row) { return TailOf(*row) > 0; });
+  const double right = any_tail ? 290 : 250;  // for the texts
   const bool one_measure =
       std::all_of(rows.begin(), rows.end(), [&](const Row* row) { return row->measure == rows.front()->measure; });
   std::vector<std::pair<std::string, std::vector<const Row*>>> groups;
@@ -78,8 +86,8 @@ std::string Bars(const std::vector<const Row*>& rows, const std::string& title) 
   double y = 55;
   for (const auto& [name, group] : groups) {
     double longest = 0;
-    for (const Row* row : group) longest = std::max(longest, row->seconds->max);
-    const double scale = (kWidth - kLeft - kRight) / longest;
+    for (const Row* row : group) longest = std::max({longest, row->seconds->max, TailOf(*row)});
+    const double scale = (kWidth - kLeft - right) / longest;
     body += TextAt(kMargin, y + 8, name, "class=\"case\"");
     y += 18;
     for (const Row* row : group) {
@@ -90,12 +98,20 @@ std::string Bars(const std::vector<const Row*>& rows, const std::string& title) 
                           y, std::max(1.0, seconds.median * scale), kBar, Colour(programs.IndexOf(row->program)));
       body += fmt::format("<path class=\"spread\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", kLeft + seconds.min * scale, middle,
                           kLeft + seconds.max * scale);
+      double end = kLeft + seconds.max * scale;
       std::string label = SecondsText(seconds.median);
+      if (const double tail = TailOf(*row); tail > 0) {
+        const double at = kLeft + tail * scale;
+        body += fmt::format("<path class=\"tail\" d=\"M{:.1f} {:.1f}H{:.1f}m0 -5v10\"/>\n",
+                            kLeft + seconds.median * scale, middle, at);
+        label += ", p99 " + SecondsText(tail);
+        end = std::max(end, at);
+      }
       const auto ours = std::find_if(group.begin(), group.end(),
                                      [&](const Row* other) { return other->ratios.contains(row->program); });
       if (ours != group.end())
         label += fmt::format("; {} takes {}x", (*ours)->program, NumberText((*ours)->ratios.at(row->program).median));
-      body += TextAt(kLeft + seconds.max * scale + 8, y + 12.5, label);
+      body += TextAt(end + 8, y + 12.5, label);
       y += kStep;
     }
     y += kGap;

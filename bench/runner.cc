@@ -230,8 +230,11 @@ class WorkloadRun {
     row.peak_rss_bytes = peak;
     row.cpu_seconds = SpreadOf(cpu).median;
     row.others_share = SpreadOf(others).max;
-    for (const auto& [measure, unused] : contender.runs.front().answer.measures) {
+    const json settings = row.settings;
+    for (const auto& [measure, first] : contender.runs.front().answer.measures) {
       row.measure = measure;
+      row.settings = settings;
+      row.settings.update(first.settings);
       Fill(contender, contenders, row);
       result_.rows.push_back(row);
     }

@@ -28,6 +28,12 @@ std::optional<double> OptionalNumber(const json& object, const char* member, con
   return Number(object, member, where);
 }
 
+json Settings(const json& object, const std::string& where) {
+  json settings = object.value("settings", json::object());
+  if (!settings.is_object()) throw Error(ErrorCode::kCorrupt, where + ": 'settings' is no object");
+  return settings;
+}
+
 Measure ParseMeasure(const json& object, const std::string& where) {
   if (!object.is_object()) throw Error(ErrorCode::kCorrupt, where + ": expected an object");
   Measure measure;
@@ -41,6 +47,7 @@ Measure ParseMeasure(const json& object, const std::string& where) {
   if (object.contains("unit") && object["unit"].is_string()) measure.unit = object["unit"];
   measure.p50_seconds = OptionalNumber(object, "p50_seconds", where);
   measure.p99_seconds = OptionalNumber(object, "p99_seconds", where);
+  measure.settings = Settings(object, where);
   return measure;
 }
 
@@ -75,7 +82,7 @@ Answer ParseAnswer(const std::string& output, const std::string& program) {
   const json quality = member("quality");
   for (const auto& [name, unused] : quality.items()) answer.quality[name] = Number(quality, name.c_str(), where);
   answer.answer = object.value("answer", json());
-  answer.settings = member("settings");
+  answer.settings = Settings(object, where);
   answer.versions = member("versions");
   for (const json& value : object.value("curve", json::array())) {
     if (!value.is_number()) throw Error(ErrorCode::kCorrupt, where + ": 'curve' is no list of numbers");

@@ -27,6 +27,7 @@ struct Measure {
   std::string unit = "run";
   std::optional<double> p50_seconds;  // of calls
   std::optional<double> p99_seconds;
+  nlohmann::json settings = nlohmann::json::object();  // what it found out, for this measure's row alone
 };
 
 /// What a program says when it is done.

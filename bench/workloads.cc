@@ -3,7 +3,7 @@
 namespace kindred {
 
 std::vector<Workload> AllWorkloads() {
-  return {AlsWorkload(),    AlsScaleWorkload(), SvdWorkload(), LoadingWorkload(), ExpressionWorkload(),
+  return {AlsWorkload(),    AlsScaleWorkload(), SvdWorkload(), LoadingWorkload(), ExpressionWorkload(), TopNWorkload(),
 #ifdef KINDRED_SERVING
           ServingWorkload()
 #endif

@@ -30,7 +30,7 @@ for argument in "$@"; do
     --test) packages+=(postgresql) ;;
     --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
     --parquet) parquet=yes; packages+=(python3-venv) ;;
-    --peers) peers=yes; packages+=(python3-venv) ;;
+    --peers) peers=yes; packages+=(python3-venv python3-dev) ;;  # hnswlib is compiled
     --check) check=yes ;;
     *) echo "install_deps.sh: unknown option '$argument' (known: --test, --fuzz, --parquet, --peers, --check)" >&2; exit 2 ;;
   esac
@@ -83,7 +83,7 @@ if [[ $parquet == yes && ! -x .venv-parquet/bin/python ]]; then
   }
 fi
 
-peer_packages=("implicit==0.7.3" numpy scipy pandas pyarrow scikit-learn)
+peer_packages=("implicit==0.7.3" "faiss-cpu==1.15.1" "hnswlib==0.8.0" numpy scipy pandas pyarrow scikit-learn)
 if [[ $peers == yes && "$(cat .venv-peers/packages 2> /dev/null)" != "${peer_packages[*]}" ]]; then
   echo "Installing the bench's peers from PyPI into .venv-peers: ${peer_packages[*]}"
   python3 -m venv .venv-peers

@@ -107,7 +107,7 @@ std::vector<std::string> ItemState::UnknownItems(const IdMap& ids, std::span<con
         fmt::format("updates[{}].item_id: the model has no item '{}'{}; nothing was changed: allow_unknown keeps "
                     "such updates for a later version",
                     first->update, Printable(first->item_id),
-                    unknown.size() > 1 ? fmt::format(", nor {} others of this call", unknown.size() - 1) : ""));
+                    unknown.size() > 1 ? fmt::format(", nor {} more of this call", unknown.size() - 1) : ""));
   return unknown;
 }
 

@@ -259,17 +259,22 @@ void ItemColumn::ChangeTags(std::span<const Change> changes) {
   for (const auto& [item, value] : changes) last[item] = value;
   const std::vector<int64_t> before = std::move(indptr_);
   const std::vector<int32_t> codes_before = std::move(codes_);
-  indptr_.clear();
+  indptr_ = {0};
+  indptr_.reserve(before.size());
   codes_.clear();
-  auto next = last.begin();
-  for (size_t item = 0; item + 1 < before.size(); ++item) {
+  codes_.reserve(codes_before.size());
+  const auto copy_up_to = [&](size_t item) {  // the items from the next one on that did not change
+    const size_t first = indptr_.size() - 1;
+    const int64_t shift = indptr_.back() - before[first];
+    codes_.insert(codes_.end(), codes_before.begin() + before[first], codes_before.begin() + before[item]);
+    for (size_t i = first + 1; i <= item; ++i) indptr_.push_back(before[i] + shift);
+  };
+  for (const auto& [item, value] : last) {
+    copy_up_to(static_cast<size_t>(item));
+    for (const std::string_view tag : TagsOf(*value)) codes_.push_back(dictionary.CodeOf(tag));
     indptr_.push_back(std::ssize(codes_));
-    if (next != last.end() && next->first == static_cast<int32_t>(item))
-      for (const std::string_view tag : TagsOf(*(next++)->second)) codes_.push_back(dictionary.CodeOf(tag));
-    else
-      codes_.insert(codes_.end(), codes_before.begin() + before[item], codes_before.begin() + before[item + 1]);
   }
-  indptr_.push_back(std::ssize(codes_));
+  copy_up_to(before.size() - 1);
   column_.indptr = indptr_;
   column_.codes = codes_;
 }

@@ -150,5 +150,14 @@ TEST(Plot, BarsAreAsLongAsTheirTimes) {
   EXPECT_THAT(svg, HasSubstr("width=\"410.0\""));
 }
 
+TEST(Plot, CallsHaveATail) {
+  Row row = RowOf({1});
+  row.p99_seconds = SpreadOf({2});
+  const std::string svg = PlotSvg(ResultOf({row}), ResultOf({}).workloads[0]);
+  EXPECT_THAT(svg, HasSubstr("width=\"185.0\"")) << "half as long as to the tail's end";
+  EXPECT_THAT(svg, HasSubstr("H610.0m0 -5v10"));
+  EXPECT_THAT(svg, HasSubstr("1 s, p99 2 s"));
+}
+
 }  // namespace
 }  // namespace kindred

@@ -67,6 +67,15 @@ TEST_F(RunnerTest, AnswersBecomeRows) {
   EXPECT_EQ(result.workloads[0].versions.at("sh"), "1");
 }
 
+TEST_F(RunnerTest, AMeasureHasSettingsOfItsOwn) {
+  const auto says = Shell(R"(echo '{"settings": {"all": 1}, "measures": {"a": {"seconds": 1, "settings": {"x": 2}},)"
+                          R"( "b": {"seconds": 1}}}')");
+  const Result result = Run({.name = "c", .programs = {Ours(says)}});
+  ASSERT_EQ(result.rows.size(), 2u);
+  EXPECT_EQ(result.rows[0].settings, (json{{"all", 1}, {"x", 2}}));
+  EXPECT_EQ(result.rows[1].settings, (json{{"all", 1}}));
+}
+
 TEST_F(RunnerTest, ProgramsTakeTurns) {
   const std::string log = folder_.path() / "log";
   const auto noting = [&](const std::string& name) {

@@ -126,7 +126,7 @@ TEST_F(LiveItemsTest, ACallIsDoneWholeOrNotAtAll) {
   const std::vector<ItemChange> unknown = {{"y", "price", AttributeValue(1.0), 0},
                                            {"y", "title", AttributeValue(), 0},
                                            {"z", "price", AttributeValue(1.0), 1}};
-  ExpectError(ErrorCode::kNotFound, "no item 'y', nor 1 others of this call",
+  ExpectError(ErrorCode::kNotFound, "no item 'y', nor 1 more of this call",
               [&] { state_->Update(*items, unknown, false); });
 }
 

@@ -205,7 +205,7 @@ TEST_F(StateDatabaseTest, ADamagedFileIsRefusedOrRead) {
 }
 
 TEST_F(StateDatabaseTest, ForeignFiles) {
-  folder_.Write("state.sqlite3", "no database at all, but a text of some length that goes on for a while longer ...");
+  folder_.Write("state.sqlite3", std::string(9000, 'x'));
   ExpectError(ErrorCode::kCorrupt, "is damaged: file is not a database", [&] { StateDatabase(folder_.path()); });
   fs::remove(file());
   {

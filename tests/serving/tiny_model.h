@@ -37,7 +37,8 @@ struct TinyModelOptions {
   /// and each pair of the history a "view" at kFirstEvent + a day times its place in it, and at even places a "buy" an
   /// hour after it.
   bool described = false;
-  bool calibrated = false;  // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
+  bool has_attributes = false;  // the items' columns alone
+  bool calibrated = false;      // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
 };
 
 /// A backend as if it had been chosen.
@@ -55,6 +56,7 @@ class TinyModel {
   explicit TinyModel(Backend& backend, const TinyModelOptions& options = {}) : options_(options) {
     std::mt19937_64 random(options.seed);
     for (int i = 0; i < options.n_items; ++i) items_.Intern(options.item_prefix + std::to_string(i));
+    if (options.has_attributes || options.described) item_columns_.emplace(options.n_items, options.seed);
     history_.n_rows = options.n_users;
     history_.n_cols = options.n_items;
     for (int u = 0; u < options.n_users; ++u) {
@@ -106,10 +108,10 @@ class TinyModel {
     view.users = users_.view();
     view.items = items_.view();
     view.history = history_.view();
+    if (item_columns_) view.item_columns = item_columns_->table();
     view.popularity = popularity_;
     view.objective = objective_;
     if (options_.described) {
-      view.item_columns = item_columns_.table();
       view.user_columns = {options_.n_users, {likes_.View("likes", "users.csv")}};
       view.events = events_.view();
       view.events.type_names = event_types_;
@@ -155,7 +157,7 @@ class TinyModel {
  private:
   void Describe() {
     likes_.type = AttributeType::kCategory;
-    const AttributeTable items = item_columns_.table();
+    const AttributeTable items = item_columns_->table();
     const TextsView categories = items.columns()[1].dictionary;
     likes_.bytes.assign(categories.bytes.begin(), categories.bytes.end());
     likes_.offsets.assign(categories.offsets.begin(), categories.offsets.end());
@@ -187,11 +189,11 @@ class TinyModel {
   }
 
   TinyModelOptions options_;
-  SmallItems item_columns_{options_.n_items};
   AttributeArrays likes_;
   EventArrays events_;
   std::vector<std::string> event_types_ = {"view", "buy"};
   IdMapBuilder users_, items_;
+  std::optional<SmallItems> item_columns_;
   Csr history_;
   std::vector<float> popularity_;
   AlsFactors factors_;
