@@ -205,7 +205,7 @@ int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int
     most = std::max(
         most, before + RowBytes(size, size.n_all_entries) + FitBytes(size, options, size.n_all_entries, device_bytes));
   }
-  const int64_t codes = size.n_items * (NFactors(size, options) + kCodedItem);
+  const int64_t n_coded = NFactors(size, options), codes = n_coded > 0 ? size.n_items * (n_coded + kCodedItem) : 0;
   return std::max(most, rows + FactorBytes(size, options) + codes + size.n_kept_events * kEvent);
 }
 
