@@ -10,9 +10,9 @@
 // and Li et al. 2017, "FEXIPRO", use the same basis). Items stand by falling length |y|: a scan ends where |q||y| no
 // longer reaches (Teflioudi, Gemulla and Mykytiuk 2015, "LEMP").
 //
-// Memory: n_factors bytes and 5 an item. Cost to make: 2 n_items f^2 flops for R, as many to apply it, and 9 f^3 for the
-// eigenvectors; none of these where n_factors is above kMaxRotatedFactors, and R is the identity.
-// Codes that were stored are used where they are: 2 f^3 flops, and a copy of all but the codes themselves.
+// Memory: n_factors bytes and 5 an item. Cost to make: 2 n_items f^2 flops for R, as many to apply it, and 9 f^3 for
+// the eigenvectors; none of these where n_factors is above kMaxRotatedFactors, and R is the identity. Codes that were
+// stored are used where they are: 2 f^3 flops, and a copy of all but the codes themselves.
 #pragma once
 
 #include <cstdint>
