@@ -21,6 +21,7 @@
 #include <string>
 
 #include "kernels/error.h"
+#include "kernels/item_codes_view.h"
 #include "kernels/views.h"
 
 namespace kindred {
@@ -361,9 +362,12 @@ class Backend {
   virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
   /// Makes a catalogue ready for TopN: n_items x n_factors with at least one column, and S or nothing. Both are
-  /// resident, used in place, and kept alive by the caller.
+  /// resident, used in place, and kept alive by the caller. So is what `stored` views: codes that were made of these
+  /// very factors, in which WrongNumberOf finds nothing. Answers are the same with and without; a backend that scans
+  /// something else leaves them alone.
   virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
-                                                  const ItemItemView& item_item = {}) = 0;
+                                                  const ItemItemView& item_item = {},
+                                                  const ItemCodesView* stored = nullptr) = 0;
 
   /// Makes ready which items may be answered: item i where bit i % 64 of word i / 64 is set; bits after the last item
   /// do not count. `eligible` is read before this returns; the filter needs its index. Cost: one pass over the bits,

@@ -16,6 +16,7 @@
 #include "host/ranking/ranker.h"
 #include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
+#include "kernels/cpu/item_codes.h"
 #include "training/checkpoints.h"
 #include "training/epoch_metrics.h"
 #include "training/evaluating.h"
@@ -194,8 +195,10 @@ class Training {
     const IdMap &users = dataset_->users(), &items = dataset_->items();
     const EventsView& events = dataset_->events();
     size_t bytes = users.bytes().size_bytes() + items.bytes().size_bytes();
-    if (HasNFactors(options_))
+    if (HasNFactors(options_)) {
       bytes += static_cast<size_t>((users.size() + items.size()) * options_.als.n_factors) * sizeof(float);
+      if (!options_.als.objective.has_ratings()) bytes += static_cast<size_t>(items.size() * options_.als.n_factors);
+    }
     if (HasLists(options_.algorithm)) bytes += static_cast<size_t>(users.size() + items.size()) * sizeof(float);
     if (!HasHoldout(options_) || Refits(options_))
       bytes += events.items.size_bytes() + events.times.size_bytes() + events.types.size_bytes();
@@ -321,6 +324,10 @@ class Training {
     view.user_columns = dataset_->user_attributes();
     view.calibration = calibration_.view();
     view.noise_variance = NoiseVariance(report);
+    std::optional<ItemCodes> codes;
+    if (view.ranks_item_factors())
+      view.item_codes =
+          codes.emplace(ItemCodes::Of(view.item_factors, !view.has_item_item(), options_.n_threads)).view();
     report["weighting"] = WeightingJson(weighting_);
     if (weighting_.decays()) report["weighting"]["reference_time"] = *LastTime(view.events);
     report["peak_memory_bytes"] = PeakMemory();

@@ -23,7 +23,8 @@ constexpr int64_t kFloat = sizeof(float), kEntry = sizeof(int32_t) + sizeof(floa
 constexpr int64_t kBlockUsers = 4096;                                              // that are evaluated at a time
 constexpr int64_t kBytesOfHeldOutUser = 100;                                       // host/evaluation/metrics.h
 constexpr int64_t kListItem = 9 * sizeof(double), kListUser = 3 * sizeof(double);  // scores, counts and groups
-constexpr int64_t kEvent = sizeof(int32_t) + sizeof(int64_t) + sizeof(uint8_t);    // item, time, type
+constexpr int64_t kCodedItem = 4 * sizeof(double);  // of kernels/cpu/item_codes.h while they are made, beside the codes
+constexpr int64_t kEvent = sizeof(int32_t) + sizeof(int64_t) + sizeof(uint8_t);  // item, time, type
 
 bool IsAls(const TrainOptions& options) {
   return options.algorithm == "als";
@@ -204,7 +205,8 @@ int64_t MoreHostBytes(const TrainingSize& size, const TrainOptions& options, int
     most = std::max(
         most, before + RowBytes(size, size.n_all_entries) + FitBytes(size, options, size.n_all_entries, device_bytes));
   }
-  return std::max(most, rows + FactorBytes(size, options) + size.n_kept_events * kEvent);
+  const int64_t n_coded = NFactors(size, options), codes = n_coded > 0 ? size.n_items * (n_coded + kCodedItem) : 0;
+  return std::max(most, rows + FactorBytes(size, options) + codes + size.n_kept_events * kEvent);
 }
 
 json PlanMemory(WorkingBackend& working, const TrainingSize& size, const TrainOptions& options) {

@@ -47,6 +47,7 @@ ItemSubset::ItemSubset(const ModelView& model, const Holdout& holdout, std::span
   view_.history = history_.view();
   view_.popularity = popularity_;
   view_.item_factors = {item_factors_.data(), n_items, model.n_factors()};
+  view_.item_codes = {};
   view_.history_factors = {};
   view_.item_attributes = {};
   view_.item_columns = {};

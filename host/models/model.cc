@@ -162,6 +162,30 @@ void WriteAttributes(const AttributesView& attributes, const std::string& side, 
   writer.AddArray<int64_t>(side + "_feature_names_offsets", attributes.names.offsets);
 }
 
+constexpr const char* kCodesVersion = "item_codes_version";
+
+ItemCodesView MapCodes(const Artifact& artifact) {
+  ItemCodesView codes;
+  if (artifact.manifest().value(kCodesVersion, nlohmann::json()) != kItemCodesVersion) return codes;
+  if (artifact.Has("item_codes_order")) codes.order = artifact.Array<int32_t>("item_codes_order");
+  codes.codes = artifact.Matrix<uint8_t>("item_codes");
+  codes.figures = artifact.Matrix<double>("item_codes_figures");
+  if (artifact.Has("item_codes_rotation")) codes.rotation = artifact.Matrix<float>("item_codes_rotation");
+  return codes;
+}
+
+void WriteCodes(const ItemCodesView& codes, ArtifactWriter& writer, nlohmann::json& manifest) {
+  if (codes.empty()) return;
+  const auto add = [&](const char* name, const auto& matrix) {
+    writer.AddArray(name, matrix.all(), {matrix.n_rows, matrix.n_cols});
+  };
+  add("item_codes", codes.codes);
+  add("item_codes_figures", codes.figures);
+  if (!codes.order.empty()) writer.AddArray("item_codes_order", codes.order);
+  if (codes.rotation.n_rows > 0) add("item_codes_rotation", codes.rotation);
+  manifest[kCodesVersion] = kItemCodesVersion;
+}
+
 void MapFactors(const Artifact& artifact, const std::string& prefix, ModelView* view) {
   const int64_t n_factors = view->n_factors();
   const auto matrix = [&](const char* name) { return artifact.Matrix<float>(prefix + name); };
@@ -309,6 +333,7 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
     MapParts(*artifact, &view);
   else if (view.algorithm != kPopularity)
     MapFactors(*artifact, "", &view);
+  view.item_codes = MapCodes(*artifact);
   if (view.has_lists()) view.list_groups = ReadListGroups(*artifact, &model->list_groups_);
   if (view.has_ratings()) {
     view.user_biases = artifact->Array<float>("user_biases");
@@ -349,6 +374,7 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
     WriteParts(model, writer, manifest);
   } else if (model.has_factors()) {
     WriteFactors(model, "", writer);
+    WriteCodes(model.item_codes, writer, manifest);
     DescribeScorer(model, manifest);
   }
   if (model.noise_variance) manifest["noise_variance"] = *model.noise_variance;

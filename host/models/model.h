@@ -24,6 +24,8 @@
 //   item_column_K_*.npy, user_column_K_*.npy
 //       what the dataset knew of the items and users (host/data/attribute_table.h), for filters; none of these in the
 //       versions of older programs
+//   item_codes.npy, item_codes_order/figures/rotation.npy
+//       the index of what is ranked (kernels/item_codes_view.h), where that is item_factors
 //   calibration_scores.npy, calibration_probabilities.npy
 //       float32 [n_knots]   probabilities of scores (host/models/calibration.h); absent where none were learned
 #pragma once
@@ -43,6 +45,7 @@
 #include "host/data/id_map.h"
 #include "host/models/calibration.h"
 #include "host/store/model_store.h"
+#include "kernels/item_codes_view.h"
 #include "kernels/views.h"
 
 namespace kindred {
@@ -128,6 +131,7 @@ struct ModelView {
   HostMatrix<const float> history_factors;  // n_items x n_factors; no rows: zeros. Of "svd" the item factors
   std::span<const float> base_query;        // n_factors; empty: zeros
   CsrView item_item;                        // S, n_items x n_items; no offsets: absent
+  ItemCodesView item_codes;                 // of item_factors; may be empty: whoever ranks makes an index
   std::span<const float> eigenvalues;       // n_factors; "als" only
   std::span<const float> singular_values;   // n_factors; "svd" only
   AlsObjective objective;                   // "als" only
@@ -148,6 +152,8 @@ struct ModelView {
   int64_t n_factors() const { return item_factors.n_cols; }
   bool has_factors() const { return n_factors() > 0 || !parts.empty(); }
   bool has_item_item() const { return !item_item.indptr.empty(); }
+  /// Whether queries are ranked by the very rows of item_factors; else by rows that a ranker makes.
+  bool ranks_item_factors() const { return n_factors() > 0 && !has_ratings(); }
   /// What items are compared by: their factors, where those do more than order items alike for all; else no columns.
   HostMatrix<const float> item_vectors() const;
   /// Weights of the parts for a history of so many items.

@@ -24,6 +24,7 @@ class ShapeCheck {
     Columns("user_columns", model_.user_columns, model_.n_users());
     Factors();
     ItemItem();
+    Codes();
     Attributes("item", model_.item_attributes, model_.n_items());
     Attributes("user", model_.user_attributes, model_.n_users());
     Biases();
@@ -74,6 +75,15 @@ class ShapeCheck {
     ExpectEqual("item_item (rows)", model_.item_item.n_rows, model_.n_items());
     ExpectEqual("item_item (columns)", model_.item_item.n_cols, model_.n_items());
     Matrix("item_item", model_.item_item);
+  }
+
+  void Codes() const {
+    const ItemCodesView& codes = model_.item_codes;
+    if (codes.empty()) return;
+    Expect(model_.ranks_item_factors(), "item_codes do not go with what this '{}' ranks", model_.algorithm);
+    std::string wrong = WrongShapeOf(codes, model_.n_items(), model_.n_factors(), !model_.has_item_item());
+    if (wrong.empty()) wrong = WrongNumberOf(codes);
+    Expect(wrong.empty(), "{}", wrong);
   }
 
   void Attributes(const std::string& side, const AttributesView& attributes, int64_t n_rows) const {

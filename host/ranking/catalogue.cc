@@ -24,18 +24,19 @@ void Exclusions::Add(std::span<const int32_t> list) {
 }
 
 Catalogue::Catalogue(Backend& backend, HostMatrix<const float> factors, const CsrView& item_item,
-                     const std::shared_ptr<const void>& keep)
-    : factors_(Resident<float>::Import(backend, factors, keep)) {
+                     const std::shared_ptr<const void>& keep, const ItemCodesView& codes)
+    : keep_(keep), factors_(Resident<float>::Import(backend, factors, keep)) {
   const auto context = backend.NewContext();
+  const ItemCodesView* const stored = codes.empty() ? nullptr : &codes;
   if (item_item.indptr.empty()) {
-    index_ = backend.NewItemIndex(*context, factors_.matrix());
+    index_ = backend.NewItemIndex(*context, factors_.matrix(), {}, stored);
   } else {
     const auto import = [&]<class T>(std::span<const T> from) {
       return Resident<T>::Import(backend, {from.data(), std::ssize(from), 1}, keep);
     };
     others_ = {import(item_item.indptr), import(item_item.indices), import(item_item.values)};
     index_ = backend.NewItemIndex(*context, factors_.matrix(),
-                                  {others_.indptr.view(), others_.items.view(), others_.values.view()});
+                                  {others_.indptr.view(), others_.items.view(), others_.values.view()}, stored);
   }
   context->Wait();
 }

@@ -43,10 +43,10 @@ struct RankOptions {
 class Catalogue {
  public:
   Catalogue() = default;
-  /// At least one column of factors; an item_item without offsets: no such part. Both outlive it, by `keep` or by the
-  /// caller's care.
+  /// At least one column of factors; an item_item without offsets: no such part; `codes` of these factors, or empty.
+  /// All outlive it, by `keep` or by the caller's care.
   Catalogue(Backend& backend, HostMatrix<const float> factors, const CsrView& item_item,
-            const std::shared_ptr<const void>& keep);
+            const std::shared_ptr<const void>& keep, const ItemCodesView& codes = {});
 
   /// The n best for each row of `queries`, with the row of `histories` where these have entries. What `eligible` takes
   /// on the backend is made when it is first asked with, and kept for as long as somebody holds the bits.
@@ -74,6 +74,7 @@ class Catalogue {
   std::shared_ptr<const ItemFilter> FilterOf(Backend& backend, Context& context,
                                              const std::shared_ptr<const ItemBits>& bits) const;
 
+  std::shared_ptr<const void> keep_;
   Resident<float> factors_;
   ResidentCsr others_;
   std::unique_ptr<ItemIndex> index_;

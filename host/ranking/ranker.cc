@@ -37,7 +37,8 @@ Ranker::Ranker(Backend& backend, const ModelView& model, std::shared_ptr<const v
   else if (!model.parts.empty())
     items = BlendedItems(model);
   resident_->stacked = BlendedItemItem(model);
-  resident_->by_model = Catalogue(backend, scored_items(), item_item(), items.empty() ? keep : nullptr);
+  resident_->by_model =
+      Catalogue(backend, scored_items(), item_item(), items.empty() ? keep : nullptr, model.item_codes);
 }
 
 Ranker::~Ranker() = default;

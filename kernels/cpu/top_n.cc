@@ -9,6 +9,8 @@
 #include <array>
 #include <cmath>
 #include <deque>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
@@ -26,12 +28,11 @@ constexpr int64_t kListedOneIn = 64;              // a filter with no more eligi
 
 class CpuItemIndex : public ItemIndex {
  public:
-  CpuItemIndex(CpuBackend& backend, CpuContext& context, const SimdKernels& simd, MatrixView<const float> factors_in,
-               const ItemItemView& item_item_in)
+  CpuItemIndex(MatrixView<const float> factors_in, const ItemItemView& item_item_in, ItemCodes codes_in)
       : ItemIndex(factors_in.n_rows, factors_in.n_cols, !item_item_in.empty()),
         factors(factors_in),
         item_item(item_item_in),
-        codes(backend, context, simd, factors_in, item_item_in.empty()) {}
+        codes(std::move(codes_in)) {}
 
   MatrixView<const float> factors;
   ItemItemView item_item;
@@ -302,9 +303,16 @@ void Search::Answer(int64_t tile) {
 }  // namespace
 
 std::unique_ptr<ItemIndex> CpuBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors,
-                                                    const ItemItemView& item_item) {
+                                                    const ItemItemView& item_item, const ItemCodesView* stored) {
   RequireItemIndexShapes(item_factors, item_item);
-  return std::make_unique<CpuItemIndex>(*this, static_cast<CpuContext&>(context), simd_, item_factors, item_item);
+  const bool ordered = item_item.empty();
+  if (stored == nullptr)
+    return std::make_unique<CpuItemIndex>(
+        item_factors, item_item, ItemCodes(*this, static_cast<CpuContext&>(context), simd_, item_factors, ordered));
+  const std::string wrong = WrongShapeOf(*stored, item_factors.n_rows, item_factors.n_cols, ordered);
+  Require(wrong.empty(), ("item index: " + wrong).c_str());
+  return std::make_unique<CpuItemIndex>(item_factors, item_item,
+                                        ItemCodes(*stored, item_factors.n_rows, item_factors.n_cols, ordered));
 }
 
 std::unique_ptr<ItemFilter> CpuBackend::NewItemFilter(Context&, const ItemIndex& index,

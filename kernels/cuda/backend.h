@@ -88,7 +88,7 @@ class CudaBackend : public Backend {
   void MultiplySparseTopK(Context& context, const SparseTopK& request) override;
   void InvertPositiveDefinite(Context& context, MatrixView<float> a) override;
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
-                                          const ItemItemView& item_item) override;
+                                          const ItemItemView& item_item, const ItemCodesView* stored) override;
   std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
                                             std::span<const uint64_t> eligible) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;

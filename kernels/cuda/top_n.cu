@@ -319,7 +319,7 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
 }
 
 std::unique_ptr<ItemIndex> CudaBackend::NewItemIndex(Context& context, MatrixView<const float> item_factors,
-                                                     const ItemItemView& item_item) {
+                                                     const ItemItemView& item_item, const ItemCodesView*) {
   return NewItemIndexFor(context, item_factors, item_item,
                          {facts_.n_multiprocessors, facts_.shared_bytes, FreeMemory()});
 }

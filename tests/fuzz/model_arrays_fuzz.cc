@@ -1,12 +1,14 @@
 // A version whose checksums are right but whose arrays are not: refused, or every index in it can be followed.
 //
-// Input: one byte that picks a file of one of four small models (of ratings, of content, a blend, and lists), then
-// edits of three bytes: where (16 bits), and what.
+// Input: one byte that picks a file of one of five small models (of ratings, of content, a blend, lists, and one with
+// codes), then edits of three bytes: where (16 bits), and what.
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "host/models/model.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/item_codes.h"
 #include "tests/fuzz/follow_table.h"
 #include "tests/support/editable_artifact.h"
 #include "tests/support/small_blend.h"
@@ -15,7 +17,8 @@
 namespace kindred {
 namespace {
 
-constexpr const char* kModels[] = {"ratings", "content", "blend", "trending"};  // in the order that inputs count in
+// In the order that inputs count in.
+constexpr const char* kModels[] = {"ratings", "content", "blend", "trending", "coded"};
 
 struct Versions {
   Versions() {
@@ -23,6 +26,7 @@ struct Versions {
     PublishModel(store, kModels[1], SmallModel().KnowAttributes().view(), {});
     PublishBlend();
     PublishLists();
+    PublishCoded();
     for (const char* name : kModels) artifacts.emplace_back(store.VersionPath(name, 1));
   }
 
@@ -46,6 +50,14 @@ struct Versions {
     lists.base_query = base_query;
     lists.list_groups = {"country", names};
     PublishModel(store, kModels[3], lists, {});
+  }
+
+  void PublishCoded() const {
+    const SmallModel small(2, 65, 5);
+    const ItemCodes codes = ItemCodes::Of(small.view().item_factors, true, 1);
+    ModelView coded = small.view();
+    coded.item_codes = codes.view();
+    PublishModel(store, kModels[4], coded, {});
   }
 
   TemporaryFolder folder;
@@ -85,6 +97,32 @@ double FollowScorer(const ModelView& model) {
   return sum + Follow(model.item_attributes) + Follow(model.user_attributes);
 }
 
+/// Scans the codes for the users' lists, which are whatever the figures make of them.
+double FollowCodes(const ModelView& model) {
+  static CpuBackend backend(1);
+  if (model.item_codes.empty()) return 0;
+  const auto context = backend.NewContext(1);
+  const auto resident = [](HostMatrix<const float> matrix) {
+    return MatrixView<const float>{matrix.data, matrix.n_rows, matrix.n_cols};
+  };
+  const auto index = backend.NewItemIndex(*context, resident(model.item_factors), {}, &model.item_codes);
+  const int64_t n_users = model.n_users(), n = 3;
+  std::vector<int32_t> items(static_cast<size_t>(n_users * n));
+  std::vector<float> scores(items.size());
+  TopNRequest request;
+  request.queries = resident(model.user_factors);
+  request.items = {items.data(), n_users, n};
+  request.scores = {scores.data(), n_users, n};
+  backend.TopN(*context, *index, request);
+  context->Wait();
+  double sum = 0;
+  for (const int32_t item : items) {
+    if (item < -1 || item >= model.n_items()) std::abort();
+    sum += item;
+  }
+  return sum;
+}
+
 /// Reads all that those who use a model may read.
 double Follow(const ModelView& model) {
   double sum = FollowScorer(model);
@@ -115,7 +153,7 @@ double Follow(const ModelView& model) {
       if (!(p >= 0 && p <= 1)) std::abort();
       sum += p;
     }
-  sum += Follow(model.item_columns) + Follow(model.user_columns);
+  sum += Follow(model.item_columns) + Follow(model.user_columns) + FollowCodes(model);
   return sum + model.users.Find("nobody") + model.items.Find("");
 }
 

@@ -1,11 +1,15 @@
 // The bounds of coded items: products of codes are as far from products of factors as the figures say, and no figure is
 // much more than it must be.
+#include <gmock/gmock.h>
+
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "kernels/cpu/item_codes.h"
 #include "kernels/cpu/top_n_scan.h"
 #include "tests/support/backends.h"
+#include "tests/support/errors.h"
 #include "tests/support/random.h"
 
 namespace kindred {
@@ -110,6 +114,99 @@ TEST_P(ItemCodesTest, AQueryAlongWhatIsLeftIsAsFarOff) {
     closest = std::max(closest, off / (coded.norm * block.error));
   }
   EXPECT_GT(closest, 0.9) << "a smaller figure would be wrong";
+}
+
+TEST_P(ItemCodesTest, WhatWasStoredIsWhatWasMade) {
+  for (const int64_t n_items : {1, 63, 64, 65, 300})
+    for (const int64_t f : {1, 3, 64, 600})
+      for (const bool ordered : {true, false}) {
+        SCOPED_TRACE(testing::Message() << n_items << " items, f " << f << ", ordered " << ordered);
+        const ItemCodes made = Make(RandomNormal(n_items * f, static_cast<uint64_t>(n_items + f)), f, ordered);
+        const ItemCodesView view = made.view();
+        ASSERT_FALSE(view.empty());
+        ASSERT_EQ(WrongShapeOf(view, n_items, f, ordered), "");
+        ASSERT_EQ(WrongNumberOf(view), "");
+        const ItemCodes stored(view, n_items, f, ordered);
+        ASSERT_EQ(stored.n_blocks(), made.n_blocks());
+        ASSERT_EQ(stored.codes(0), made.codes(0)) << "in place";
+        ASSERT_EQ(stored.n_steps(), made.n_steps());
+        ASSERT_EQ(stored.n_head_steps(), made.n_head_steps());
+        ASSERT_EQ(stored.order(), made.order());
+        ASSERT_TRUE(stored.irregular().empty());
+        for (int64_t b = 0; b < made.n_blocks(); ++b) {
+          ASSERT_EQ(stored.places(b), made.places(b));
+          ASSERT_EQ(std::memcmp(&stored.block(b), &made.block(b), sizeof(CodeBlock)), 0);
+        }
+        ASSERT_EQ(stored.rotation_error(), made.rotation_error());
+        const std::vector<float> row = RandomNormal(f, 3);
+        std::vector<float> turned(static_cast<size_t>(made.stride())), again(turned.size());
+        made.Rotate(simd_, row.data(), 1, turned.data());
+        stored.Rotate(simd_, row.data(), 1, again.data());
+        ASSERT_EQ(std::memcmp(turned.data(), again.data(), static_cast<size_t>(f) * sizeof(float)), 0);
+      }
+}
+
+TEST_P(ItemCodesTest, NoViewOfNoItemsOrOfSomeThatHaveNoCodes) {
+  EXPECT_TRUE(Make({}, 4, true).view().empty());
+  std::vector<float> items = RandomNormal(70 * 4, 1);
+  items[8] = INFINITY;
+  EXPECT_TRUE(Make(items, 4, true).view().empty());
+  EXPECT_TRUE(Make(items, 4, false).view().empty());
+}
+
+TEST_P(ItemCodesTest, WhatDoesNotFitIsToldInWords) {
+  constexpr int64_t kItems = 65, kFactors = 6;
+  const ItemCodes made = Make(RandomNormal(kItems * kFactors, 2), kFactors, true);
+  const auto shape = [&](auto change) {
+    ItemCodesView view = made.view();
+    change(view);
+    return WrongShapeOf(view, kItems, kFactors, true);
+  };
+  EXPECT_EQ(shape([](auto& view) { view.order = view.order.first(64); }), "item_codes_order has size 64; expected 65");
+  EXPECT_EQ(shape([](auto& view) { view.codes.n_rows = 1; }), "item_codes (rows) has size 1; expected 2");
+  EXPECT_EQ(shape([](auto& view) { view.codes.n_cols = 256; }), "item_codes (columns) has size 256; expected 512");
+  EXPECT_EQ(shape([](auto& view) { view.figures.n_rows = 3; }), "item_codes_figures (rows) has size 3; expected 2");
+  EXPECT_EQ(shape([](auto& view) { view.figures.n_cols = 4; }), "item_codes_figures (columns) has size 4; expected 5");
+  EXPECT_EQ(shape([](auto& view) { view.rotation.n_rows = 1; }), "item_codes_rotation (rows) has size 1; expected 6");
+  EXPECT_EQ(shape([](auto& view) { view.rotation.n_cols = 1; }),
+            "item_codes_rotation (columns) has size 1; expected 6");
+  EXPECT_EQ(shape([](auto& view) { view.rotation = {}; }), "");
+  EXPECT_EQ(shape([](auto& view) { ++view.codes.data; }), "item_codes do not begin at a multiple of 64 bytes");
+  EXPECT_EQ(WrongShapeOf(made.view(), kItems, kFactors, false), "item_codes_order has size 65; expected 0");
+
+  const auto number = [&](auto array, size_t at, auto value) {
+    ItemCodesView view = made.view();
+    const auto from = array(view);
+    std::vector values(from.begin(), from.end());
+    values.at(at) = value;
+    if constexpr (std::is_same_v<decltype(value), int32_t>) view.order = values;
+    if constexpr (std::is_same_v<decltype(value), uint8_t>) view.codes.data = values.data();
+    if constexpr (std::is_same_v<decltype(value), double>) view.figures.data = values.data();
+    if constexpr (std::is_same_v<decltype(value), float>) view.rotation.data = values.data();
+    return WrongNumberOf(view);
+  };
+  const auto order = [](const ItemCodesView& view) { return view.order; };
+  EXPECT_EQ(number(order, 3, -1), "item_codes_order holds -1 of 65 items at 3");
+  EXPECT_EQ(number(order, 64, 65), "item_codes_order holds 65 of 65 items at 64");
+  EXPECT_THAT(number(order, 64, made.order()[0]), testing::HasSubstr(" again at 64"));
+  EXPECT_EQ(number([](auto& view) { return view.codes.all(); }, 1023, uint8_t{0}), "item_codes holds 0 at 1023");
+  const auto figures = [](const ItemCodesView& view) { return view.figures.all(); };
+  for (const double wrong : {-1.0, static_cast<double>(INFINITY), static_cast<double>(NAN)})
+    EXPECT_THAT(number(figures, 9, wrong),
+                testing::AllOf(testing::HasSubstr("item_codes_figures holds "), testing::HasSubstr(" at 9")));
+  for (const float wrong : {INFINITY, -INFINITY, NAN})
+    EXPECT_THAT(number([](auto& view) { return view.rotation.all(); }, 35, wrong),
+                testing::AllOf(testing::HasSubstr("item_codes_rotation holds "), testing::HasSubstr(" at 35")));
+}
+
+TEST_P(ItemCodesTest, AnIndexTakesNoCodesOfAnotherShape) {
+  std::vector<float> items = RandomNormal(70 * 4, 1);
+  const ItemCodes made = Make(items, 4, true);
+  ItemCodesView view = made.view();
+  EXPECT_NO_THROW(backend_.NewItemIndex(*context_, {items.data(), 70, 4}, {}, &view));
+  ExpectError(ErrorCode::kInvalidArgument, "item index: item_codes_order has size 70; expected 69", [&] {
+    backend_.NewItemIndex(*context_, {items.data(), 69, 4}, {}, &view);
+  });
 }
 
 TEST_P(ItemCodesTest, LongestFirstAndEachItemOnce) {

@@ -68,7 +68,7 @@ class TopNTest : public BackendTest {
   };
 
   virtual std::unique_ptr<ItemIndex> NewIndex(MatrixView<const float> items, const ItemItemView& item_item) {
-    return backend().NewItemIndex(context(), items, item_item);
+    return backend().NewItemIndex(context(), items, item_item, stored_);
   }
   virtual void TopN(const ItemIndex& index, const TopNRequest& request) { backend().TopN(context(), index, request); }
 
@@ -141,7 +141,8 @@ class TopNTest : public BackendTest {
     return bits;
   }
 
-  std::vector<uint64_t> eligible_;  // the filter of what is asked; empty: none
+  std::vector<uint64_t> eligible_;         // the filter of what is asked; empty: none
+  const ItemCodesView* stored_ = nullptr;  // what the index is made with
 
  private:
   std::vector<int32_t> Ineligible(int64_t n_items) const {

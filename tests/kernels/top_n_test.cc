@@ -1,6 +1,7 @@
 #include <cmath>
 #include <random>
 
+#include "kernels/cpu/item_codes.h"
 #include "tests/kernels/top_n_fixture.h"
 #include "tests/support/random.h"
 
@@ -22,6 +23,25 @@ TEST_P(TopNTest, EqualsAFullSortOverShapes) {
       }
     }
   }
+}
+
+TEST_P(TopNTest, IsTheSameWithCodesThatWereStored) {
+  uint64_t seed = 70;
+  for (const int64_t n_items : {1, 63, 64, 65, 1100, 5000})
+    for (const int64_t f : {1, 3, 64, 600})
+      for (const bool ordered : {true, false}) {
+        const int64_t n_queries = 5;
+        if (n_items * n_queries * f > Allowance(4000000, 9000)) continue;
+        SCOPED_TRACE(testing::Message() << n_items << " items, f " << f << ", seed " << ++seed);
+        const std::vector<float> items = RandomNormal(n_items * f, seed);
+        const ItemCodes codes = ItemCodes::Of({items.data(), n_items, f}, ordered, 1);
+        const ItemCodesView view = codes.view();
+        const Histories histories = ordered ? Histories() : RandomHistories(n_items, n_queries, seed);
+        stored_ = &view;
+        ExpectExact(items, n_items, RandomNormal(n_queries * f, seed + 1), n_queries, f, 10, {},
+                    ordered ? nullptr : &histories);
+        stored_ = nullptr;
+      }
 }
 
 TEST_P(TopNTest, ManyFactors) {

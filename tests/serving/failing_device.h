@@ -80,9 +80,9 @@ class FailingDevice : public CpuBackend {
   }
 
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
-                                          const ItemItemView& item_item) override {
+                                          const ItemItemView& item_item, const ItemCodesView* stored) override {
     ThrowIfFails("new_item_index");
-    return CpuBackend::NewItemIndex(context, item_factors, item_item);
+    return CpuBackend::NewItemIndex(context, item_factors, item_item, stored);
   }
 
   std::unique_ptr<SparseRows> NewSparseRows(const CsrView& weights, std::span<const float> targets,

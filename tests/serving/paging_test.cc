@@ -180,6 +180,30 @@ TEST_F(PagingTest, ACursorIsOfOneVersionAndOneRequest) {
   EXPECT_EQ(Answer(request).items_size(), 9);
 }
 
+TEST_F(PagingTest, AFilterThatLeavesOtherItemsEndsTheList) {
+  Use({.described = true});
+  v1::RecommendRequest request = Request("u5", 2);
+  request.set_filter("category = \"shoes\" or category = \"bags\"");
+  const v1::RecommendReply first = Answer(request);
+  request.set_cursor(first.next_cursor());
+  const v1::RecommendReply second = Answer(request);
+  ASSERT_EQ(second.items_size(), 2);
+
+  const auto before = served_->items;
+  const auto update = [&](const std::string& attribute, AttributeValue value) {
+    const ItemUpdate one = {model_->view().items.Find(first.items(0).item_id()), attribute, std::move(value)};
+    const auto updated = served_->items->Current()->With({&one, 1});
+    served_->items = std::make_shared<LiveItems>(model_->view().items, updated, nullptr);
+  };
+  update("price", 3.0);  // which the filter does not read
+  EXPECT_EQ(Answer(request).SerializeAsString(), second.SerializeAsString());
+  update("category", "hats");
+  ExpectRefused(request, grpc::StatusCode::FAILED_PRECONDITION,
+                "cursor: the request's conditions leave other items than for the page before");
+  served_->items = before;
+  EXPECT_EQ(Answer(request).SerializeAsString(), second.SerializeAsString());
+}
+
 TEST_F(PagingTest, WhatIsNoCursorIsRefused) {
   const std::string good = Answer(Request("u5", 4)).next_cursor();
   const auto expect_none = [&](const std::string& text) {

@@ -208,7 +208,7 @@ class StrictBackend : public Backend {
   }
 
   std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
-                                          const ItemItemView& item_item) override {
+                                          const ItemItemView& item_item, const ItemCodesView* stored) override {
     Check(item_factors, "an index's item factors");
     Check(item_item.indptr, "an index's indptr");
     Check(item_item.items, "an index's items");
@@ -216,7 +216,10 @@ class StrictBackend : public Backend {
     RequireItemIndexShapes(item_factors, item_item);
     auto index = std::make_unique<StrictIndex>(item_factors, item_item);
     StrictIndex* place = index.get();
-    Later(context, [=, this](Context& inner) { place->inner = cpu_.NewItemIndex(inner, item_factors, item_item); });
+    const ItemCodesView codes = stored == nullptr ? ItemCodesView() : *stored;
+    Later(context, [=, this, has_codes = stored != nullptr](Context& inner) {
+      place->inner = cpu_.NewItemIndex(inner, item_factors, item_item, has_codes ? &codes : nullptr);
+    });
     return index;
   }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "kernels/cpu/item_codes.h"
 #include "tests/support/backends.h"
 
 namespace kindred {
@@ -18,6 +19,7 @@ class ItemSubsetTest : public BackendTest {
     view_.popularity = popularity_;
     view_.user_factors = {user_factors_.data(), 3, 2};
     view_.item_factors = {item_factors_.data(), 6, 2};
+    view_.item_codes = codes_.view();
     holdout_.relevant = {3, 6, {0, 2, 3, 4}, {1, 3, 4, 2}, {1, 1, 1, 1}};
     holdout_.n_missing_items = {0, 2, 0};
   }
@@ -27,6 +29,7 @@ class ItemSubsetTest : public BackendTest {
   std::vector<float> user_factors_ = {1, 0, 0, 1, 0, 0};
   // User 0 likes items 0, 3 and 2 in this order, user 1 likes 5 more than 4.
   std::vector<float> item_factors_ = {9, 0, 8, 0, 1, 0, 2, 0, 0, 1, 0, 2};
+  ItemCodes codes_ = ItemCodes::Of({item_factors_.data(), 6, 2}, true, 1);  // which the subset has no use for
   Holdout holdout_;
   ModelView view_;
 };
