@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
 #ifdef KINDRED_SERVING
   kindred::AddServeCommand(program);
   kindred::AddQueryCommand(program);
+  kindred::AddItemsCommand(program);
 #endif
   kindred::AddDoctorCommand(program);
   return program.Run(argc, argv);

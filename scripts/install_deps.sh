@@ -18,7 +18,7 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libeigen3-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
-  zlib1g-dev libzstd-dev libzip-dev libxxhash-dev libssl-dev libsimdjson-dev libpq-dev
+  zlib1g-dev libzstd-dev libzip-dev libxxhash-dev libssl-dev libsimdjson-dev libpq-dev libsqlite3-dev
   libgtest-dev libgmock-dev librapidcheck-dev
   clang-format-14 python3 python3-grpcio python3-protobuf
 )

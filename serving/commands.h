@@ -7,5 +7,6 @@ namespace kindred {
 
 void AddServeCommand(CommandLine& program);
 void AddQueryCommand(CommandLine& program);
+void AddItemsCommand(CommandLine& program);
 
 }  // namespace kindred

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
+#include <deque>
+#include <limits>
 #include <unordered_set>
 
 #include "host/text/text.h"
 #include "serving/explain.h"
+#include "serving/guarded.h"
+#include "serving/item_handlers.h"
+#include "serving/paging.h"
+#include "serving/ranked_users.h"
 #include "serving/recommender.h"
 
 namespace kindred {
@@ -17,9 +22,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-/// Statuses travel in headers, and those are limited.
-constexpr size_t kMaxMessage = 2000;
-
 /// What a Timestamp holds: the years 1 to 9999.
 constexpr int64_t kFirstTime = -62'135'596'800, kLastTime = 253'402'300'799;
 
@@ -27,16 +29,42 @@ const char* const kServedFields[] = {
     "kindred.v1.RecommendRequest.user_id",
     "kindred.v1.RecommendRequest.history",
     "kindred.v1.RecommendRequest.n",
+    "kindred.v1.RecommendRequest.scenario",
+    "kindred.v1.RecommendRequest.context",
+    "kindred.v1.RecommendRequest.filter",
+    "kindred.v1.RecommendRequest.exclude_events",
+    "kindred.v1.RecommendRequest.candidates",
+    "kindred.v1.RecommendRequest.exclude_items",
+    "kindred.v1.EventExclusion.event",
+    "kindred.v1.EventExclusion.within_seconds",
+    "kindred.v1.RecommendRequest.cursor",
+    "kindred.v1.RecommendRequest.explain_cost",
     "kindred.v1.HistoryItem.item_id",
     "kindred.v1.HistoryItem.value",
     "kindred.v1.BatchRecommendRequest.requests",
     "kindred.v1.SimilarItemsRequest.item_id",
     "kindred.v1.SimilarItemsRequest.n",
+    "kindred.v1.SimilarItemsRequest.scenario",
+    "kindred.v1.SimilarItemsRequest.filter",
     "kindred.v1.ExplainRequest.user_id",
     "kindred.v1.ExplainRequest.history",
     "kindred.v1.ExplainRequest.item_ids",
     "kindred.v1.ExplainRequest.n",
     "kindred.v1.ExplainRequest.max_contributions",
+    "kindred.v1.SimilarUsersRequest.user_id",
+    "kindred.v1.SimilarUsersRequest.n",
+    "kindred.v1.UsersForItemRequest.item_id",
+    "kindred.v1.UsersForItemRequest.n",
+    "kindred.v1.UsersForItemRequest.include_users_with_item",
+    "kindred.v1.GetPopularRequest.group",
+    "kindred.v1.GetPopularRequest.n",
+    "kindred.v1.GetPopularRequest.filter",
+    "kindred.v1.UpdateItemsRequest.updates",
+    "kindred.v1.UpdateItemsRequest.allow_unknown",
+    "kindred.v1.ItemUpdate.item_id",
+    "kindred.v1.ItemUpdate.attributes",
+    "kindred.v1.ItemUpdate.reset",
+    "kindred.v1.GetItemRequest.item_id",
 };
 
 bool IsServed(const FieldDescriptor* field) {
@@ -59,7 +87,7 @@ std::string FirstUnserved(const Message& message) {
   reflection->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
     if (!IsServed(field)) return field->name();
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE ||
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_map() ||
         field->message_type() == v1::RecommendRequest::descriptor())
       continue;
     for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
@@ -86,18 +114,23 @@ v1::ServedBy ToProto(ServedBy served_by) {
 
 /// What all replies have in common.
 template <class Answer, class Reply>
-void FillHow(const ServedModel& model, const Answer& from, Reply* reply) {
+void FillFrame(const ServedModel& model, const Answer& from, Reply* reply) {
   reply->mutable_model()->set_name(model.name);
   reply->mutable_model()->set_version(model.version);
-  reply->set_served_by(ToProto(from.served_by));
-  reply->set_why(from.why);
   if (!from.shortfall) return;
   reply->mutable_shortfall()->set_requested(from.shortfall->requested);
   reply->mutable_shortfall()->set_returned(from.shortfall->returned);
   reply->mutable_shortfall()->set_reason(from.shortfall->reason);
 }
 
-/// What RecommendReply and SimilarItemsReply have in common.
+template <class Answer, class Reply>
+void FillHow(const ServedModel& model, const Answer& from, Reply* reply) {
+  FillFrame(model, from, reply);
+  reply->set_served_by(ToProto(from.served_by));
+  reply->set_why(from.why);
+}
+
+/// What replies with items have in common.
 template <class Reply>
 void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
   reply->mutable_items()->Reserve(static_cast<int>(from.items.size()));
@@ -110,9 +143,35 @@ void Fill(const ServedModel& model, const Recommendation& from, Reply* reply) {
   FillHow(model, from, reply);
 }
 
-void FillRecommend(const ServedModel& model, const Recommendation& from, v1::RecommendReply* reply) {
+/// Of users some at a time: as many as there are from the first on, at most kMaxN. Returns how many.
+template <class Reply>
+size_t FillScored(const RankedUsers& from, size_t first, Reply* reply) {
+  const size_t n = std::min(from.users.size() - first, size_t{kMaxN});
+  reply->mutable_users()->Reserve(static_cast<int>(n));
+  for (const ScoredUser& user : std::span(from.users).subspan(first, n)) {
+    v1::ScoredUser* to = reply->add_users();
+    to->set_user_id(user.user_id.data(), user.user_id.size());
+    to->set_score(user.score);
+    if (user.probability) to->set_probability(*user.probability);
+  }
+  return n;
+}
+
+void Fill(const AnswerCost& from, v1::Cost* to) {
+  to->set_items(from.items);
+  to->set_scanned(from.scanned);
+  to->set_pruned(from.items - from.scanned);
+  to->set_rescored(from.rescored);
+  to->set_selectivity(from.items > 0 ? static_cast<double>(from.eligible) / static_cast<double>(from.items) : 1);
+  to->set_microseconds(from.seconds * 1e6);
+}
+
+void FillRecommend(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
+                   const Recommendation& from, v1::RecommendReply* reply) {
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
+  if (from.cost) Fill(*from.cost, reply->mutable_cost());
+  SetNextCursor(model, request, query, from, reply);
 }
 
 void Fill(const IdMap& items, const Contribution& from, const StoredEvents& events, v1::Contribution* to) {
@@ -167,9 +226,22 @@ std::vector<HistoryEntry> ToHistory(const Request& request) {
   return history;
 }
 
+QueryConditions ToConditions(const v1::RecommendRequest& request) {
+  QueryConditions conditions;
+  conditions.filter = request.filter();
+  for (const auto& [name, value] : request.context())
+    conditions.context.emplace(name, ToAttributeValue(value, fmt::format("context[\"{}\"]", Printable(name))));
+  conditions.candidates.assign(request.candidates().begin(), request.candidates().end());
+  for (const v1::EventExclusion& exclusion : request.exclude_events())
+    conditions.exclude_events.push_back(ToExclusion(exclusion));
+  conditions.exclude_items.assign(request.exclude_items().begin(), request.exclude_items().end());
+  return conditions;
+}
+
 RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query = {request.user_id(), ToHistory(request), {}};
+  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
   if (request.has_n()) query.n = request.n();
+  query.with_cost = request.explain_cost();
   return query;
 }
 
@@ -183,21 +255,9 @@ ExplainQuery ToQuery(const v1::ExplainRequest& request) {
   return query;
 }
 
-/// Runs `answer` where a model is loaded and the request sets only served fields; errors become a status.
-template <class Answer>
-grpc::Status Guarded(const ServedModel* model, const Message& request, const Answer& answer) {
-  try {
-    if (grpc::Status served = CheckServed(request); !served.ok()) return served;
-    if (model == nullptr) return {grpc::StatusCode::UNAVAILABLE, "no model is loaded yet"};
-    answer();
-    return grpc::Status::OK;
-  } catch (const Error& error) {
-    return ToStatus(error);
-  } catch (const std::bad_alloc&) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "out of memory"};
-  } catch (const std::exception& error) {
-    return {grpc::StatusCode::INTERNAL, Printable(error.what(), kMaxMessage)};
-  }
+template <class Request>
+std::optional<int32_t> CountOf(const Request& request) {
+  return request.has_n() ? std::optional(request.n()) : std::nullopt;
 }
 
 void CheckBatch(const v1::BatchRecommendRequest& request) {
@@ -206,32 +266,38 @@ void CheckBatch(const v1::BatchRecommendRequest& request) {
                 fmt::format("requests: has {} entries, expected at most {}", request.requests_size(), kMaxBatch));
 }
 
-void FillError(const grpc::Status& status, v1::BatchResult* result) {
-  result->mutable_error()->set_code(status.error_code());
-  result->mutable_error()->set_message(status.error_message());
-}
-
 void AnswerBatch(CallContext& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
-                 v1::BatchRecommendReply* reply) {
+                 v1::BatchRecommendReply* reply, const Scenarios& scenarios) {
   CheckBatch(request);
+  std::deque<v1::RecommendRequest> of_scenarios;  // which queries are views into
+  std::vector<const v1::RecommendRequest*> asked;
   std::vector<RecommendQuery> queries;
   std::vector<v1::BatchResult*> results;
   for (const v1::RecommendRequest& one : request.requests()) {
     v1::BatchResult* result = reply->add_results();
-    if (const grpc::Status served = CheckServed(one); !served.ok()) {
-      FillError(served, result);
-      continue;
+    grpc::Status status = CheckServed(one);
+    try {
+      const v1::RecommendRequest* applied =
+          !status.ok() || one.scenario().empty() ? &one : &of_scenarios.emplace_back(scenarios.Apply(one));
+      RecommendQuery query = status.ok() ? ToQuery(*applied) : RecommendQuery();
+      if (status.ok()) status = Continue(model, *applied, &query);
+      if (status.ok()) asked.push_back(applied), queries.push_back(std::move(query)), results.push_back(result);
+    } catch (const Error& error) {
+      status = ToStatus(error);
     }
-    queries.push_back(ToQuery(one));
-    results.push_back(result);
+    if (!status.ok()) FillError(status, result);
   }
+  const ItemsNow now = model.Now();
   const std::vector<RecommendOutcome> outcomes = model.ranker->Ask(
-      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries); });
+      context, [&](Context& own, const Ranker& ranker) { return RecommendAll(own, ranker, queries, now); });
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    if (const auto* found = std::get_if<Recommendation>(&outcomes[i]))
-      FillRecommend(model, *found, results[i]->mutable_reply());
+    const auto* found = std::get_if<Recommendation>(&outcomes[i]);
+    const grpc::Status status =
+        found != nullptr ? CheckSameItems(queries[i], *found) : ToStatus(std::get<Error>(outcomes[i]));
+    if (status.ok())
+      FillRecommend(model, *asked[i], queries[i], *found, results[i]->mutable_reply());
     else
-      FillError(ToStatus(std::get<Error>(outcomes[i])), results[i]);
+      FillError(status, results[i]);
   }
 }
 
@@ -261,32 +327,106 @@ grpc::Status ToStatus(const Error& error) {
     default:
       break;
   }
-  return {code, Printable(error.what(), kMaxMessage)};
+  return {code, Printable(error.what(), kMaxStatusMessage)};
+}
+
+void FillError(const grpc::Status& status, v1::BatchResult* result) {
+  result->mutable_error()->set_code(status.error_code());
+  result->mutable_error()->set_message(status.error_message());
+}
+
+EventExclusion ToExclusion(const v1::EventExclusion& from) {
+  return {from.event(), from.has_within_seconds() ? std::optional<int64_t>(from.within_seconds()) : std::nullopt};
 }
 
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
-                             v1::RecommendReply* reply) {
+                             v1::RecommendReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
-    const RecommendQuery query = ToQuery(request);
-    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query); };
-    FillRecommend(*model, model->ranker->Ask(context, recommend), reply);
+    const v1::RecommendRequest of_scenario =
+        request.scenario().empty() ? v1::RecommendRequest() : scenarios.Apply(request);
+    const v1::RecommendRequest& asked = request.scenario().empty() ? request : of_scenario;
+    RecommendQuery query = ToQuery(asked);
+    if (grpc::Status place = Continue(*model, asked, &query); !place.ok()) return place;
+    const ItemsNow now = model->Now();
+    const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query, now); };
+    const Recommendation found = model->ranker->Ask(context, recommend);
+    if (grpc::Status same = CheckSameItems(query, found); !same.ok()) return same;
+    FillRecommend(*model, asked, query, found, reply);
+    return grpc::Status::OK;
   });
 }
 
 grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
-                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply) {
-  return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply); });
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply,
+                                  const Scenarios& scenarios) {
+  return Guarded(model, request, [&] { AnswerBatch(context, *model, request, reply, scenarios); });
 }
 
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
-                                v1::SimilarItemsReply* reply) {
+                                v1::SimilarItemsReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
-    std::optional<int32_t> n;
-    if (request.has_n()) n = request.n();
+    const v1::SimilarItemsRequest asked = scenarios.Apply(request);
+    const ItemsNow now = model->Now();
     const auto similar = [&](Context& own, const Ranker& ranker) {
-      return SimilarItems(own, ranker, request.item_id(), n);
+      return SimilarItems(own, ranker, asked.item_id(), CountOf(asked), asked.filter(), now);
     };
     Fill(*model, model->ranker->Ask(context, similar), reply);
+  });
+}
+
+grpc::Status HandleSimilarUsers(CallContext& context, const ServedModel* model, const v1::SimilarUsersRequest& request,
+                                v1::SimilarUsersReply* reply) {
+  return Guarded(model, request, [&] {
+    const auto similar = [&](Context& own, const Ranker& ranker) {
+      return SimilarUsers(own, ranker, request.user_id(), CountOf(request));
+    };
+    const RankedUsers found = model->ranker->Ask(context, similar);
+    FillScored(found, 0, reply);
+    FillFrame(*model, found, reply);
+    reply->set_why(found.why);
+  });
+}
+
+grpc::Status HandleUsersForItem(CallContext& context, const ServedModel* model, const v1::UsersForItemRequest& request,
+                                v1::UsersForItemReply* reply) {
+  return Guarded(model, request, [&] {
+    const UsersForItemQuery query = {request.item_id(), CountOf(request), request.include_users_with_item()};
+    const auto users = [&](Context& own, const Ranker& ranker) { return UsersForItem(own, ranker, query); };
+    FillUsers(*model, model->ranker->Ask(context, users), 0, reply);
+  });
+}
+
+grpc::Status HandleStreamUsersForItem(CallContext& context, const ServedModel* model,
+                                      const v1::UsersForItemRequest& request, RankedUsers* list) {
+  return Guarded(model, request, [&] {
+    constexpr int32_t kAll = std::numeric_limits<int32_t>::max();
+    const UsersForItemQuery query = {request.item_id(), CountOf(request).value_or(kAll),
+                                     request.include_users_with_item()};
+    const auto users = [&](Context& own, const Ranker& ranker) { return UsersForItem(own, ranker, query, kAll); };
+    *list = model->ranker->Ask(context, users);
+    if (!request.has_n()) list->shortfall.reset();
+  });
+}
+
+size_t FillUsers(const ServedModel& model, const RankedUsers& list, size_t first, v1::UsersForItemReply* reply) {
+  reply->Clear();
+  const size_t n = FillScored(list, first, reply);
+  FillFrame(model, list, reply);
+  if (first + n < list.users.size()) reply->clear_shortfall();
+  return n;
+}
+
+grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,
+                              v1::GetPopularReply* reply) {
+  return Guarded(model, request, [&] {
+    const ItemsNow now = model->Now();
+    const auto popular = [&](Context& own, const Ranker& ranker) {
+      return Popular(own, ranker, request.group(), CountOf(request), request.filter(), now);
+    };
+    Fill(*model, model->ranker->Ask(context, popular), reply);
+    const ListGroups& groups = model->ranker->model().list_groups;
+    reply->set_group_attribute(Printable(groups.attribute));
+    if (!groups.attribute.empty()) reply->mutable_groups()->Add(groups.names.begin(), groups.names.end());
   });
 }
 

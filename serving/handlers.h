@@ -6,18 +6,34 @@
 
 #include "kindred/v1/recommender.pb.h"
 #include "serving/model_watcher.h"
+#include "serving/ranked_users.h"
+#include "serving/scenarios.h"
 
 namespace kindred {
 
 /// None of these throw. A null model is UNAVAILABLE.
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
-                             v1::RecommendReply* reply);
+                             v1::RecommendReply* reply, const Scenarios& scenarios = {});
 grpc::Status HandleBatchRecommend(CallContext& context, const ServedModel* model,
-                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply);
+                                  const v1::BatchRecommendRequest& request, v1::BatchRecommendReply* reply,
+                                  const Scenarios& scenarios = {});
 grpc::Status HandleSimilarItems(CallContext& context, const ServedModel* model, const v1::SimilarItemsRequest& request,
-                                v1::SimilarItemsReply* reply);
+                                v1::SimilarItemsReply* reply, const Scenarios& scenarios = {});
+grpc::Status HandleSimilarUsers(CallContext& context, const ServedModel* model, const v1::SimilarUsersRequest& request,
+                                v1::SimilarUsersReply* reply);
+grpc::Status HandleUsersForItem(CallContext& context, const ServedModel* model, const v1::UsersForItemRequest& request,
+                                v1::UsersForItemReply* reply);
+/// The list that a stream of replies is made of, each by FillUsers: at most kMaxN users, from number `first` on;
+/// returns how many. The last one has the shortfall.
+grpc::Status HandleStreamUsersForItem(CallContext& context, const ServedModel* model,
+                                      const v1::UsersForItemRequest& request, RankedUsers* list);
+size_t FillUsers(const ServedModel& model, const RankedUsers& list, size_t first, v1::UsersForItemReply* reply);
+grpc::Status HandleGetPopular(CallContext& context, const ServedModel* model, const v1::GetPopularRequest& request,
+                              v1::GetPopularReply* reply);
 grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const v1::ExplainRequest& request,
                            v1::ExplainReply* reply);
+
+EventExclusion ToExclusion(const v1::EventExclusion& from);
 
 /// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.
 /// A field added to the proto is refused until it is listed in handlers.cc.
@@ -25,5 +41,7 @@ grpc::Status CheckServed(const google::protobuf::Message& request);
 
 /// The status a caller sees for an error of Kindred's.
 grpc::Status ToStatus(const Error& error);
+/// And in a batch.
+void FillError(const grpc::Status& status, v1::BatchResult* result);
 
 }  // namespace kindred

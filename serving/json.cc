@@ -1,6 +1,7 @@
 #include "serving/json.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/struct.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <google/protobuf/util/time_util.h>
 
@@ -43,6 +44,29 @@ nlohmann::json Singular(const Message& message, const Reflection& read, const Fi
   return nullptr;
 }
 
+nlohmann::json Plain(const google::protobuf::Value& value) {
+  switch (value.kind_case()) {
+    case google::protobuf::Value::kNumberValue:
+      return value.number_value();
+    case google::protobuf::Value::kStringValue:
+      return value.string_value();
+    case google::protobuf::Value::kBoolValue:
+      return value.bool_value();
+    case google::protobuf::Value::kListValue: {
+      nlohmann::json list = nlohmann::json::array();
+      for (const google::protobuf::Value& one : value.list_value().values()) list.push_back(Plain(one));
+      return list;
+    }
+    case google::protobuf::Value::kStructValue: {
+      nlohmann::json object = nlohmann::json::object();
+      for (const auto& [name, one] : value.struct_value().fields()) object[name] = Plain(one);
+      return object;
+    }
+    default:
+      return nullptr;
+  }
+}
+
 nlohmann::json Repeated(const Message& message, const Reflection& read, const FieldDescriptor* field, int i) {
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
@@ -74,6 +98,7 @@ nlohmann::json Repeated(const Message& message, const Reflection& read, const Fi
 nlohmann::json ToJson(const Message& message) {
   if (const auto* time = dynamic_cast<const google::protobuf::Timestamp*>(&message))
     return google::protobuf::util::TimeUtil::ToString(*time);
+  if (const auto* value = dynamic_cast<const google::protobuf::Value*>(&message)) return Plain(*value);
   const Reflection& read = *message.GetReflection();
   nlohmann::json result = nlohmann::json::object();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {

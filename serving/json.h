@@ -8,7 +8,8 @@
 namespace kindred {
 
 /// Every field without presence, whether set or not; of the others those that are set. Enums by name,
-/// timestamps as ISO 8601, floats by the shortest decimal that reads back the same.
+/// timestamps as ISO 8601, google.protobuf.Value as what it stands for, floats by the shortest decimal that reads back
+/// the same.
 nlohmann::json ToJson(const google::protobuf::Message& message);
 
 }  // namespace kindred

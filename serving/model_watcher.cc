@@ -49,7 +49,7 @@ void WarmUp(Failover& failover, const ServedRanker& ranker) {
 }  // namespace
 
 std::shared_ptr<const ServedModel> LoadServedModel(Failover& failover, const ModelStore& store, const std::string& name,
-                                                   int64_t version) {
+                                                   int64_t version, ItemState* item_state) {
   const std::shared_ptr<const Model> model = Model::Open(store, name, version);
   CheckServable(model->view());
   auto served = std::make_shared<ServedModel>();
@@ -60,6 +60,10 @@ std::shared_ptr<const ServedModel> LoadServedModel(Failover& failover, const Mod
   served->bytes = model->bytes();
   served->ranker = std::make_unique<const ServedRanker>(failover, model->view(), model);
   WarmUp(failover, *served->ranker);
+  const ModelView& view = served->ranker->model();
+  served->items = std::make_shared<LiveItems>(view.items, ItemTable::From(view.item_columns, model), model);
+  if (item_state != nullptr) item_state->Attach(served->items);
+  served->filters = std::make_unique<FilterCache>(view.user_columns, model);
   served->loaded_at = std::chrono::system_clock::now();
   return served;
 }
@@ -131,13 +135,15 @@ void ModelWatcher::Load(int64_t version) {
   attempted_ = version;
   retry_at_ = Clock::time_point::max();
   try {
-    auto loaded = LoadServedModel(failover_, store_, options_.model, version);
+    auto loaded = LoadServedModel(failover_, store_, options_.model, version, options_.item_state);
     {
       std::lock_guard lock(mutex_);
       current_.swap(loaded);
     }
     if (loaded) retired_.push_back(std::move(loaded));
-    if (listener_) listener_({version, {}, SecondsSince(start)});
+    std::optional<ItemStateInfo> kept;
+    if (options_.item_state != nullptr) kept = options_.item_state->info();
+    if (listener_) listener_({version, {}, SecondsSince(start), std::move(kept)});
   } catch (const Error& error) {
     if (MayPass(error.code())) retry_at_ = Clock::now() + kRetryAfter;
     Fail(version, error.what(), start);
@@ -158,7 +164,7 @@ void ModelWatcher::Fail(int64_t version, const std::string& reason, Clock::time_
     failures_.last_reason = printable;
     failures_.last_at = std::chrono::system_clock::now();
   }
-  if (listener_) listener_({version, printable, SecondsSince(start)});
+  if (listener_) listener_({version, printable, SecondsSince(start), {}});
 }
 
 }  // namespace kindred

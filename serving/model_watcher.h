@@ -6,12 +6,16 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "host/conditions/filter_cache.h"
 #include "host/models/model.h"
+#include "serving/eligibility.h"
 #include "serving/failover.h"
+#include "serving/live_items.h"
 
 namespace kindred {
 
@@ -24,6 +28,13 @@ struct ServedModel {
   int64_t bytes = 0;
   std::chrono::system_clock::time_point loaded_at;
   std::unique_ptr<const ServedRanker> ranker;
+  std::shared_ptr<LiveItems> items;
+  std::unique_ptr<FilterCache> filters;
+
+  /// For one call.
+  ItemsNow Now(std::chrono::system_clock::time_point time = std::chrono::system_clock::now()) const {
+    return {items->Current(), filters.get(), std::chrono::system_clock::to_time_t(time)};
+  }
 };
 
 struct LoadFailures {
@@ -38,12 +49,14 @@ struct LoadEvent {
   int64_t version = 0;
   std::string reason;
   double seconds = 0;
+  std::optional<ItemStateInfo> item_state;  // of one that is served, where there is a state
 };
 
 struct WatcherOptions {
   std::string model;
   std::string version = kCurrentVersion;          // CURRENT and labels are followed; a number is that one and no other
   std::chrono::milliseconds poll_interval{1000};  // a day at most; longer ones are cut to it
+  ItemState* item_state = nullptr;                // whose updates are laid over each version; null: there are none
 };
 
 /// One thread of its own, of low priority, does all of it: reads CURRENT, opens and verifies the version,
@@ -95,9 +108,9 @@ class ModelWatcher {
   std::thread thread_;
 };
 
-/// Opens and verifies a version, makes its ranker and warms it up. Throws what Model::Open, ServedRanker and
-/// CheckServable throw.
+/// Opens and verifies a version, makes its ranker and warms it up, and lays over its items what `item_state` keeps,
+/// which may be null. Throws what Model::Open, ServedRanker, CheckServable and ItemState::Attach throw.
 std::shared_ptr<const ServedModel> LoadServedModel(Failover& failover, const ModelStore& store, const std::string& name,
-                                                   int64_t version);
+                                                   int64_t version, ItemState* item_state = nullptr);
 
 }  // namespace kindred

@@ -8,6 +8,7 @@
 
 #include "host/text/text.h"
 #include "kernels/error.h"
+#include "serving/cursor.h"
 
 namespace kindred {
 namespace {
@@ -66,40 +67,50 @@ std::string WhyNotPersonal(const RecommendQuery& query, bool user_known, bool ha
   return user_known ? who + " has no history in the model" : who + " and no history";
 }
 
+const char* WhatListsShow(const ModelView& model) {
+  return model.algorithm == "popular"  ? "what is popular"
+         : model.algorithm == "latest" ? "what is new"
+                                       : "what is on the rise";
+}
+
 /// Why the user gets this list, of a model of lists.
 std::string WhyThisList(const ModelView& model, const RecommendQuery& query, int32_t user) {
-  const char* const what = model.algorithm == "popular"  ? "what is popular"
-                           : model.algorithm == "latest" ? "what is new"
-                                                         : "what is on the rise";
-  const auto& [attribute, names] = model.list_groups;
-  if (attribute.empty()) return fmt::format("the model shows all users {}", what);
+  const std::string& attribute = model.list_groups.attribute;
+  if (attribute.empty()) return fmt::format("the model shows all users {}", WhatListsShow(model));
   const int64_t group = user >= 0 ? model.ListGroupOf(user) : -1;
-  if (group >= 0)
-    return fmt::format("{} with users whose {} is {}", what, Printable(attribute),
-                       Quoted(names[static_cast<size_t>(group)]));
+  if (group >= 0) return ListText(model, group);
   const std::string who = query.user_id.empty() ? "no user"
                           : user < 0            ? "unknown user " + Quoted(query.user_id)
                                                 : fmt::format("user {} is in no group by {} that has a list of its own",
                                                               Quoted(query.user_id), Printable(attribute));
-  return fmt::format("{} with all users: {}", what, who);
+  return fmt::format("{}: {}", ListText(model, -1), who);
 }
 
 }  // namespace
+
+std::string ListText(const ModelView& model, int64_t group) {
+  const auto& [attribute, names] = model.list_groups;
+  if (group < 0) return fmt::format("{} with all users", WhatListsShow(model));
+  return fmt::format("{} with users whose {} is {}", WhatListsShow(model), Printable(attribute),
+                     Quoted(names[static_cast<size_t>(group)]));
+}
 
 std::string Quoted(std::string_view id) {
   return "'" + Printable(id) + "'";
 }
 
-int32_t CheckedN(std::optional<int32_t> n) {
+int32_t CheckedN(std::optional<int32_t> n, int32_t most) {
   const int32_t value = n.value_or(kDefaultN);
-  if (value < 1 || value > kMaxN)
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("n: is {}, expected 1 to {}", value, kMaxN));
+  if (value < 1 || value > most)
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("n: is {}, expected 1 to {}", value, most));
   return value;
 }
 
-QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query) {
+QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query, const ItemsNow& now) {
   QueryPlan plan;
-  plan.n = CheckedN(query.n);
+  plan.asked = CheckedN(query.n);
+  plan.n_before = query.n_before;
+  plan.n = std::min(plan.asked, kMaxDepth - query.n_before);
   CheckHistory(query.history, model.has_ratings());
   plan.user = query.user_id.empty() ? -1 : model.users.Find(query.user_id);
 
@@ -117,15 +128,15 @@ QueryPlan PlanQuery(const ModelView& model, const RecommendQuery& query) {
   std::span<const int32_t> stored;
   if (plan.user >= 0) stored = model.history.row(plan.user);
   const size_t n_known = known.size();
-  if (n_known == 0) {
-    plan.excluded.assign(stored.begin(), stored.end());
-  } else {
+  if (n_known > 0) {
     ItemValues all;
     for (size_t i = 0; i < stored.size(); ++i) all.push_back({stored[i], model.history.row_values(plan.user)[i]});
     all.insert(model.has_ratings() ? all.end() : all.begin(), known.begin(), known.end());
     JoinByItem(std::move(all), model.has_ratings(), plan.fold_items, plan.fold_values);
-    plan.excluded = plan.fold_items;
   }
+  plan.eligibility = PlanEligibility(model, query.conditions, plan.user, now);
+  plan.excludes_history = query.conditions.exclude_history();
+  plan.excluded = ExcludedItems(model, query.conditions, plan.user, n_known > 0 ? plan.fold_items : stored, now.now);
 
   if (model.has_lists()) {
     plan.why = WhyThisList(model, query, plan.user);

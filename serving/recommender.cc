@@ -3,16 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <map>
 
 #include "host/text/text.h"
+#include "serving/cursor.h"
 #include "serving/query_plan.h"
 
 namespace kindred {
 namespace {
 
 struct Plan : QueryPlan {
-  Queries fold_query;  // what its history folds into
+  bool with_cost = false;
+  Queries fold_query = {};  // what its history folds into
 };
 
 /// Fills the queries of the folded-in plans. A plan that cannot be folded in gets an error, alone.
@@ -49,9 +53,12 @@ void FoldIn(Context& context, const Ranker& ranker, std::span<Plan> plans, std::
   }
 }
 
-void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, int32_t n, Recommendation& result) {
-  const std::span<const int32_t> items = lists.Items(query);
-  const std::span<const float> scores = lists.Scores(query);
+/// n items of a list, from a place on.
+void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, int32_t first, int32_t n,
+               Recommendation& result) {
+  const auto skipped = std::min(lists.Items(query).size(), static_cast<size_t>(first));
+  const std::span<const int32_t> items = lists.Items(query).subspan(skipped);
+  const std::span<const float> scores = lists.Scores(query).subspan(skipped);
   const size_t count = std::min(items.size(), static_cast<size_t>(n));
   result.items.reserve(count);
   const bool by_model = result.served_by == ServedBy::kPersonal || result.served_by == ServedBy::kFoldedIn;
@@ -62,33 +69,68 @@ void FillItems(const ModelView& model, const RankedLists& lists, int64_t query, 
   }
 }
 
-Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan) {
+std::string WhyShort(const ModelView& model, const Plan& plan, int32_t returned, const ItemBits* eligible) {
+  if (returned == plan.n) return fmt::format("lists end at place {}", kMaxDepth);
+  const int64_t n_excluded = std::ranges::count_if(
+      plan.excluded, [eligible](int32_t item) { return eligible == nullptr || eligible->Has(item); });
+  std::string why =
+      fmt::format("{}, and {} of {} are {}", WhatIsEligible(model, plan.eligibility, eligible), n_excluded,
+                  eligible == nullptr ? "them" : "those", plan.excludes_history ? "in the user's history" : "excluded");
+  if (plan.n_before > 0) why += fmt::format(", {} on earlier pages", plan.n_before);
+  return why;
+}
+
+template <class T>
+std::string ChecksumOfAll(std::span<const T> values) {
+  return ChecksumOf({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+/// What is eligible to all of some queries alike.
+struct EligibleAlike {
+  std::shared_ptr<const ItemBits> items;
+  std::string checksum;
+};
+
+/// Where nothing but the user's history is left out, the version and the request say it.
+std::string ItemsChecksum(const Plan& plan, const EligibleAlike& eligible) {
+  std::string parts = eligible.checksum;
+  if (!plan.excludes_history) parts += ChecksumOfAll(std::span<const int32_t>(plan.excluded));
+  return ChecksumOf(parts);
+}
+
+Recommendation Answer(const ModelView& model, const RankedLists& lists, int64_t query, Plan& plan,
+                      const EligibleAlike& eligible) {
   Recommendation result;
   result.served_by = plan.served_by;
   result.why = std::move(plan.why);
   result.unknown_history_items = std::move(plan.unknown);
-  FillItems(model, lists, query, plan.n, result);
+  FillItems(model, lists, query, plan.n_before, plan.n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
-  if (returned < plan.n)
-    result.shortfall = {plan.n, returned,
-                        fmt::format("the model has {} items, and {} of them are in the user's history", model.n_items(),
-                                    plan.excluded.size())};
+  if (returned < plan.asked)
+    result.shortfall = {plan.asked, returned, WhyShort(model, plan, returned, eligible.items.get())};
+  result.items_checksum = ItemsChecksum(plan, eligible);
+  if (plan.with_cost) {
+    const TopNCost& took = lists.costs[static_cast<size_t>(query)];
+    const int64_t n_eligible = eligible.items ? eligible.items->n_set : model.n_items();
+    result.cost = {model.n_items(), n_eligible, took.scanned, took.rescored, 0};
+  }
   return result;
 }
 
 /// Ranks the plans of `rows` by one call, for the most that any of them asks for; each list is then cut to its
-/// own n: the n best are the first of the m best.
-void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
-          std::span<RecommendOutcome> outcomes) {
-  if (rows.empty()) return;
+/// own n: the n best are the first of the m best. The same items are eligible for all of them.
+void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
+               bool by_model, const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
   const auto n_rows = static_cast<int64_t>(rows.size());
   Exclusions excluded;
   Queries queries;
   int32_t n = 0;
+  bool with_costs = false;
   for (size_t row : rows) {
     const Plan& plan = plans[row];
     excluded.Add(plan.excluded);
-    n = std::max(n, plan.n);
+    n = std::max(n, plan.n_before + plan.n);
+    with_costs |= plan.with_cost;
     if (!by_model) continue;
     if (plan.served_by == ServedBy::kFoldedIn)
       queries.Add(plan.fold_query, 0);
@@ -97,21 +139,41 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
     else
       ranker.AddUser(plan.user, &queries);
   }
-  const RankedLists lists =
-      by_model ? ranker.ByModel(context, queries, excluded, n) : ranker.ByPopularity(context, n_rows, excluded, n);
-  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]]);
+  EligibleAlike eligible = {EligibleItems(ranker.model(), plans[rows[0]].eligibility, now), {}};
+  if (eligible.items) eligible.checksum = ChecksumOfAll(std::span<const uint64_t>(eligible.items->words));
+  const RankOptions options = {.eligible = eligible.items, .with_costs = with_costs};
+  const RankedLists lists = by_model ? ranker.ByModel(context, queries, excluded, n, options)
+                                     : ranker.ByPopularity(context, n_rows, excluded, n, options);
+  for (int64_t i = 0; i < n_rows; ++i) outcomes[rows[i]] = Answer(ranker.model(), lists, i, plans[rows[i]], eligible);
+}
+
+/// One set of eligible items is there at a time: a batch may have a thousand, of a catalogue of millions.
+void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows, bool by_model,
+          const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
+  std::map<std::string_view, std::vector<size_t>> groups;
+  for (const size_t row : rows) groups[plans[row].eligibility.group].push_back(row);
+  for (const auto& [group, alike] : groups) RankAlike(context, ranker, plans, alike, by_model, now, outcomes);
+}
+
+/// First pages by one call; others one by one, as each list would be as long as the deepest.
+void RankPages(Context& context, const Ranker& ranker, std::span<Plan> plans, std::vector<size_t> rows, bool by_model,
+               const ItemsNow& now, std::span<RecommendOutcome> outcomes) {
+  const auto later = std::ranges::stable_partition(rows, [&](size_t row) { return plans[row].n_before == 0; });
+  for (const size_t& row : later) Rank(context, ranker, plans, {&row, 1}, by_model, now, outcomes);
+  Rank(context, ranker, plans, {rows.begin(), later.begin()}, by_model, now, outcomes);
 }
 
 }  // namespace
 
 std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranker,
-                                           std::span<const RecommendQuery> queries) {
+                                           std::span<const RecommendQuery> queries, const ItemsNow& now) {
+  const auto start = std::chrono::steady_clock::now();
   std::vector<RecommendOutcome> outcomes(queries.size());
   std::vector<Plan> plans(queries.size());
   std::vector<size_t> folded, by_model, popular;
   for (size_t i = 0; i < queries.size(); ++i) {
     try {
-      plans[i] = {PlanQuery(ranker.model(), queries[i]), {}};
+      plans[i] = {PlanQuery(ranker.model(), queries[i], now), queries[i].with_cost};
       if (plans[i].served_by == ServedBy::kFoldedIn) folded.push_back(i);
       const bool by_popularity = plans[i].served_by == ServedBy::kPopular && !ranker.model().has_lists();
       (by_popularity ? popular : by_model).push_back(i);
@@ -121,25 +183,33 @@ std::vector<RecommendOutcome> RecommendAll(Context& context, const Ranker& ranke
   }
   FoldIn(context, ranker, plans, folded, outcomes);
   std::erase_if(by_model, [&](size_t i) { return std::holds_alternative<Error>(outcomes[i]); });
-  Rank(context, ranker, plans, by_model, true, outcomes);
-  Rank(context, ranker, plans, popular, false, outcomes);
+  RankPages(context, ranker, plans, std::move(by_model), true, now, outcomes);
+  RankPages(context, ranker, plans, std::move(popular), false, now, outcomes);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  for (RecommendOutcome& outcome : outcomes)
+    if (auto* found = std::get_if<Recommendation>(&outcome); found != nullptr && found->cost)
+      found->cost->seconds = took.count();
   return outcomes;
 }
 
-Recommendation Recommend(Context& context, const Ranker& ranker, const RecommendQuery& query) {
-  RecommendOutcome outcome = std::move(RecommendAll(context, ranker, {&query, 1})[0]);
+Recommendation Recommend(Context& context, const Ranker& ranker, const RecommendQuery& query, const ItemsNow& now) {
+  RecommendOutcome outcome = std::move(RecommendAll(context, ranker, {&query, 1}, now)[0]);
   if (const Error* error = std::get_if<Error>(&outcome)) throw *error;
   return std::get<Recommendation>(std::move(outcome));
 }
 
 Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_view item_id,
-                            std::optional<int32_t> requested_n) {
+                            std::optional<int32_t> requested_n, std::string_view filter, const ItemsNow& now) {
   const ModelView& model = ranker.model();
   const int32_t n = CheckedN(requested_n);
   if (item_id.empty()) throw Error(ErrorCode::kInvalidArgument, "item_id: is empty, expected an item id");
   const int32_t item = model.items.Find(item_id);
   if (item < 0) throw Error(ErrorCode::kNotFound, "item_id: the model has no item " + Quoted(item_id));
 
+  QueryConditions conditions;
+  conditions.filter = filter;
+  const Eligibility eligibility = PlanEligibility(model, conditions, -1, now);
+  const auto eligible = EligibleItems(model, eligibility, now);
   Recommendation result;
   const bool similar = model.has_factors() && !model.has_lists();
   result.served_by = similar ? ServedBy::kSimilar : ServedBy::kPopular;
@@ -148,11 +218,51 @@ Recommendation SimilarItems(Context& context, const Ranker& ranker, std::string_
         fmt::format("the model's lists ('{}') compare no items: this is the list of all users", model.algorithm);
   else if (!similar)
     result.why = "the model ranks by popularity";
-  FillItems(model, ranker.Similar(context, {&item, 1}, n), 0, n, result);
+  FillItems(model, ranker.Similar(context, {&item, 1}, n, {.eligible = eligible}), 0, 0, n, result);
   const auto returned = static_cast<int32_t>(result.items.size());
   if (returned < n)
-    result.shortfall = {n, returned,
-                        fmt::format("the model has {} items, and one of them was asked about", model.n_items())};
+    result.shortfall = {
+        n, returned,
+        fmt::format("{}, and one of {} was asked about", WhatIsEligible(model, eligibility, eligible.get()),
+                    !eligible             ? "them"
+                    : eligible->Has(item) ? "those"
+                                          : "the others")};
+  return result;
+}
+
+Recommendation Popular(Context& context, const Ranker& ranker, std::string_view group,
+                       std::optional<int32_t> requested_n, std::string_view filter, const ItemsNow& now) {
+  const ModelView& model = ranker.model();
+  const int32_t n = CheckedN(requested_n);
+  int64_t list = -1;
+  if (!group.empty()) {
+    const auto& [attribute, names] = model.list_groups;
+    if (attribute.empty()) throw Error(ErrorCode::kNotFound, "group: the model has no lists of groups");
+    list = std::ranges::find(names, group) - names.begin();
+    if (list == std::ssize(names))
+      throw Error(ErrorCode::kNotFound, fmt::format("group: users whose {} is {} have no list of their own",
+                                                    Printable(attribute), Quoted(group)));
+  }
+
+  QueryConditions conditions;
+  conditions.filter = filter;
+  const Eligibility eligibility = PlanEligibility(model, conditions, -1, now);
+  const auto eligible = EligibleItems(model, eligibility, now);
+  Recommendation result;
+  result.served_by = ServedBy::kPopular;
+  if (model.has_lists()) {
+    std::vector<float> factors(model.base_query.begin(), model.base_query.end());
+    if (list >= 0) std::ranges::fill(factors, 0.0f), factors[static_cast<size_t>(1 + list)] = 1;
+    Queries query;
+    query.Add(factors);
+    result.why = ListText(model, list);
+    FillItems(model, ranker.ByModel(context, query, {}, n, {.eligible = eligible}), 0, 0, n, result);
+  } else {
+    result.why = "by the number of users who have an item in their history";
+    FillItems(model, ranker.ByPopularity(context, 1, {}, n, {.eligible = eligible}), 0, 0, n, result);
+  }
+  const auto returned = static_cast<int32_t>(result.items.size());
+  if (returned < n) result.shortfall = {n, returned, WhatIsEligible(model, eligibility, eligible.get())};
   return result;
 }
 

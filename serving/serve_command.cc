@@ -9,12 +9,15 @@
 #include <memory>
 #include <utility>
 
+#include "host/text/text.h"
 #include "kernels/select.h"
 #include "serving/commands.h"
 #include "serving/executor.h"
 #include "serving/failover.h"
 #include "serving/listen_address.h"
+#include "serving/live_items.h"
 #include "serving/model_watcher.h"
+#include "serving/scenarios.h"
 #include "serving/server.h"
 #include "serving/service.h"
 
@@ -33,6 +36,8 @@ struct ServeOptions {
   int max_queue = 1024;
   int64_t drain_ms = 5000;
   int64_t poll_ms = 1000;
+  std::string state_dir;
+  std::string scenarios;
   bool json = false;
 };
 
@@ -84,6 +89,16 @@ void LogOfProtobuf(google::protobuf::LogLevel, const char*, int, const std::stri
   spdlog::debug("protobuf: {}", message);
 }
 
+/// What is kept of item updates, and what of it the version has no use for.
+void LogState(const ServeOptions& options, const ItemStateInfo& state) {
+  spdlog::info("{} item updates of '{}' kept", state.n_values, state.path);
+  if (state.n_unused == 0) return;
+  spdlog::warn("{} of them do not fit {} and wait for a version that they do", state.n_unused, options.model);
+  for (const UnusedUpdate& unused : state.unused)
+    spdlog::warn("  item '{}', attribute '{}': {}", Printable(unused.item_id), Printable(unused.attribute),
+                 unused.reason);
+}
+
 void LogLoad(const ServeOptions& options, const LoadEvent& event) {
   if (event.reason.empty())
     spdlog::info("serving {} version {}, loaded in {:.2f} s", options.model, event.version, event.seconds);
@@ -91,6 +106,17 @@ void LogLoad(const ServeOptions& options, const LoadEvent& event) {
     spdlog::error("{} version {} was not loaded: {}", options.model, event.version, event.reason);
   else
     spdlog::error("{}: {}", options.model, event.reason);
+  if (event.item_state && event.item_state->n_values > 0) LogState(options, *event.item_state);
+}
+
+/// From the start on, scenarios fit the version; a later one is served even where it does not fit them.
+void LogMisfit(const Scenarios& scenarios, const ServedModel& model) {
+  try {
+    scenarios.Check(model);
+  } catch (const Error& error) {
+    spdlog::warn("{} version {} does not fit a scenario, which is refused: {}", model.name, model.version,
+                 error.what());
+  }
 }
 
 void LogFailure(const BackendStatus& now) {
@@ -120,17 +146,23 @@ int RunServer(const ServeOptions& options) {
   google::protobuf::SetLogHandler(&LogOfProtobuf);
   StopSignal stop;
 
+  const Scenarios scenarios = options.scenarios.empty() ? Scenarios() : Scenarios::Read(options.scenarios);
+  std::unique_ptr<ItemState> item_state;
+  if (!options.state_dir.empty()) item_state = std::make_unique<ItemState>(options.state_dir);
   Failover failover(ChooseBackend(options.backend, options.threads), options.threads, &LogFailure);
   Executor executor(failover, failover.n_threads(), options.max_queue);
   std::promise<std::string> first_load;  // why it failed; empty where it did not
   bool settled = false;                  // of the watcher's thread
   ModelWatcher watcher(failover, ModelStore(options.store),
-                       {options.model, options.version, std::chrono::milliseconds(options.poll_ms)},
+                       {options.model, options.version, std::chrono::milliseconds(options.poll_ms), item_state.get()},
                        [&](const LoadEvent& event) {
                          LogLoad(options, event);
-                         if (!std::exchange(settled, true)) first_load.set_value(event.reason);
+                         if (!std::exchange(settled, true))
+                           first_load.set_value(event.reason);
+                         else if (event.reason.empty())
+                           LogMisfit(scenarios, *watcher.Current());
                        });
-  RecommenderService service(executor, watcher, failover, KINDRED_VERSION);
+  RecommenderService service(executor, watcher, failover, KINDRED_VERSION, item_state.get(), scenarios);
   Server server(service, address);
 
   std::future<std::string> loading = first_load.get_future();
@@ -141,6 +173,7 @@ int RunServer(const ServeOptions& options) {
     if (const std::string failure = loading.get(); !failure.empty())
       throw Error(ErrorCode::kIo, "nothing to serve: " + failure);
     CheckAsked(options, failover.status());
+    scenarios.Check(*watcher.Current());
     server.SetServing(true);
     PrintReady(options, server, *watcher.Current(), failover.status());
   }
@@ -169,6 +202,10 @@ void AddServeCommand(CommandLine& program) {
   app->add_option("--listen", options->listen,
                   "127.0.0.1:PORT, localhost:PORT, [::1]:PORT or unix:PATH; port 0: a free one")
       ->check(IsListenAddress());
+  app->add_option("--state-dir", options->state_dir,
+                  "a folder for what changes while serving: updates of items; one server at a time. None: no updates");
+  app->add_option("--scenarios", options->scenarios,
+                  "a TOML file of presets [scenarios.NAME] that requests may name: filter, exclude_events, n, ...");
   app->add_option("--backend", options->backend, "where to compute: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app->add_option("--threads", options->threads, "calls computed at the same time; 0: one a core")

@@ -6,26 +6,15 @@
 
 #include "host/text/text.h"
 #include "serving/handlers.h"
+#include "serving/item_handlers.h"
+#include "serving/recommend_stream.h"
 #include "serving/recommender.h"
+#include "serving/user_stream.h"
 
 namespace kindred {
 namespace {
 
 constexpr size_t kMaxReason = 2000;
-
-grpc::Status ToStatus(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::kQueueFull:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue of calls is full; try again"};
-    case Refusal::kDeadlinePassed:
-      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed before work on the call began"};
-    case Refusal::kCancelled:
-      return grpc::Status::CANCELLED;
-    case Refusal::kStopped:
-      break;
-  }
-  return {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
-}
 
 google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {
   return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
@@ -45,6 +34,7 @@ void Fill(const ServedModel& from, v1::ModelInfo* to) {
   to->set_created_at(from.created_at);
   *to->mutable_loaded_at() = ToTimestamp(from.loaded_at);
   to->set_bytes(from.bytes);
+  FillAttributes(from.items->own(), to);
 }
 
 void Fill(const BackendStatus& from, v1::BackendInfo* to) {
@@ -65,6 +55,20 @@ void Fill(const LoadFailures& from, v1::LoadFailures* to) {
 }
 
 }  // namespace
+
+grpc::Status ToStatus(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kQueueFull:
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue of calls is full; try again"};
+    case Refusal::kDeadlinePassed:
+      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed before work on the call began"};
+    case Refusal::kCancelled:
+      return grpc::Status::CANCELLED;
+    case Refusal::kStopped:
+      break;
+  }
+  return {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
+}
 
 /// One call, from its arrival until its reply is written out. Deletes itself then.
 class RecommenderService::Call final : public grpc::ServerUnaryReactor {
@@ -87,12 +91,17 @@ class RecommenderService::Call final : public grpc::ServerUnaryReactor {
 };
 
 RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
-                                       std::string version)
-    : executor_(executor), models_(models), failover_(failover), version_(std::move(version)) {}
+                                       std::string version, ItemState* item_state, Scenarios scenarios)
+    : executor_(executor),
+      models_(models),
+      failover_(failover),
+      version_(std::move(version)),
+      item_state_(item_state),
+      scenarios_(std::move(scenarios)) {}
 
-template <class Request, class Reply>
+template <class Request, class Reply, class Handler>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
-                                                       Reply* reply, Handler<Request, Reply> handle) {
+                                                       Reply* reply, Handler handle) {
   Call* call = new Call(*this);
   if (!call->accepted()) {
     call->Finish(ToStatus(Refusal::kStopped));
@@ -113,24 +122,78 @@ grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* RecommenderService::Recommend(grpc::CallbackServerContext* context,
                                                         const v1::RecommendRequest* request,
                                                         v1::RecommendReply* reply) {
-  return Dispatch(context, request, reply, &HandleRecommend);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleRecommend(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::BatchRecommend(grpc::CallbackServerContext* context,
                                                              const v1::BatchRecommendRequest* request,
                                                              v1::BatchRecommendReply* reply) {
-  return Dispatch(context, request, reply, &HandleBatchRecommend);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleBatchRecommend(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::SimilarItems(grpc::CallbackServerContext* context,
                                                            const v1::SimilarItemsRequest* request,
                                                            v1::SimilarItemsReply* reply) {
-  return Dispatch(context, request, reply, &HandleSimilarItems);
+  return Dispatch(context, request, reply,
+                  [this](CallContext& own, const auto* model, const auto& asked, auto* answer) {
+                    return HandleSimilarItems(own, model, asked, answer, scenarios_);
+                  });
 }
 
 grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContext* context,
                                                       const v1::ExplainRequest* request, v1::ExplainReply* reply) {
   return Dispatch(context, request, reply, &HandleExplain);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::UpdateItems(grpc::CallbackServerContext* context,
+                                                          const v1::UpdateItemsRequest* request,
+                                                          v1::UpdateItemsReply* reply) {
+  return Dispatch(context, request, reply,
+                  [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
+                    return HandleUpdateItems(state, model, asked, answer);
+                  });
+}
+
+grpc::ServerUnaryReactor* RecommenderService::GetItem(grpc::CallbackServerContext* context,
+                                                      const v1::GetItemRequest* request, v1::Item* reply) {
+  return Dispatch(context, request, reply,
+                  [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
+                    return HandleGetItem(state, model, asked, answer);
+                  });
+}
+
+grpc::ServerUnaryReactor* RecommenderService::SimilarUsers(grpc::CallbackServerContext* context,
+                                                           const v1::SimilarUsersRequest* request,
+                                                           v1::SimilarUsersReply* reply) {
+  return Dispatch(context, request, reply, &HandleSimilarUsers);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::UsersForItem(grpc::CallbackServerContext* context,
+                                                           const v1::UsersForItemRequest* request,
+                                                           v1::UsersForItemReply* reply) {
+  return Dispatch(context, request, reply, &HandleUsersForItem);
+}
+
+grpc::ServerUnaryReactor* RecommenderService::GetPopular(grpc::CallbackServerContext* context,
+                                                         const v1::GetPopularRequest* request,
+                                                         v1::GetPopularReply* reply) {
+  return Dispatch(context, request, reply, &HandleGetPopular);
+}
+
+grpc::ServerWriteReactor<v1::UsersForItemReply>* RecommenderService::StreamUsersForItem(
+    grpc::CallbackServerContext* context, const v1::UsersForItemRequest* request) {
+  return new UserStream(*this, *context, *request);
+}
+
+grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* RecommenderService::StreamRecommend(
+    grpc::CallbackServerContext* context) {
+  return new Stream(*this, *context);
 }
 
 grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext*,
@@ -154,7 +217,9 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
   limits->set_max_history(kMaxHistory);
   limits->set_max_request_bytes(kMaxRequestBytes);
   limits->set_max_queue(executor_.max_queue());
+  limits->set_max_item_updates(kMaxItemUpdates);
   Fill(models_.failures(), info->mutable_load_failures());
+  if (item_state_ != nullptr) FillState(item_state_->info(), info->mutable_item_state());
   info->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
   std::lock_guard lock(mutex_);
   info->set_calls_in_flight(n_calls_);
@@ -163,6 +228,7 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
 int RecommenderService::Drain(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
   stopping_ = true;
+  for (Stream* stream : streams_) stream->Stop();
   idle_.wait_for(lock, time, [this] { return n_calls_ == 0; });
   return n_calls_;
 }
@@ -172,15 +238,17 @@ int64_t RecommenderService::n_answered() const {
   return n_answered_;
 }
 
-bool RecommenderService::Enter() {
+bool RecommenderService::Enter(Stream* stream) {
   std::lock_guard lock(mutex_);
   if (stopping_) return false;
   ++n_calls_;
+  if (stream != nullptr) streams_.insert(stream);
   return true;
 }
 
-void RecommenderService::Leave() {
+void RecommenderService::Leave(Stream* stream) {
   std::lock_guard lock(mutex_);
+  streams_.erase(stream);
   ++n_answered_;
   if (--n_calls_ == 0) idle_.notify_all();
 }

@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/executor.h"
 #include "serving/failover.h"
 #include "serving/model_watcher.h"
+#include "serving/scenarios.h"
 
 namespace kindred {
 
@@ -20,8 +22,9 @@ inline constexpr int kMaxRequestBytes = 4 << 20;
 
 class RecommenderService final : public v1::Recommender::CallbackService {
  public:
-  /// `version` is the program's.
-  RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version);
+  /// `version` is the program's. `item_state` is null where the server keeps none.
+  RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version,
+                     ItemState* item_state = nullptr, Scenarios scenarios = {});
 
   grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
                                       v1::RecommendReply* reply) override;
@@ -32,10 +35,25 @@ class RecommenderService final : public v1::Recommender::CallbackService {
                                          v1::SimilarItemsReply* reply) override;
   grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
                                     v1::ExplainReply* reply) override;
+  grpc::ServerUnaryReactor* SimilarUsers(grpc::CallbackServerContext* context, const v1::SimilarUsersRequest* request,
+                                         v1::SimilarUsersReply* reply) override;
+  grpc::ServerUnaryReactor* UsersForItem(grpc::CallbackServerContext* context, const v1::UsersForItemRequest* request,
+                                         v1::UsersForItemReply* reply) override;
+  grpc::ServerUnaryReactor* GetPopular(grpc::CallbackServerContext* context, const v1::GetPopularRequest* request,
+                                       v1::GetPopularReply* reply) override;
+  grpc::ServerWriteReactor<v1::UsersForItemReply>* StreamUsersForItem(grpc::CallbackServerContext* context,
+                                                                      const v1::UsersForItemRequest* request) override;
+  grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* StreamRecommend(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* reply) override;
+  grpc::ServerUnaryReactor* UpdateItems(grpc::CallbackServerContext* context, const v1::UpdateItemsRequest* request,
+                                        v1::UpdateItemsReply* reply) override;
+  grpc::ServerUnaryReactor* GetItem(grpc::CallbackServerContext* context, const v1::GetItemRequest* request,
+                                    v1::Item* reply) override;
 
-  /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`.
+  /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`; streams read
+  /// no more requests.
   /// Returns how many are not.
   int Drain(std::chrono::milliseconds time);
   /// Calls whose reply was written out since the start.
@@ -43,28 +61,35 @@ class RecommenderService final : public v1::Recommender::CallbackService {
 
  private:
   class Call;
-  template <class Request, class Reply>
-  using Handler = grpc::Status (*)(CallContext&, const ServedModel*, const Request&, Reply*);
+  class Stream;
+  class UserStream;
 
-  /// A call holds one version from here to its end, so no reply mixes two.
-  template <class Request, class Reply>
+  /// A call holds one version from here to its end, so no reply mixes two: handle(context, model, request, reply).
+  template <class Request, class Reply, class Handler>
   grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
-                                     Handler<Request, Reply> handle);
+                                     Handler handle);
   void FillInfo(v1::ServerInfo* info) const;
-  bool Enter();
-  void Leave();
+  /// Whether a call is accepted; those that are leave at their end.
+  bool Enter(Stream* stream = nullptr);
+  void Leave(Stream* stream = nullptr);
 
   Executor& executor_;
   const ModelWatcher& models_;
   const Failover& failover_;
   const std::string version_;
+  ItemState* const item_state_;
+  const Scenarios scenarios_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   mutable std::mutex mutex_;
   std::condition_variable idle_;
   int n_calls_ = 0;  // accepted, and not yet written out
   int64_t n_answered_ = 0;
+  std::unordered_set<Stream*> streams_;  // of these calls
   bool stopping_ = false;
 };
+
+/// The status of a call, or of a request of a stream, that the executor refuses.
+grpc::Status ToStatus(Refusal refusal);
 
 }  // namespace kindred

@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "host/conditions/filter.h"
 #include "host/models/model.h"
 #include "host/ranking/user_lists.h"
+#include "host/store/checksum.h"
 #include "host/store/files.h"
 #include "host/text/text.h"
 #include "kernels/cpu/parallel.h"
@@ -60,6 +62,25 @@ void CheckTexts(const IdMap& ids, const char* what, ListFileFormat format) {
                               i, Printable(ids.Id(i)), ListFileFormatName(format)));
 }
 
+/// The items that a filter lets through at this time; null for no filter.
+std::shared_ptr<const ItemBits> EligibleItems(const std::string& filter, const ModelView& model) {
+  if (filter.empty()) return nullptr;
+  try {
+    const auto items = ItemTable::From(model.item_columns, nullptr);
+    const AttributeTable no_users;
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::make_shared<const ItemBits>(
+        Filter::Compile(filter, *items, no_users, {})
+            .Evaluate(*items, no_users, {.now = std::chrono::duration_cast<std::chrono::seconds>(now).count()}));
+  } catch (const Error& error) {
+    const bool asks_more = filter.find("user.") != filter.npos || filter.find("context.") != filter.npos;
+    throw Error(error.code(), fmt::format("--filter: {}{}", error.what(),
+                                          asks_more ? "\n(one filter is for all lists: it has attributes of items, and "
+                                                      "neither user. nor context.)"
+                                                    : ""));
+  }
+}
+
 int64_t MeanBytes(const IdMap& ids) {
   return std::ssize(ids.bytes()) / std::max<int64_t>(ids.size(), 1);
 }
@@ -75,6 +96,7 @@ class BatchRun {
         view_(model_->view()),
         users_(options.users.empty() ? ListedUsers(view_) : ListedUsers(view_, options.users, UnknownPolicy())),
         n_lists_(options.similar_items ? view_.n_items() : users_.size()),
+        eligible_(EligibleItems(options.filter, view_)),
         pool_(options.n_threads) {
     if (options.with_probabilities && view_.calibration.empty())
       throw Error(ErrorCode::kUnsupported,
@@ -95,6 +117,8 @@ class BatchRun {
                              ? ResumableFile::Resume(options_.out, Settings(), writer_->n_columns(), options_.overwrite)
                              : ResumableFile::Start(options_.out, Settings(), options_.overwrite);
     for (const WrittenTile& tile : file.tiles()) done_ += tile.n_lists;
+    if (done_ > n_lists_)
+      throw Error(ErrorCode::kCorrupt, fmt::format("'{}.journal' names {} lists of {}", options_.out, done_, n_lists_));
     const int64_t resumed = done_;
     if (events_.stage) events_.stage(Doing(resumed));
     if (file.tiles().empty()) WriteHead(file);
@@ -157,6 +181,11 @@ class BatchRun {
                      {"with_scores", options_.with_scores},
                      {"batch", tile_lists_}};
     if (options_.min_score) settings["min_score"] = *options_.min_score;
+    if (eligible_) {
+      const auto* const words = reinterpret_cast<const char*>(eligible_->words.data());
+      settings["filter"] = options_.filter;
+      settings["eligible_sha256"] = Sha256({words, static_cast<size_t>(eligible_->bytes())});
+    }
     if (options_.similar_items) {
       settings["device"] = working_.Bits();
       return settings;
@@ -215,20 +244,22 @@ class BatchRun {
   };
 
   /// The lists of the next n, cut where scores are too low; counts them.
-  Tile Rank(Context& context, const Ranker& ranker, int64_t n, WrittenTile& written) const {
+  Tile Rank(Context& context, const Ranker& ranker, int64_t n, WrittenTile& written) {
     Tile tile;
     std::vector<int32_t> of(static_cast<size_t>(n));
+    const RankOptions rank = {eligible_, true};
     if (options_.similar_items) {
       std::iota(of.begin(), of.end(), static_cast<int32_t>(done_));
-      tile.lists = ranker.Similar(context, of, std::min(options_.n, view_.n_items()));
+      tile.lists = ranker.Similar(context, of, std::min(options_.n, view_.n_items()), rank);
     } else {
       for (int64_t i = 0; i < n; ++i) {
         of[static_cast<size_t>(i)] = users_.User(done_ + i);
         tile.sources.push_back(ListSourceOf(view_, of[static_cast<size_t>(i)]));
         ++written.sources[static_cast<size_t>(tile.sources.back())];
       }
-      tile.lists = RankUsers(context, ranker, of, {options_.n, options_.include_seen});
+      tile.lists = RankUsers(context, ranker, of, {options_.n, options_.include_seen, rank});
     }
+    for (const TopNCost& cost : tile.lists.costs) n_scanned_ += cost.scanned, n_rescored_ += cost.rescored;
     for (size_t place = 0; options_.min_score && place < tile.lists.items.size(); ++place)
       if (tile.lists.scores[place] < *options_.min_score) tile.lists.items[place] = -1;
     written.columns.n_rows = std::ranges::count_if(tile.lists.items, [](int32_t item) { return item >= 0; });
@@ -286,6 +317,9 @@ class BatchRun {
                    {"seconds", seconds},
                    {"lists_per_second", static_cast<double>(n_lists_ - resumed) / std::max(seconds, 1e-9)},
                    {"backend", working_.Describe()}};
+    if (eligible_) report["eligible_items"] = eligible_->n_set;
+    report["items_scanned"] = n_scanned_;
+    report["items_rescored"] = n_rescored_;
     if (!working_.fell_back().empty()) report["fell_back"] = working_.fell_back();
     if (options_.similar_items) return report;
     report["answered_by"] = std::move(sources);
@@ -306,10 +340,12 @@ class BatchRun {
   const ModelView& view_;
   const ListedUsers users_;
   const int64_t n_lists_;
+  const std::shared_ptr<const ItemBits> eligible_;
   ThreadPool pool_;
   std::unique_ptr<ListFormat> writer_;
   int64_t tile_lists_ = 0;
-  int64_t done_ = 0;  // lists that are in the file
+  int64_t done_ = 0;                        // lists that are in the file
+  int64_t n_scanned_ = 0, n_rescored_ = 0;  // by this run
 };
 
 }  // namespace

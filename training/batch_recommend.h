@@ -32,7 +32,8 @@ struct BatchOptions {
   std::optional<UnknownUsers> unknown_users;  // kPopular where it is not set
   bool similar_items = false;                 // lists of similar items for all items, instead
   bool include_seen = false;                  // else the items of a user's history are left out
-  std::optional<float> min_score;             // lists end before the first item whose score is lower
+  std::string filter;  // host/conditions/filter.h, over the version's attributes of items alone; empty: all items
+  std::optional<float> min_score;  // lists end before the first item whose score is lower
   bool with_scores = false;
   bool with_probabilities = false;
   int64_t batch = 0;  // lists in a tile; 0: as many as kTileBytes hold, and kMaxListsInTile at most
@@ -49,8 +50,8 @@ struct BatchEvents {
 };
 
 /// Writes the file and returns the report (docs/formats.md). Throws kUsage for options that do not go together,
-/// kUnsupported for ids that the format cannot have and probabilities that the version has not, what ResumableFile,
-/// ListedUsers and Ranker throw, and kIo where it is asked to stop, saying how far it is.
+/// kUnsupported for ids that the format cannot have and probabilities that the version has not, what Filter::Compile,
+/// ResumableFile, ListedUsers and Ranker throw, and kIo where it is asked to stop, saying how far it is.
 nlohmann::json RecommendToFile(const BatchOptions& options, const BatchEvents& events);
 
 }  // namespace kindred

@@ -317,6 +317,8 @@ class Training {
     const EventArrays kept = keep.empty() ? EventArrays() : KeepEvents(dataset_->events(), keep);
     view.events = keep.empty() ? dataset_->events() : kept.view();
     view.events.values = {};
+    view.item_columns = dataset_->item_attributes();
+    view.user_columns = dataset_->user_attributes();
     view.calibration = calibration_.view();
     view.noise_variance = NoiseVariance(report);
     report["weighting"] = WeightingJson(weighting_);

@@ -43,6 +43,8 @@ std::string RecommendText(const nlohmann::json& report) {
       fmt::format("{}\nlists     {} {} of {} version {} ({}), {} items in them\n", TextOf(report, "out"),
                   CountOf(report, "lists"), TextOf(report, "of"), TextOf(report, "model"), TextOf(report, "version"),
                   TextOf(report, "algorithm"), CountOf(report, "items_written"));
+  if (report.contains("eligible_items"))
+    text += fmt::format("filter    lets {} items through\n", CountOf(report, "eligible_items"));
   text += SourcesText(Member(report, "answered_by"));
   const nlohmann::json& users = Member(report, "users");
   if (NumberOf(users, "unknown") > 0)
@@ -108,6 +110,8 @@ void AddRecommendCommand(CommandLine& program) {
   app->add_flag("--similar-items", options.similar_items)
       ->description("lists of similar items for all items, instead of users");
   app->add_flag("--include-seen", options.include_seen)->description("do not leave out the items of a user's history");
+  app->add_option("--filter", options.filter, "only items for which this is true: price < 50 and in_stock")
+      ->type_name("CONDITION");
   app->add_option("--min-score", options.min_score, "leave out items whose score is lower")
       ->check(Within(-3.4e38, 3.4e38));
   app->add_flag("--with-scores", options.with_scores)->description("write scores, too");

@@ -30,10 +30,9 @@ class TrialFits {
 };
 
 /// Prepares options.algorithm on users x items interactions, which outlive it. `options` are those of the largest
-/// trial, by memory. What trials share is done once, here or with the first of them: interactions become resident, for "svd" and
-/// "svd-filter" they are decomposed.
-/// `events` are told of warnings; `pool` is for the host's part. Throws kUsage for an algorithm without trials
-/// (training/search_space.h), and as the preparation does.
+/// trial, by memory. What trials share is done once, here or with the first of them: interactions become resident, for
+/// "svd" and "svd-filter" they are decomposed. `events` are told of warnings; `pool` is for the host's part. Throws
+/// kUsage for an algorithm without trials (training/search_space.h), and as the preparation does.
 std::unique_ptr<TrialFits> NewTrialFits(Backend& backend, const CsrView& interactions, const TrainOptions& options,
                                         const TrainEvents& events, ThreadPool& pool);
 

@@ -49,6 +49,7 @@ ItemSubset::ItemSubset(const ModelView& model, const Holdout& holdout, std::span
   view_.item_factors = {item_factors_.data(), n_items, model.n_factors()};
   view_.history_factors = {};
   view_.item_attributes = {};
+  view_.item_columns = {};
   view_.user_attributes.features = {model.n_users(), 0, no_features_, {}, {}};
 }
 

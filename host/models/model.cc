@@ -235,6 +235,13 @@ void WriteEvents(const EventsView& events, ArtifactWriter& writer, nlohmann::jso
   manifest["event_types"] = events.type_names;
 }
 
+void WriteColumns(const AttributeTable& table, const std::string& side, ArtifactWriter& writer,
+                  nlohmann::json& manifest) {
+  if (table.columns().empty()) return;
+  table.AddTo(writer, side + "_column");
+  manifest[side + "_columns"] = table.Describe();
+}
+
 }  // namespace
 
 bool IsAlgorithm(std::string_view name) {
@@ -291,6 +298,12 @@ std::shared_ptr<const Model> Model::Open(const ModelStore& store, const std::str
   view.items = IdMap::FromArtifact(*artifact, "item_ids");
   view.history = MapMatrix(*artifact, "history", view.n_users(), view.n_items());
   view.events = MapEvents(*artifact, &model->event_types_);
+  const auto columns = [&](const std::string& side, int64_t n_rows) {
+    return AttributeTable::FromArtifact(*artifact, side + "_column",
+                                        artifact->manifest().value(side + "_columns", nlohmann::json::array()), n_rows);
+  };
+  view.item_columns = columns("item", view.n_items());
+  view.user_columns = columns("user", view.n_users());
   view.popularity = artifact->Array<float>("item_popularity");
   if (view.algorithm == kBlend)
     MapParts(*artifact, &view);
@@ -330,6 +343,8 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
   manifest["n_users"] = model.n_users();
   manifest["n_items"] = model.n_items();
   WriteEvents(model.events, writer, manifest);
+  WriteColumns(model.item_columns, "item", writer, manifest);
+  WriteColumns(model.user_columns, "user", writer, manifest);
   if (!model.parts.empty()) {
     WriteParts(model, writer, manifest);
   } else if (model.has_factors()) {

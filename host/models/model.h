@@ -21,6 +21,9 @@
 //   item_biases.npy       float32 [n_items]               is the manifest's rating_mean
 //   SIDE_features_indptr/indices/values.npy, SIDE_feature_factors.npy, SIDE_feature_names_bytes/offsets.npy
 //       of "content" only, SIDE item and, where attributes of users are known, user: AttributesView below
+//   item_column_K_*.npy, user_column_K_*.npy
+//       what the dataset knew of the items and users (host/data/attribute_table.h), for filters; none of these in the
+//       versions of older programs
 //   calibration_scores.npy, calibration_probabilities.npy
 //       float32 [n_knots]   probabilities of scores (host/models/calibration.h); absent where none were learned
 #pragma once
@@ -117,6 +120,8 @@ struct ModelView {
   IdMap items;
   CsrView history;                          // n_users x n_items
   EventsView events;                        // of n_users, without values; empty (no indptr) where they were not kept
+  AttributeTable item_columns;              // of n_items; no columns where nothing is known of them
+  AttributeTable user_columns;              // of n_users, likewise
   std::span<const float> popularity;        // n_items
   HostMatrix<const float> user_factors;     // n_users x n_factors; no columns for "popularity"
   HostMatrix<const float> item_factors;     // n_items x n_factors; likewise

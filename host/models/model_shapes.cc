@@ -20,6 +20,8 @@ class ShapeCheck {
     ExpectEqual("item_popularity", static_cast<int64_t>(model_.popularity.size()), model_.n_items());
     Matrix("history", model_.history);
     Events();
+    Columns("item_columns", model_.item_columns, model_.n_items());
+    Columns("user_columns", model_.user_columns, model_.n_users());
     Factors();
     ItemItem();
     Attributes("item", model_.item_attributes, model_.n_items());
@@ -46,6 +48,10 @@ class ShapeCheck {
     for (size_t r = 1; r < indptr.size(); ++r)
       Expect(indptr[r] >= indptr[r - 1], "{}_indptr falls at row {}", name, r - 1);
     ExpectEqual(name + columns, static_cast<int64_t>(items.size()), indptr.back());
+  }
+
+  void Columns(const char* name, const AttributeTable& table, int64_t n_rows) const {
+    if (!table.columns().empty()) ExpectEqual(name, table.n_rows(), n_rows);
   }
 
   void Matrix(const std::string& name, const CsrView& matrix, const char* columns = "_items") const {

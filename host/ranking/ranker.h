@@ -7,30 +7,13 @@
 #include <vector>
 
 #include "host/models/model.h"
+#include "host/ranking/catalogue.h"
 #include "host/ranking/folding.h"
 #include "kernels/backend.h"
 
 namespace kindred {
 
-/// n items a query, best first, by the defined score; unfilled places have item -1.
-struct RankedLists {
-  int64_t n = 0;  // places a query
-  std::vector<int32_t> items;
-  std::vector<float> scores;
-
-  /// The filled places of one query.
-  std::span<const int32_t> Items(int64_t query) const;
-  std::span<const float> Scores(int64_t query) const;
-};
-
-/// Item lists a query must not return: increasing within a query; empty indptr means none at all.
-struct Exclusions {
-  std::vector<int64_t> indptr;
-  std::vector<int32_t> items;
-
-  /// Adds the next query's list, sorting it and dropping repeats.
-  void Add(std::span<const int32_t> list);
-};
+class UserRanking;
 
 class Ranker {
  public:
@@ -47,17 +30,28 @@ class Ranker {
   void AddUser(int64_t user, Queries* queries) const;
 
   /// By the model's score. Needs factors.
-  RankedLists ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n) const;
+  RankedLists ByModel(Context& context, const Queries& queries, const Exclusions& excluded, int64_t n,
+                      const RankOptions& options = {}) const;
   /// By popularity, the same score for every query.
-  RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n) const;
+  RankedLists ByPopularity(Context& context, int64_t n_queries, const Exclusions& excluded, int64_t n,
+                           const RankOptions& options = {}) const;
   /// Items like each of the query items, which are themselves left out: of a model with an item-item part, and of every
   /// blend, as it scores a history of nothing else, else by cosine of item factors; for a model without factors by
   /// popularity, and for one of lists by that of all users.
-  RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n) const;
+  RankedLists Similar(Context& context, std::span<const int32_t> items, int64_t n,
+                      const RankOptions& options = {}) const;
 
   /// Queries of histories the model has not seen, one row each, by the solve that training ends with (als) or the
   /// sum that makes a linear model's queries, so a stored history gives the stored user. Needs factors.
   Queries FoldIn(Context& context, const CsrView& histories) const;
+
+  /// Its users, ranked; made when first asked for, while others who ask wait (host/ranking/user_ranking.h).
+  const UserRanking& users() const;
+
+  /// What ByModel ranks, for a model with factors: what a query's factors are multiplied with, and the item-item
+  /// matrix that its history names rows of (of a blend, those of its parts).
+  HostMatrix<const float> scored_items() const;
+  CsrView item_item() const;
 
  private:
   struct Resident;

@@ -12,20 +12,20 @@ bool IsByModel(const ModelView& model, int64_t user) {
 }
 
 RankedLists RankPart(Context& context, const Ranker& ranker, std::span<const int32_t> users, bool by_model, int64_t n,
-                     bool include_seen) {
+                     const UserListOptions& options) {
   const ModelView& model = ranker.model();
   Exclusions excluded;
   Queries queries;
   for (const int32_t user : users) {
-    if (!include_seen) excluded.Add(user < 0 ? std::span<const int32_t>() : model.history.row(user));
+    if (!options.include_seen) excluded.Add(user < 0 ? std::span<const int32_t>() : model.history.row(user));
     if (!by_model) continue;
     if (user < 0)
       queries.Add(model.base_query);
     else
       ranker.AddUser(user, &queries);
   }
-  return by_model ? ranker.ByModel(context, queries, excluded, n)
-                  : ranker.ByPopularity(context, std::ssize(users), excluded, n);
+  return by_model ? ranker.ByModel(context, queries, excluded, n, options.rank)
+                  : ranker.ByPopularity(context, std::ssize(users), excluded, n, options.rank);
 }
 
 }  // namespace
@@ -58,16 +58,17 @@ RankedLists RankUsers(Context& context, const Ranker& ranker, std::span<const in
     places[by_model].push_back(static_cast<int64_t>(i));
   }
   for (const bool by_model : {false, true})
-    if (parts[by_model].size() == users.size())
-      return RankPart(context, ranker, users, by_model, lists.n, options.include_seen);
+    if (parts[by_model].size() == users.size()) return RankPart(context, ranker, users, by_model, lists.n, options);
   lists.items.resize(users.size() * static_cast<size_t>(lists.n));
   lists.scores.resize(lists.items.size());
+  if (options.rank.with_costs) lists.costs.resize(users.size());
   for (const bool by_model : {false, true}) {
-    const RankedLists part = RankPart(context, ranker, parts[by_model], by_model, lists.n, options.include_seen);
+    const RankedLists part = RankPart(context, ranker, parts[by_model], by_model, lists.n, options);
     for (size_t i = 0; i < places[by_model].size(); ++i) {
       const auto from = static_cast<std::ptrdiff_t>(i) * lists.n, to = places[by_model][i] * lists.n;
       std::copy_n(part.items.begin() + from, lists.n, lists.items.begin() + to);
       std::copy_n(part.scores.begin() + from, lists.n, lists.scores.begin() + to);
+      if (options.rank.with_costs) lists.costs[static_cast<size_t>(places[by_model][i])] = part.costs[i];
     }
   }
   return lists;

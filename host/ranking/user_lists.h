@@ -32,6 +32,7 @@ inline bool IsPersonal(ListSource source) {
 struct UserListOptions {
   int64_t n = 10;             // the length of the lists; those of a smaller catalogue are shorter
   bool include_seen = false;  // else the items of a user's history are left out
+  RankOptions rank = {};
 };
 
 /// The lists of these users, -1 for one that the model does not have. The same bits as if each was asked for alone.

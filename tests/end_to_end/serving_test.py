@@ -162,6 +162,63 @@ class Answers(Serving):
         self.assert_status(grpc.StatusCode.NOT_FOUND, "'lost'", self.client.SimilarItems,
                            pb.SimilarItemsRequest(item_id="lost"))
 
+    def test_users_for_an_item(self):
+        request = pb.UsersForItemRequest(item_id="i3", n=1000)
+        reply = self.client.UsersForItem(request, timeout=support.PATIENCE)
+        self.assertEqual((reply.model.name, reply.model.version), ("shop", 1))
+        self.assertEqual({user.user_id for user in reply.users}, {u for u, items in history.items() if "i3" not in items})
+        for user in reply.users[:5]:
+            own = self.client.Recommend(pb.RecommendRequest(user_id=user.user_id, n=1000), timeout=support.PATIENCE)
+            self.assertEqual([item.score for item in own.items if item.item_id == "i3"], [user.score])
+        own_taste = sum(int(user.user_id[1:]) % 4 == 0 for user in reply.users[:20])
+        self.assertGreaterEqual(own_taste, 16)
+        request.include_users_with_item = True
+        self.assertEqual(len(self.client.UsersForItem(request, timeout=support.PATIENCE).users), N_USERS)
+        streamed = list(self.client.StreamUsersForItem(pb.UsersForItemRequest(item_id="i3"), timeout=support.PATIENCE))
+        self.assertEqual([list(piece.users) for piece in streamed], [list(reply.users)])
+        self.assert_status(grpc.StatusCode.NOT_FOUND, "'lost'", self.client.UsersForItem,
+                           pb.UsersForItemRequest(item_id="lost"))
+
+    def test_similar_users(self):
+        reply = self.client.SimilarUsers(pb.SimilarUsersRequest(user_id="u4", n=20), timeout=support.PATIENCE)
+        self.assertEqual((len(reply.users), reply.why), (20, ""))
+        self.assertGreaterEqual(sum(int(user.user_id[1:]) % 4 == 0 for user in reply.users), 16)
+        self.assert_status(grpc.StatusCode.NOT_FOUND, "'nobody'", self.client.SimilarUsers,
+                           pb.SimilarUsersRequest(user_id="nobody"))
+
+    def test_popular(self):
+        reply = self.client.GetPopular(pb.GetPopularRequest(n=5), timeout=support.PATIENCE)
+        expected = self.client.Recommend(pb.RecommendRequest(n=5), timeout=support.PATIENCE)
+        self.assertEqual(list(reply.items), list(expected.items))
+        self.assert_status(grpc.StatusCode.NOT_FOUND, "group: ", self.client.GetPopular,
+                           pb.GetPopularRequest(group="DE"))
+
+    def test_pages(self):
+        whole = self.client.Recommend(pb.RecommendRequest(user_id="u4", n=1000), timeout=support.PATIENCE)
+        items, cursor = [], ""
+        while True:
+            reply = self.client.Recommend(pb.RecommendRequest(user_id="u4", n=7, cursor=cursor),
+                                          timeout=support.PATIENCE)
+            items.extend(reply.items)
+            cursor = reply.next_cursor
+            if not cursor:
+                break
+        self.assertEqual(items, list(whole.items))
+        self.assert_status(grpc.StatusCode.INVALID_ARGUMENT, "cursor: ", self.client.Recommend,
+                           pb.RecommendRequest(user_id="u4", cursor="x"))
+
+    def test_stream(self):
+        requests = [pb.RecommendRequest(user_id=f"u{i % N_USERS}", n=i % 7) for i in range(500)]
+        results = list(self.client.StreamRecommend(iter(requests), timeout=support.PATIENCE))
+        batch = self.client.BatchRecommend(pb.BatchRecommendRequest(requests=requests), timeout=support.PATIENCE)
+        self.assertEqual(results, list(batch.results))
+
+    def test_what_an_answer_took(self):
+        cost = self.client.Recommend(pb.RecommendRequest(user_id="u4", explain_cost=True), timeout=support.PATIENCE).cost
+        self.assertEqual((cost.items, cost.scanned + cost.pruned, cost.selectivity), (N_ITEMS, N_ITEMS, 1))
+        self.assertGreaterEqual(cost.rescored, 10)
+        self.assertGreater(cost.microseconds, 0)
+
     def test_server_info(self):
         info = self.client.GetServerInfo(pb.GetServerInfoRequest(), timeout=support.PATIENCE)
         self.assertEqual((info.model.name, info.model.version, info.model.algorithm), ("shop", 1, "als"))
@@ -225,9 +282,28 @@ class Answers(Serving):
         self.assertEqual(len(json.loads(query("similar-items", "--item", "i3", "--json").stdout)["items"]), 10)
         self.assertEqual(json.loads(query("server-info", "--json").stdout)["model"]["version"], 1)
         self.assertEqual(json.loads(query("health", "--json").stdout), {"status": "SERVING"})
-        table = query("recommend", "--user", "u4", "--n", 3).stdout
+        table = query("recommend", "--user", "u4", "--n", 3, "--cost").stdout
         self.assertIn("user u4: PERSONAL, by shop version 1", table)
         self.assertIn(recommend["items"][0]["item_id"], table)
+        self.assertIn("  cost: 100 items, ", table)
+        self.assertIn(f"  more: --cursor {recommend['next_cursor']}\n", table)
+        page = json.loads(query("recommend", "--user", "u4", "--n", 2, "--cursor", recommend["next_cursor"],
+                                "--json").stdout)
+        expected = self.client.Recommend(pb.RecommendRequest(user_id="u4", n=5), timeout=support.PATIENCE)
+        self.assertEqual([item["item_id"] for item in page["items"]], [item.item_id for item in expected.items][3:])
+        users = json.loads(query("users-for-item", "--item", "i3", "--n", 4, "--json").stdout)["users"]
+        self.assertIn(users[0]["user_id"], query("users-for-item", "--item", "i3").stdout)
+        self.assertIn("users for item i3, by shop version 1",
+                      query("users-for-item", "--item", "i3", "--include-users-with-item").stdout)
+        every = query("users-for-item", "--item", "i3", "--all", "--json").stdout.splitlines()
+        self.assertEqual(json.loads(every[0]), users[0])
+        self.assertEqual(len(every), sum("i3" not in items for items in history.values()))
+        self.assertIn(f"{users[0]['user_id']} ", query("users-for-item", "--item", "i3", "--n", 2000).stdout)
+        like = json.loads(query("similar-users", "--user", "u4", "--json").stdout)["users"]
+        self.assertIn(like[0]["user_id"], query("similar-users", "--user", "u4").stdout)
+        self.assertIn("whoever asks: POPULAR", query("popular", "--n", 2).stdout)
+        self.assertEqual(len(json.loads(query("popular", "--n", 2, "--json").stdout)["items"]), 2)
+        self.assertIn("NOT_FOUND: group: ", query("popular", "--group", "DE", check=False).stderr)
         for words in (["server-info"], ["health"], ["batch-recommend", "--user", "u4"], ["similar-items", "--item", "i3"]):
             self.assertTrue(query(*words).stdout)
 
@@ -236,6 +312,30 @@ class Answers(Serving):
         self.assertIn("NOT_FOUND: item_id: the model has no item 'lost'", failed.stderr)
         self.assertEqual(query("recommend", "--n", "x", check=False).returncode, 2)
         self.assertEqual(run("query", check=False).returncode, 2)
+
+    def test_query_stream(self):
+        def stream(text, *args):
+            return subprocess.run([PROGRAM, "query", "stream-recommend", "--server", self.server.address, *args],
+                                  input=text, capture_output=True, timeout=PATIENCE)
+
+        users = [f"u{i % N_USERS}" for i in range(300)] + ["nobody"]
+        done = stream("\n".join(users).encode(), "--json", "--n", "3")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([line["user_id"] for line in lines], users)
+        single = json.loads(run("query", "recommend", "--user", "u4", "--n", 3, "--json", "--server",
+                                self.server.address).stdout)
+        self.assertEqual(lines[4]["reply"], single)
+        self.assertEqual(lines[-1]["reply"]["served_by"], "POPULAR")
+        self.assertIn(b"user u4: PERSONAL, by shop version 1", stream(b"u4\n").stdout)
+        self.assertEqual((stream(b"").returncode, stream(b"").stdout), (0, b""))
+        refused = stream(b"u4\ncaf\xe9\n", "--n", "0")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn(b"user u4: INVALID_ARGUMENT: n: is 0", refused.stdout)
+        self.assertIn(b"standard input: the user 'caf\\xe9' is not UTF-8", refused.stderr)
+        nowhere = run("query", "stream-recommend", "--server", "127.0.0.1:1", "--timeout-ms", 100, check=False)
+        self.assertEqual((nowhere.returncode, nowhere.stdout), (1, ""))
+        self.assertIn("UNAVAILABLE: no server answers at 127.0.0.1:1", nowhere.stderr)
 
     def test_query_with_words_that_cannot_be_sent(self):
         for call, flag in (("recommend", "--user"), ("recommend", "--history"), ("batch-recommend", "--user"),

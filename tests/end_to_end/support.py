@@ -29,9 +29,10 @@ def run(*args, check=True, cwd=None, env=None):
 def generate_client():
     """Makes the Python client from the proto into a temporary folder. Returns (messages, services)."""
     folder = tempfile.mkdtemp(prefix="kindred-client-")
+    sources = [f"kindred/v1/{path.name}" for path in sorted((ROOT / "proto/kindred/v1").glob("*.proto"))]
     subprocess.run([os.environ["PROTOC"], f"-I{ROOT / 'proto'}", f"--python_out={folder}",
                     f"--plugin=protoc-gen-grpc_python={os.environ['GRPC_PYTHON_PLUGIN']}",
-                    f"--grpc_python_out={folder}", "kindred/v1/recommender.proto"], check=True, timeout=PATIENCE)
+                    f"--grpc_python_out={folder}", *sources], check=True, timeout=PATIENCE)
     sys.path.insert(0, folder)
     from kindred.v1 import recommender_pb2, recommender_pb2_grpc
     return folder, recommender_pb2, recommender_pb2_grpc

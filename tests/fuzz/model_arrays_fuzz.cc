@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/models/model.h"
+#include "tests/fuzz/follow_table.h"
 #include "tests/support/editable_artifact.h"
 #include "tests/support/small_blend.h"
 #include "tests/support/temporary_folder.h"
@@ -34,6 +35,7 @@ struct Versions {
 
   void PublishLists() const {
     SmallModel small(5, 7, 2);
+    small.AddColumns();
     small.user_factors = {1, 0, 0, 1, 1, 0, 0, 1, 1, 0};
     const std::vector<float> base_query = {1, 0};
     const std::vector<std::string> names = {"DE"};
@@ -113,6 +115,7 @@ double Follow(const ModelView& model) {
       if (!(p >= 0 && p <= 1)) std::abort();
       sum += p;
     }
+  sum += Follow(model.item_columns) + Follow(model.user_columns);
   return sum + model.users.Find("nobody") + model.items.Find("");
 }
 

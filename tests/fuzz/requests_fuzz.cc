@@ -23,7 +23,7 @@ void Require(bool holds) {
 
 void RequireBlame(int code) {
   Require(code == grpc::StatusCode::INVALID_ARGUMENT || code == grpc::StatusCode::NOT_FOUND ||
-          code == grpc::StatusCode::UNIMPLEMENTED);
+          code == grpc::StatusCode::UNIMPLEMENTED || code == grpc::StatusCode::FAILED_PRECONDITION);
 }
 
 /// Of replies with items, best first.
@@ -35,6 +35,17 @@ void CheckReply(const Reply& reply, int n, const ModelView& model) {
   for (int i = 0; i < reply.items_size(); ++i) {
     Require(model.items.Find(reply.items(i).item_id()) >= 0 && ids.insert(reply.items(i).item_id()).second);
     Require(i == 0 || reply.items(i).score() <= reply.items(i - 1).score());
+  }
+}
+
+/// Of replies with users, best first.
+template <class Reply>
+void CheckUsers(const Reply& reply, int n, const ModelView& model) {
+  Require(reply.users_size() <= n && reply.has_shortfall() == (reply.users_size() < n) && reply.model().version() > 0);
+  std::set<std::string> ids;
+  for (int i = 0; i < reply.users_size(); ++i) {
+    Require(model.users.Find(reply.users(i).user_id()) >= 0 && ids.insert(reply.users(i).user_id()).second);
+    Require(i == 0 || reply.users(i).score() <= reply.users(i - 1).score());
   }
 }
 
@@ -55,10 +66,13 @@ class Target {
   }
 
   void Run(uint8_t method, const uint8_t* data, int size) {
-    if (method % 4 == 0) Recommend(data, size);
-    if (method % 4 == 1) BatchRecommend(data, size);
-    if (method % 4 == 2) SimilarItems(data, size);
-    if (method % 4 == 3) Explain(data, size);
+    if (method % 7 == 0) Recommend(data, size);
+    if (method % 7 == 1) BatchRecommend(data, size);
+    if (method % 7 == 2) SimilarItems(data, size);
+    if (method % 7 == 3) Explain(data, size);
+    if (method % 7 == 4) SimilarUsers(data, size);
+    if (method % 7 == 5) UsersForItem(data, size);
+    if (method % 7 == 6) GetPopular(data, size);
   }
 
  private:
@@ -69,6 +83,7 @@ class Target {
     const grpc::Status status = HandleRecommend(*context_, served_.get(), request, &reply);
     if (!status.ok()) return RequireBlame(status.error_code());
     CheckReply(reply, CountOf(request), model_.view());
+    Require(reply.has_cost() == request.explain_cost() && (reply.next_cursor().empty() || !reply.has_shortfall()));
     CheckTravels(reply);
   }
 
@@ -83,7 +98,10 @@ class Target {
       v1::RecommendReply alone;
       const grpc::Status single = HandleRecommend(*context_, served_.get(), batch.requests(i), &alone);
       Require(replies.results(i).error().code() == single.error_code());
-      Require(replies.results(i).reply().SerializeAsString() == alone.SerializeAsString());
+      v1::RecommendReply one = replies.results(i).reply();
+      for (v1::RecommendReply* reply : {&one, &alone})
+        if (reply->has_cost()) reply->mutable_cost()->clear_microseconds();
+      Require(one.SerializeAsString() == alone.SerializeAsString());
     }
     CheckTravels(replies);
   }
@@ -93,6 +111,36 @@ class Target {
     v1::SimilarItemsReply reply;
     if (!request.ParseFromArray(data, size)) return;
     const grpc::Status status = HandleSimilarItems(*context_, served_.get(), request, &reply);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    CheckReply(reply, CountOf(request), model_.view());
+    CheckTravels(reply);
+  }
+
+  void SimilarUsers(const uint8_t* data, int size) {
+    v1::SimilarUsersRequest request;
+    v1::SimilarUsersReply reply;
+    if (!request.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleSimilarUsers(*context_, served_.get(), request, &reply);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    CheckUsers(reply, CountOf(request), model_.view());
+    CheckTravels(reply);
+  }
+
+  void UsersForItem(const uint8_t* data, int size) {
+    v1::UsersForItemRequest request;
+    v1::UsersForItemReply reply;
+    if (!request.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleUsersForItem(*context_, served_.get(), request, &reply);
+    if (!status.ok()) return RequireBlame(status.error_code());
+    CheckUsers(reply, CountOf(request), model_.view());
+    CheckTravels(reply);
+  }
+
+  void GetPopular(const uint8_t* data, int size) {
+    v1::GetPopularRequest request;
+    v1::GetPopularReply reply;
+    if (!request.ParseFromArray(data, size)) return;
+    const grpc::Status status = HandleGetPopular(*context_, served_.get(), request, &reply);
     if (!status.ok()) return RequireBlame(status.error_code());
     CheckReply(reply, CountOf(request), model_.view());
     CheckTravels(reply);
@@ -122,7 +170,7 @@ class Target {
   CpuBackend backend_{1};
   Failover failover_{Chosen(std::make_unique<CpuBackend>(1))};
   std::unique_ptr<CallContext> context_ = failover_.NewContext();
-  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3}};
+  TinyModel model_{backend_, {.n_users = 6, .n_items = 9, .n_factors = 3, .max_history = 3, .described = true}};
   std::unique_ptr<ServedModel> served_ = model_.Serve(failover_);
 };
 

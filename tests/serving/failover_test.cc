@@ -12,6 +12,7 @@
 #include "serving/executor.h"
 #include "serving/explain.h"
 #include "serving/model_watcher.h"
+#include "serving/ranked_users.h"
 #include "serving/recommender.h"
 #include "tests/serving/failing_device.h"
 #include "tests/serving/tiny_model.h"
@@ -51,7 +52,13 @@ std::string ToText(const Explanation& reply) {
   return text;
 }
 
-constexpr int kCalls = 9;
+std::string ToText(const RankedUsers& reply) {
+  std::string text = reply.why;
+  for (const ScoredUser& user : reply.users) text += fmt::format(" {}={:a}", user.user_id, user.score);
+  return text;
+}
+
+constexpr int kCalls = 13;
 
 /// One of a few calls of every kind.
 Replies Call(int which, Context& context, const Ranker& ranker) {
@@ -59,6 +66,10 @@ Replies Call(int which, Context& context, const Ranker& ranker) {
   if (which == 6) return {ToText(SimilarItems(context, ranker, "i4", 6))};
   if (which == 7) return {ToText(ExplainItems(context, ranker, {.user_id = "u5"}))};
   if (which == 8) return {ToText(ExplainItems(context, ranker, {.history = {{"i2", 1}, {"i3", 2}}, .n = 2}))};
+  if (which == 9) return {ToText(SimilarUsers(context, ranker, "u5", 6))};
+  if (which == 10) return {ToText(UsersForItem(context, ranker, {"i4", 6}))};
+  if (which == 11) return {ToText(Popular(context, ranker, "", 6))};
+  if (which == 12) return {ToText(Recommend(context, ranker, {"u5", {}, 3, {}, 4}))};
   return {ToText(Recommend(context, ranker, kQueries[static_cast<size_t>(which) - 1]))};
 }
 

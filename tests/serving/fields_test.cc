@@ -7,6 +7,7 @@
 #include <set>
 
 #include "serving/handlers.h"
+#include "serving/item_handlers.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/support/backends.h"
 
@@ -18,11 +19,42 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using testing::StartsWith;
 
-const std::set<std::string> kServed = {
-    "RecommendRequest.user_id",    "RecommendRequest.history", "RecommendRequest.n",
-    "HistoryItem.item_id",         "HistoryItem.value",        "SimilarItemsRequest.n",
-    "SimilarItemsRequest.item_id", "ExplainRequest.user_id",   "ExplainRequest.history",
-    "ExplainRequest.item_ids",     "ExplainRequest.n",         "ExplainRequest.max_contributions"};
+const std::set<std::string> kServed = {"RecommendRequest.user_id",
+                                       "RecommendRequest.history",
+                                       "RecommendRequest.n",
+                                       "RecommendRequest.context",
+                                       "RecommendRequest.scenario",
+                                       "SimilarItemsRequest.scenario",
+                                       "RecommendRequest.filter",
+                                       "RecommendRequest.exclude_events",
+                                       "RecommendRequest.candidates",
+                                       "RecommendRequest.exclude_items",
+                                       "SimilarItemsRequest.filter",
+                                       "HistoryItem.item_id",
+                                       "HistoryItem.value",
+                                       "SimilarItemsRequest.n",
+                                       "SimilarItemsRequest.item_id",
+                                       "ExplainRequest.user_id",
+                                       "ExplainRequest.history",
+                                       "ExplainRequest.item_ids",
+                                       "ExplainRequest.n",
+                                       "ExplainRequest.max_contributions",
+                                       "RecommendRequest.cursor",
+                                       "RecommendRequest.explain_cost",
+                                       "SimilarUsersRequest.user_id",
+                                       "SimilarUsersRequest.n",
+                                       "UsersForItemRequest.item_id",
+                                       "UsersForItemRequest.n",
+                                       "UsersForItemRequest.include_users_with_item",
+                                       "GetPopularRequest.group",
+                                       "GetPopularRequest.n",
+                                       "GetPopularRequest.filter",
+                                       "UpdateItemsRequest.updates",
+                                       "UpdateItemsRequest.allow_unknown",
+                                       "GetItemRequest.item_id",
+                                       "ItemUpdate.item_id",
+                                       "ItemUpdate.attributes",
+                                       "ItemUpdate.reset"};
 
 /// Sets a field to something that is not its default.
 void Set(Message* message, const FieldDescriptor* field) {
@@ -59,6 +91,11 @@ bool IsServed(const FieldDescriptor* field) {
   return kServed.contains(field->containing_type()->name() + "." + field->name());
 }
 
+void ExpectRefused(const grpc::Status& status, const std::string& field) {
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << field << ": " << status.error_message();
+  EXPECT_THAT(status.error_message(), StartsWith(field + ": "));
+}
+
 class FieldsTest : public testing::Test {
  protected:
   FieldsTest()
@@ -73,17 +110,33 @@ class FieldsTest : public testing::Test {
     return HandleRecommend(*context_, served_.get(), request, &reply);
   }
 
+  /// Expects that each field is served or refused by name.
+  template <class Reply, class Request>
+  int CountRefused(grpc::Status (*handle)(CallContext&, const ServedModel*, const Request&, Reply*)) {
+    int refused = 0;
+    const auto* type = Request::descriptor();
+    for (int i = 0; i < type->field_count(); ++i) {
+      SCOPED_TRACE(type->field(i)->full_name());
+      Request request;
+      Set(&request, type->field(i));
+      Reply reply;
+      const grpc::Status status = handle(*context_, served_.get(), request, &reply);
+      if (IsServed(type->field(i))) {
+        EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+        continue;
+      }
+      ++refused;
+      ExpectRefused(status, type->field(i)->name());
+    }
+    return refused;
+  }
+
   std::unique_ptr<Backend> backend_;
   Failover failover_;
   std::unique_ptr<CallContext> context_;
   TinyModel model_;
   std::unique_ptr<ServedModel> served_;
 };
-
-void ExpectRefused(const grpc::Status& status, const std::string& field) {
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << field << ": " << status.error_message();
-  EXPECT_THAT(status.error_message(), StartsWith(field + ": "));
-}
 
 TEST_F(FieldsTest, OfRecommend) {
   int refused = 0;
@@ -108,7 +161,7 @@ TEST_F(FieldsTest, OfRecommend) {
     EXPECT_EQ(replies.results(1).error().code(), grpc::StatusCode::UNIMPLEMENTED);
     EXPECT_THAT(replies.results(1).error().message(), StartsWith(type->field(i)->name() + ": "));
   }
-  EXPECT_EQ(refused, 13);
+  EXPECT_EQ(refused, 7);
 }
 
 TEST_F(FieldsTest, OfHistory) {
@@ -142,6 +195,12 @@ TEST_F(FieldsTest, OfSimilarItems) {
   }
 }
 
+TEST_F(FieldsTest, OfListsOfUsersAndOfWhatIsPopular) {
+  EXPECT_EQ(CountRefused<v1::SimilarUsersReply>(&HandleSimilarUsers), 2);
+  EXPECT_EQ(CountRefused<v1::UsersForItemReply>(&HandleUsersForItem), 2);
+  EXPECT_EQ(CountRefused<v1::GetPopularReply>(&HandleGetPopular), 2);
+}
+
 TEST_F(FieldsTest, OfExplain) {
   const auto* type = v1::ExplainRequest::descriptor();
   int refused = 0;
@@ -164,6 +223,20 @@ TEST_F(FieldsTest, OfExplain) {
   request.mutable_history(0)->set_event("buy");
   v1::ExplainReply reply;
   ExpectRefused(HandleExplain(*context_, served_.get(), request, &reply), "history[0].event");
+}
+
+TEST_F(FieldsTest, OfItems) {
+  for (const Message* request : {static_cast<const Message*>(&v1::UpdateItemsRequest::default_instance()),
+                                 static_cast<const Message*>(&v1::ItemUpdate::default_instance()),
+                                 static_cast<const Message*>(&v1::GetItemRequest::default_instance())}) {
+    for (int i = 0; i < request->GetDescriptor()->field_count(); ++i) {
+      const FieldDescriptor* field = request->GetDescriptor()->field(i);
+      EXPECT_TRUE(IsServed(field)) << field->full_name();
+      const std::unique_ptr<Message> one(request->New());
+      Set(one.get(), field);
+      EXPECT_TRUE(CheckServed(*one).ok()) << field->full_name();
+    }
+  }
 }
 
 TEST_F(FieldsTest, OfALaterVersionOfTheApi) {

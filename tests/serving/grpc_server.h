@@ -30,12 +30,13 @@ class GrpcServerTest : public testing::Test {
     if (publish) TinyModel(*backend_, options_).Publish(store_, "tiny");
     failover_ = std::make_unique<Failover>(Chosen(NewServingBackend()), 1);
     executor_ = std::make_unique<Executor>(*failover_, 1, max_queue);
+    if (has_state_) item_state_ = std::make_unique<ItemState>(folder_.path() / "state");
     std::promise<void> tried;
-    watcher_ = std::make_unique<ModelWatcher>(*failover_, store_,
-                                              WatcherOptions{"tiny", kCurrentVersion, std::chrono::hours(1)},
-                                              [&](const LoadEvent&) { tried.set_value(); });
+    watcher_ = std::make_unique<ModelWatcher>(
+        *failover_, store_, WatcherOptions{"tiny", kCurrentVersion, std::chrono::hours(1), item_state_.get()},
+        [&](const LoadEvent&) { tried.set_value(); });
     tried.get_future().wait();
-    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3");
+    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3", item_state_.get());
     server_ = std::make_unique<Server>(*service_, address);
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -74,9 +75,11 @@ class GrpcServerTest : public testing::Test {
 
   TemporaryFolder folder_;
   TinyModelOptions options_;  // of the model that Start publishes
+  bool has_state_ = false;    // whether updates of items are kept
   std::unique_ptr<Backend> backend_;
   ModelStore store_;
   std::unique_ptr<Failover> failover_;
+  std::unique_ptr<ItemState> item_state_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<ModelWatcher> watcher_;
   std::unique_ptr<RecommenderService> service_;

@@ -102,7 +102,7 @@ TEST(Json, NamesNumbersAndPresence) {
   EXPECT_EQ(
       ToJson(reply).dump(),
       "{\"items\":[{\"item_id\":\"caf\xc3\xa9\",\"score\":0.1}],\"model\":{\"name\":\"\",\"version\":1099511627776},"
-      "\"served_by\":\"FOLDED_IN\",\"unknown_history_items\":[],\"why\":\"\"}");
+      "\"next_cursor\":\"\",\"served_by\":\"FOLDED_IN\",\"unknown_history_items\":[],\"why\":\"\"}");
   v1::LoadFailures failures;
   failures.mutable_last_at()->set_seconds(1767323045);
   EXPECT_EQ(ToJson(failures)["last_at"], "2026-01-02T03:04:05Z");

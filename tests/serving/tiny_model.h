@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 #include "host/store/model_store.h"
 #include "serving/failover.h"
 #include "serving/model_watcher.h"
+#include "tests/support/small_items.h"
 
 namespace kindred {
 
@@ -31,7 +33,12 @@ struct TinyModelOptions {
   std::string item_prefix = "i";
   bool ratings = false;        // the history's values are ratings, from -1 to 4 in halves
   bool by_attributes = false;  // "content": user 0 has an attribute that is to u0 what the factors of u2
-  bool calibrated = false;     // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
+  /// Items have the columns of SmallItems, users the category "likes" (user u place u % 3 of the items' categories),
+  /// and each pair of the history a "view" at kFirstEvent + a day times its place in it, and at even places a "buy" an
+  /// hour after it.
+  bool described = false;
+  bool has_attributes = false;  // the items' columns alone
+  bool calibrated = false;      // of "als": the probability is 0 up to a score of 0, the score itself up to 1, then 1
 };
 
 /// A backend as if it had been chosen.
@@ -42,11 +49,14 @@ inline ChosenBackend Chosen(std::unique_ptr<Backend> backend) {
   return chosen;
 }
 
+inline constexpr int64_t kFirstEvent = 1'700'000'000, kDay = 86400;
+
 class TinyModel {
  public:
   explicit TinyModel(Backend& backend, const TinyModelOptions& options = {}) : options_(options) {
     std::mt19937_64 random(options.seed);
     for (int i = 0; i < options.n_items; ++i) items_.Intern(options.item_prefix + std::to_string(i));
+    if (options.has_attributes || options.described) item_columns_.emplace(options.n_items, options.seed);
     history_.n_rows = options.n_users;
     history_.n_cols = options.n_items;
     for (int u = 0; u < options.n_users; ++u) {
@@ -65,6 +75,7 @@ class TinyModel {
       history_.indptr.push_back(static_cast<int64_t>(history_.indices.size()));
     }
     popularity_ = ItemPopularity(history_.view());
+    if (options.described) Describe();
     if (options.algorithm == "popular") MakeLists();
     if (options.algorithm != "als") return;
     AlsOptions als;
@@ -97,8 +108,14 @@ class TinyModel {
     view.users = users_.view();
     view.items = items_.view();
     view.history = history_.view();
+    if (item_columns_) view.item_columns = item_columns_->table();
     view.popularity = popularity_;
     view.objective = objective_;
+    if (options_.described) {
+      view.user_columns = {options_.n_users, {likes_.View("likes", "users.csv")}};
+      view.events = events_.view();
+      view.events.type_names = event_types_;
+    }
     if (options_.algorithm == "popular") {
       lists_.SetIn(&view);
       view.list_groups = {"country", list_groups_};
@@ -121,12 +138,14 @@ class TinyModel {
     return view;
   }
 
-  /// Valid while this and the failover live.
+  /// Valid while this and the failover live; its items are attached to no state.
   std::unique_ptr<ServedModel> Serve(Failover& failover) const {
     auto served = std::make_unique<ServedModel>();
     served->name = "tiny";
     served->version = 7;
     served->ranker = std::make_unique<const ServedRanker>(failover, view(), nullptr);
+    served->items = std::make_shared<LiveItems>(view().items, ItemTable::From(view().item_columns, nullptr), nullptr);
+    served->filters = std::make_unique<FilterCache>(view().user_columns);
     return served;
   }
 
@@ -136,6 +155,29 @@ class TinyModel {
   }
 
  private:
+  void Describe() {
+    likes_.type = AttributeType::kCategory;
+    const AttributeTable items = item_columns_->table();
+    const TextsView categories = items.columns()[1].dictionary;
+    likes_.bytes.assign(categories.bytes.begin(), categories.bytes.end());
+    likes_.offsets.assign(categories.offsets.begin(), categories.offsets.end());
+    for (int u = 0; u < options_.n_users; ++u) {
+      likes_.codes.push_back(u % 3);
+      int64_t place = 0;
+      for (const int32_t item : history_.view().row(u)) {
+        AddEvent(item, kFirstEvent + kDay * place, 0);
+        if (place++ % 2 == 0) AddEvent(item, events_.times.back() + 3600, 1);
+      }
+      events_.indptr.push_back(std::ssize(events_.items));
+    }
+  }
+
+  void AddEvent(int32_t item, int64_t time, uint8_t type) {
+    events_.items.push_back(item);
+    events_.times.push_back(time);
+    events_.types.push_back(type);
+  }
+
   void MakeLists() {
     lists_.n_factors = 3;
     lists_.base_query = {1, 0, 0};
@@ -147,7 +189,11 @@ class TinyModel {
   }
 
   TinyModelOptions options_;
+  AttributeArrays likes_;
+  EventArrays events_;
+  std::vector<std::string> event_types_ = {"view", "buy"};
   IdMapBuilder users_, items_;
+  std::optional<SmallItems> item_columns_;
   Csr history_;
   std::vector<float> popularity_;
   AlsFactors factors_;

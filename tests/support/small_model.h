@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "host/data/id_map.h"
 #include "host/data/interactions.h"
 #include "host/models/model.h"
+#include "tests/support/small_items.h"
 
 namespace kindred {
 
@@ -73,6 +75,13 @@ class SmallModel {
     return *this;
   }
 
+  /// Gives it tables of items and of users.
+  SmallModel& AddColumns() {
+    item_columns.emplace(history.n_cols, 1);
+    user_columns.emplace(history.n_rows, 2);
+    return *this;
+  }
+
   ModelView view() const {
     const auto n_factors = static_cast<int64_t>(eigenvalues.size());
     ModelView model;
@@ -82,6 +91,8 @@ class SmallModel {
     model.history = history.view();
     model.events = events.view();
     if (!events.types.empty()) model.events.type_names = type_names;
+    if (item_columns) model.item_columns = item_columns->table();
+    if (user_columns) model.user_columns = user_columns->table();
     model.popularity = popularity;
     model.user_factors = {user_factors.data(), history.n_rows, n_factors};
     model.item_factors = {item_factors.data(), history.n_cols, n_factors};
@@ -108,6 +119,7 @@ class SmallModel {
   std::vector<std::string> type_names = {"view", "cart", "buy"};
   std::vector<float> popularity, user_factors, item_factors, eigenvalues, user_biases, item_biases;
   bool rated = false, knows_attributes = false;
+  std::optional<SmallItems> item_columns, user_columns;
   Csr item_features, user_features;
   std::vector<float> feature_factors;
   TextRows item_feature_names, user_feature_names;

@@ -173,6 +173,10 @@ TEST_F(ContentTraining, AFewEventsAndItemsWithoutAttributesWillDo) {
   const auto model = Model::Open(ModelStore(Store()), "m");
   const ModelView& view = model->view();
   EXPECT_FALSE(view.knows_users_by_attributes());
+  EXPECT_TRUE(view.user_columns.columns().empty());
+  ASSERT_EQ(view.item_columns.columns().size(), 1u) << "kept for filters";
+  EXPECT_EQ(view.item_columns.columns()[0].name, "kind");
+  EXPECT_EQ(view.item_columns.columns()[0].codes.size(), 6u);
   const auto is_zero = [](std::span<const float> row) {
     return std::ranges::all_of(row, [](float v) { return v == 0; });
   };

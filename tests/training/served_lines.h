@@ -13,14 +13,18 @@
 
 namespace kindred {
 
-/// user,position,item,score and, where they are asked for, probability.
+/// user,position,item,score and, where they are asked for, probability; of a filter that is not empty.
 inline std::vector<std::string> ServedLines(Backend& backend, const Model& model, const std::vector<std::string>& users,
-                                            int32_t n, bool probabilities) {
+                                            int32_t n, bool probabilities, const std::string& filter = "") {
   const Ranker ranker(backend, model.view(), nullptr);
   const auto context = backend.NewContext();
+  FilterCache filters(model.view().user_columns);
+  const ItemsNow now = {ItemTable::From(model.view().item_columns, nullptr), &filters, 0};
   std::vector<std::string> lines;
   for (const std::string& user : users) {
-    const Recommendation served = Recommend(*context, ranker, {user, {}, n});
+    RecommendQuery query = {user, {}, n};
+    query.conditions.filter = filter;
+    const Recommendation served = Recommend(*context, ranker, query, now);
     for (size_t j = 0; j < served.items.size(); ++j) {
       const ScoredItem& item = served.items[j];
       std::string line = fmt::format("{},{},{},{}", user, j + 1, item.item_id, item.score);

@@ -1,4 +1,4 @@
-#include "host/store/model_lock.h"
+#include "host/store/file_lock.h"
 
 #include <fcntl.h>
 #include <fmt/chrono.h>
@@ -50,13 +50,13 @@ void WriteNote(const Descriptor& file, const std::string& doing) {
 
 }  // namespace
 
-ModelLock::ModelLock(const fs::path& path, const std::string& model, const std::string& doing) : file_(OpenLock(path)) {
+FileLock::FileLock(const fs::path& path, const std::string& taken, const std::string& doing) : file_(OpenLock(path)) {
   int result = 0;
   while ((result = ::flock(file_.get(), LOCK_EX | LOCK_NB)) != 0 && errno == EINTR) continue;
   if (result != 0 && errno != EWOULDBLOCK) throw SystemError("lock", path);
   if (result != 0)
-    throw Error(ErrorCode::kAlreadyExists, fmt::format("model '{}' is being changed by {}, which holds '{}'", model,
-                                                       Holder(file_), path.string()));
+    throw Error(ErrorCode::kAlreadyExists,
+                fmt::format("{} by {}, which holds '{}'", taken, Holder(file_), path.string()));
   WriteNote(file_, doing);
 }
 

@@ -1,0 +1,58 @@
+// Named presets of requests: `kindred serve --scenarios FILE.toml`.
+//
+//     [scenarios.homepage]
+//     n = 20
+//     filter = "in_stock and price < context.budget"
+//     exclude_events = ["buy", "view:7d"]
+//
+// Keys are fields of RecommendRequest, all but those that say who asks (user_id, history, tenant, scenario) and how
+// (dry_run, cursor).
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kindred/v1/recommender.pb.h"
+#include "serving/model_watcher.h"
+
+namespace kindred {
+
+/// Immutable once read.
+class Scenarios {
+ public:
+  Scenarios() = default;
+  /// Throws kUsage with the file, the line and what is wrong: with TOML, a key, a value, or a field that is not served
+  /// yet. kIo where it cannot be read.
+  static Scenarios Read(const std::string& path);
+  static Scenarios Parse(std::string_view text, const std::string& path);
+
+  /// Whether filters fit this version's attributes, and events its types. Throws kUsage with the line of what does not.
+  void Check(const ServedModel& model) const;
+
+  bool empty() const { return scenarios_.empty(); }
+
+  /// The request with what its scenario says where it says nothing itself; of maps, the keys that it has not. A request
+  /// that names none comes back as it is. Throws kNotFound naming those that there are.
+  v1::RecommendRequest Apply(const v1::RecommendRequest& request) const;
+  /// The same of n and the filter.
+  v1::SimilarItemsRequest Apply(const v1::SimilarItemsRequest& request) const;
+
+ private:
+  struct Place {
+    std::string text;   // "FILE: line 3, column 10: scenarios.homepage.filter: "
+    std::string value;  // of a filter
+  };
+  struct Scenario {
+    v1::RecommendRequest request;
+    std::vector<Place> filters;
+    Place events;
+  };
+
+  const v1::RecommendRequest& Find(const std::string& name) const;
+
+  std::map<std::string, Scenario, std::less<>> scenarios_;
+};
+
+}  // namespace kindred
