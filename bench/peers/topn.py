@@ -3,6 +3,7 @@
 Usage: topn.py faiss|implicit|hnswlib|numpy --data FOLDER --n-factors F ...
 """
 import argparse
+import importlib.metadata
 import json
 import os
 import statistics
@@ -151,7 +152,7 @@ def numpy_answers():
         lists = []
         for begin in range(first, last, ROWS_AT_ONCE):
             part = queries[begin : min(last, begin + ROWS_AT_ONCE)]
-            lists.append(best_of((part @ eligible.T), LIST_LENGTH))
+            lists.append(best_of(part @ eligible.T, LIST_LENGTH))
         columns = np.concatenate(lists)
         return columns if ids is None else ids[columns]
 
@@ -161,19 +162,15 @@ def numpy_answers():
 def hnswlib_answers():
     import hnswlib
 
-    versions["hnswlib"] = hnswlib.__version__ if hasattr(hnswlib, "__version__") else "0.8.0"
+    versions["hnswlib"] = importlib.metadata.version("hnswlib")
     index = hnswlib.Index(space="ip", dim=arguments.n_factors)
     path = f"{arguments.data}/hnswlib.bin"
     if os.path.exists(path):
         index.load_index(path)
     else:
-
-        def build():
-            index.init_index(max_elements=len(items), random_seed=1, **HNSW)
-            index.add_items(items, num_threads=arguments.threads)
-
         start = time.perf_counter()
-        build()
+        index.init_index(max_elements=len(items), random_seed=1, **HNSW)
+        index.add_items(items, num_threads=arguments.threads)
         with open(path + ".seconds", "w") as file:
             file.write(repr(time.perf_counter() - start))
         index.save_index(path)
