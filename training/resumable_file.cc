@@ -14,6 +14,7 @@
 
 #include "host/text/text.h"
 #include "training/differences.h"
+#include "training/json_lines.h"
 #include "training/report_values.h"
 
 namespace kindred {
@@ -26,17 +27,6 @@ constexpr int kFormat = 1;
 constexpr const char* kFormatName = "kindred_recommend";
 constexpr int64_t kMaxJournalBytes = int64_t{1} << 28;
 constexpr int64_t kMaxCount = int64_t{1} << 36;  // in a tile; sums over all lines of a journal do not overflow
-
-std::string Line(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
-/// A line that is an object; nothing for any other.
-std::optional<json> Object(std::string_view line) {
-  json value = json::parse(line, nullptr, false);
-  if (!value.is_object()) return std::nullopt;
-  return value;
-}
 
 int64_t Count(const json& value, const std::string& where, const char* name) {
   if (!value.is_number_unsigned() || value.get<uint64_t>() > kMaxCount)
@@ -117,7 +107,7 @@ TileJournal ParseTileJournal(std::string_view text, const std::string& name) {
   for (int64_t number = 1; journal.bytes < std::ssize(text); ++number) {
     const size_t begin = static_cast<size_t>(journal.bytes), end = text.find('\n', begin);
     const bool is_last = end == text.npos || end + 1 == text.size();
-    const std::optional<json> line = Object(text.substr(begin, end - begin));
+    const std::optional<json> line = JsonObject(text.substr(begin, end - begin));
     const std::string where = fmt::format("{}: line {}", name, number);
     if (has_head && is_last && (!line || end == text.npos)) break;  // torn
     if (!line || end == text.npos) throw Error(ErrorCode::kCorrupt, where + " is no JSON object on a line of its own");
@@ -158,7 +148,7 @@ ResumableFile ResumableFile::Start(const fs::path& path, const json& settings, b
   Remove(file.journal_path_);  // first, so that no journal names what is cut off
   SyncFolder(FolderOf(path));
   Cut(file.file_, 0, file.partial_);
-  WriteNewFile(file.journal_path_, Line({{kFormatName, kFormat}, {"settings", settings}}), false);
+  WriteNewFile(file.journal_path_, JsonLine({{kFormatName, kFormat}, {"settings", settings}}), false);
   file.journal_ = OpenFile(file.journal_path_, O_WRONLY | O_APPEND);
   return file;
 }
@@ -196,7 +186,7 @@ ResumableFile ResumableFile::Resume(const fs::path& path, const json& settings, 
 void ResumableFile::Append(std::span<const std::string_view> pieces, WrittenTile tile) {
   for (const std::string_view piece : pieces) WriteAll(file_, std::as_bytes(std::span(piece)), partial_);
   Sync(file_, partial_);
-  const std::string line = Line(TileJson(tile));
+  const std::string line = JsonLine(TileJson(tile));
   WriteAll(journal_, std::as_bytes(std::span(line)), journal_path_);
   Sync(journal_, journal_path_);
   tiles_.push_back(std::move(tile));

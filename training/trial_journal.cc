@@ -13,6 +13,7 @@
 
 #include "host/text/text.h"
 #include "training/differences.h"
+#include "training/json_lines.h"
 #include "training/report_values.h"
 
 namespace kindred {
@@ -25,17 +26,6 @@ constexpr int kFormat = 1;
 constexpr const char* kFormatName = "kindred_tune";
 constexpr int64_t kMaxBytes = int64_t{1} << 28;
 constexpr std::array<const char*, 3> kStates = {"complete", "stopped", "failed"};
-
-std::string Line(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
-/// A line that is an object; nothing for any other.
-std::optional<json> Object(std::string_view line) {
-  json value = json::parse(line, nullptr, false);
-  if (!value.is_object()) return std::nullopt;
-  return value;
-}
 
 /// Members of a trial's line, of which each must be there and fit.
 class TrialReader {
@@ -128,7 +118,7 @@ JournalContent ParseJournal(std::string_view text, const SearchSpace& space, con
   for (int64_t number = 1; content.bytes < std::ssize(text); ++number) {
     const size_t begin = static_cast<size_t>(content.bytes), end = text.find('\n', begin);
     const bool is_last = end == std::string_view::npos || end + 1 == text.size();
-    const std::optional<json> line = Object(text.substr(begin, end - begin));
+    const std::optional<json> line = JsonObject(text.substr(begin, end - begin));
     const std::string where = fmt::format("{}: line {}", name, number);
     if (has_head && is_last && (!line || end == std::string_view::npos)) break;  // torn
     if (!line || end == std::string_view::npos)
@@ -157,7 +147,7 @@ TrialJournal TrialJournal::Start(const fs::path& path, const json& settings, boo
   std::error_code ignored;
   Descriptor old;
   if (overwrite && fs::is_regular_file(path, ignored)) old = Locked(path);
-  WriteNewFile(path, Line({{kFormatName, kFormat}, {"settings", settings}}), overwrite);
+  WriteNewFile(path, JsonLine({{kFormatName, kFormat}, {"settings", settings}}), overwrite);
   TrialJournal journal(path);
   journal.content_.settings = settings;
   return journal;
@@ -190,7 +180,7 @@ TrialJournal TrialJournal::Resume(const fs::path& path, const json& settings, co
 }
 
 void TrialJournal::Append(Trial trial, const SearchSpace& space) {
-  const std::string line = Line(TrialJson(trial, space));
+  const std::string line = JsonLine(TrialJson(trial, space));
   WriteAll(file_, std::as_bytes(std::span(line)), path_);
   Sync(file_, path_);
   content_.trials.push_back(std::move(trial));
