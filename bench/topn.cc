@@ -435,8 +435,8 @@ implicit: its `topk`, and for users `recommend` with what they have left out and
 it uses threads itself, else all. NumPy: a product and `argpartition`, 64 queries at a time; with a filter the eligible
 rows are copied first, and *filter* is that copy. *index* is what is built before the first query, its memory what the
 process then has more; faiss's is its copy of the factors. hnswlib: M = 16, ef of construction 100, of search 200, built
-once; with a million items that takes many minutes and is left out. implicit and NumPy are not asked 4096 queries at a
-time of a million items, and 256 of ten million, which takes them minutes, too.)";
+once; it is left out where there are more items. implicit and NumPy are not asked 4096 queries at a time of a million
+items, nor 256 of ten million: they take as long a query as with fewer.)";
   workload.metrics = {{.name = "recall"}, {.name = "deficit", .higher_is_better = false}};
   workload.cases = Cases;
   workload.programs = {{"topn", RunTopN}, {"make-items", RunMakeItems}, {"make-model", RunMakeModel}};
