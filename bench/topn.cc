@@ -10,6 +10,7 @@
 #include "bench/statistics.h"
 #include "bench/topn_data.h"
 #include "bench/workloads.h"
+#include "host/ranking/catalogue.h"
 #include "host/report/format.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/host_memory.h"
@@ -162,7 +163,7 @@ std::string CallName(int64_t batch) {
 }
 
 json AskQueries(Backend& backend, const ProgramOptions& options) {
-  const Catalogue catalogue = ReadCatalogue(options.data, options.n_factors);
+  const TopNCatalogue catalogue = ReadCatalogue(options.data, options.n_factors);
   json report;
   json& measures = report["measures"];
   const std::unique_ptr<ItemIndex> index = TimedIndex(backend, catalogue.items, options.n_factors, measures);
@@ -181,14 +182,18 @@ json AskQueries(Backend& backend, const ProgramOptions& options) {
   Asking asking(backend, *index, all, kListLength);
   asking.RequireDefined(ReadDefined(options.data, fmt::format("one_in_{}", std::max<int64_t>(1, options.one_in))));
   report["answer"] = {{"sum", asking.Sum()}};
-  for (const int64_t batch : options.batches)
+  for (const int64_t batch : options.batches) {
+    if (batch > catalogue.n_queries())
+      throw Error(ErrorCode::kUsage, fmt::format("--batches {}: expected at most the {} queries that there are", batch,
+                                                 catalogue.n_queries()));
     if (!options.check_only) measures[CallName(batch)] = asking.Time(batch, options.least_seconds);
+  }
   return report;
 }
 
 /// Lists for users without what they have, and items like one.
 json AskOfUsers(Backend& backend, const ProgramOptions& options) {
-  const Catalogue catalogue = ReadCatalogue(options.data, options.n_factors);
+  const TopNCatalogue catalogue = ReadCatalogue(options.data, options.n_factors);
   const Csr seen = ReadSeen(options.data, catalogue.n_items());
   json report;
   json& measures = report["measures"];
@@ -206,7 +211,7 @@ json AskOfUsers(Backend& backend, const ProgramOptions& options) {
       measures["one user"] = asking.Time(1, options.least_seconds);
     }
   }
-  const std::vector<float> directions = NormalizedRows(catalogue.items, options.n_factors);
+  const std::vector<float> directions = NormalizedRows({catalogue.items.data(), catalogue.n_items(), options.n_factors});
   json unused;
   const std::unique_ptr<ItemIndex> index = TimedIndex(backend, directions, options.n_factors, unused);
   std::vector<int64_t> indptr(static_cast<size_t>(catalogue.n_items()) + 1);

@@ -7,13 +7,13 @@
 #include <cmath>
 #include <functional>
 #include <iostream>
-#include <numeric>
 
 #include "bench/als_data.h"
 #include "bench/read_array.h"
 #include "bench/synthetic.h"
 #include "host/data/random.h"
 #include "host/models/als.h"
+#include "host/ranking/catalogue.h"
 #include "kernels/cpu/backend.h"
 
 namespace kindred {
@@ -69,7 +69,7 @@ struct Question {
 };
 
 /// Writes the defined answers to the first `n_checks` queries of questions about the same scores.
-void WriteDefined(const fs::path& folder, ThreadPool& pool, const Catalogue& catalogue, int64_t n_checks,
+void WriteDefined(const fs::path& folder, ThreadPool& pool, const TopNCatalogue& catalogue, int64_t n_checks,
                   const std::vector<Question>& questions) {
   n_checks = std::min(n_checks, catalogue.n_queries());
   std::vector<TopNAnswers> answers(questions.size());
@@ -119,8 +119,8 @@ std::vector<Question> EligibleQuestions(const fs::path& folder, int64_t n_items)
 
 }  // namespace
 
-Catalogue ReadCatalogue(const fs::path& folder, int64_t n_factors) {
-  Catalogue catalogue = {n_factors, ReadArray<float>(folder / "items.npy"), ReadArray<float>(folder / "queries.npy")};
+TopNCatalogue ReadCatalogue(const fs::path& folder, int64_t n_factors) {
+  TopNCatalogue catalogue = {n_factors, ReadArray<float>(folder / "items.npy"), ReadArray<float>(folder / "queries.npy")};
   for (const std::vector<float>* rows : {&catalogue.items, &catalogue.queries})
     if (n_factors < 1 || rows->empty() || std::ssize(*rows) % n_factors != 0)
       throw Error(ErrorCode::kCorrupt, fmt::format("'{}' has no rows of {} factors", folder.string(), n_factors));
@@ -146,15 +146,6 @@ TopNAnswers ReadDefined(const fs::path& folder, const std::string& question) {
           ReadArray<float>(folder / (question + "_scores.npy"))};
 }
 
-std::vector<float> NormalizedRows(const std::vector<float>& rows, int64_t n_factors) {
-  std::vector<float> normalized = rows;
-  for (auto row = normalized.begin(); row != normalized.end(); row += n_factors) {
-    const double length = std::sqrt(std::inner_product(row, row + n_factors, row, 0.0));
-    if (length > 0) std::for_each(row, row + n_factors, [&](float& x) { x = static_cast<float>(x / length); });
-  }
-  return normalized;
-}
-
 int RunMakeItems(int argc, char** argv) {
   CLI::App app("Makes items, queries, and the defined answers to the first of them.");
   std::string out;
@@ -169,7 +160,7 @@ int RunMakeItems(int argc, char** argv) {
   fs::create_directories(folder);
   ThreadPool pool(0);
   const std::vector<float> centres = NewFactors(pool, kCentres * n_factors, 1, kSeed);
-  const Catalogue catalogue = {n_factors, Mixture(pool, centres, n_items, n_factors, true, kSeed + 1),
+  const TopNCatalogue catalogue = {n_factors, Mixture(pool, centres, n_items, n_factors, true, kSeed + 1),
                                Mixture(pool, centres, n_queries, n_factors, false, kSeed + 4)};
   WriteNpy(folder / "items.npy", catalogue.items);
   WriteNpy(folder / "queries.npy", catalogue.queries);
@@ -201,7 +192,7 @@ int RunMakeModel(int argc, char** argv) {
   const Csr seen = (train.empty() ? MakeTastes(shape, 0) : ReadAdjacency(train, test)).train;
   CpuBackend backend(0);
   AlsFactors factors = FitAls(backend, seen.view(), options);
-  const Catalogue catalogue = {options.n_factors, std::move(factors.item_factors), std::move(factors.user_factors)};
+  const TopNCatalogue catalogue = {options.n_factors, std::move(factors.item_factors), std::move(factors.user_factors)};
   WriteNpy(folder / "items.npy", catalogue.items);
   WriteNpy(folder / "queries.npy", catalogue.queries);
   WriteNpy(folder / "train_indptr.npy", seen.indptr);
@@ -214,7 +205,7 @@ int RunMakeModel(int argc, char** argv) {
                          return !std::binary_search(row.begin(), row.end(), item);
                        }});
   WriteDefined(folder, pool, catalogue, n_checks, questions);
-  const std::vector<float> normalized = NormalizedRows(catalogue.items, catalogue.n_factors);
+  const std::vector<float> normalized = NormalizedRows({catalogue.items.data(), catalogue.n_items(), catalogue.n_factors});
   WriteDefined(folder, pool, {catalogue.n_factors, normalized, normalized}, n_checks,
                {{"similar", kUserListLength, [](int64_t query, int32_t item) { return item != query; }}});
   std::cout << "{}\n";

@@ -1,9 +1,8 @@
 // Catalogues and queries for the bench of top-N: a folder of .npy lists that Kindred and NumPy read alike.
 //
 //   items, queries           float32 [n_items * n_factors], [n_queries * n_factors]
-//   one_in_E                 int64 [n_items / 64, rounded up]: item i is eligible where bit i % 64 of word i / 64 is
-//   set,
-//                            about one item in E
+//   one_in_E                 int64 [n_items / 64, rounded up]: item i is eligible where bit i % 64 of word i / 64 is 1,
+//                            as of about one item in E
 //   train_indptr, _indices   of a model: the items that each query's user has
 //   QUESTION_items, _scores  int32, float32 [n_checks * n]: the defined answers to the first queries; -1 where there
 //                            are fewer than n. Made from the definition alone, in plain loops.
@@ -26,7 +25,7 @@ namespace kindred {
 inline constexpr int64_t kListLength = 100, kUserListLength = 20;
 inline constexpr std::array<int64_t, 4> kOneIn = {1, 10, 100, 1000};
 
-struct Catalogue {
+struct TopNCatalogue {
   int64_t n_factors = 0;
   std::vector<float> items;
   std::vector<float> queries;
@@ -34,8 +33,9 @@ struct Catalogue {
   int64_t n_items() const { return static_cast<int64_t>(items.size()) / n_factors; }
   int64_t n_queries() const { return static_cast<int64_t>(queries.size()) / n_factors; }
 };
+
 /// Throws kCorrupt where the lists are no rows of so many factors.
-Catalogue ReadCatalogue(const std::filesystem::path& folder, int64_t n_factors);
+TopNCatalogue ReadCatalogue(const std::filesystem::path& folder, int64_t n_factors);
 
 std::vector<uint64_t> ReadEligible(const std::filesystem::path& folder, int64_t one_in);
 /// The items that each query's user has.
@@ -46,9 +46,6 @@ struct TopNAnswers {
   std::vector<float> scores;
 };
 TopNAnswers ReadDefined(const std::filesystem::path& folder, const std::string& question);
-
-/// Rows divided by their lengths; rows of zeros stay.
-std::vector<float> NormalizedRows(const std::vector<float>& rows, int64_t n_factors);
 
 /// The program `make-items`: items from a mixture of 500 Gaussians, their lengths log-normal, and queries from the same
 /// mixture. The same on every machine and number of threads.

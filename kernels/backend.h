@@ -281,6 +281,8 @@ struct Panels {
 inline constexpr int64_t kPanelColumns = 16;
 /// The largest matrix that InvertPositiveDefinite takes: 8 GiB, and a size that cuSOLVER's 32-bit indices can have.
 inline constexpr int64_t kMaxInverseRows = 46340;
+/// The most factors of an item index: what its bounds are made for.
+inline constexpr int64_t kMaxIndexFactors = int64_t{1} << 16;
 /// The widest block that Orthonormalize takes.
 inline constexpr int64_t kMaxBlockColumns = 64;
 
@@ -361,17 +363,18 @@ class Backend {
   /// is lost, or never was positive. Cost: n^3 flops, and n x 256 floats beside a, on a GPU what cuSOLVER asks for.
   virtual void InvertPositiveDefinite(Context& context, MatrixView<float> a) = 0;
 
-  /// Makes a catalogue ready for TopN: n_items x n_factors with at least one column, and S or nothing. Both are
-  /// resident, used in place, and kept alive by the caller. So is what `stored` views: codes that were made of these
-  /// very factors, in which WrongNumberOf finds nothing. Answers are the same with and without; a backend that scans
-  /// something else leaves them alone.
+  /// Makes a catalogue ready for TopN: n_items x n_factors with 1 to kMaxIndexFactors columns, and S or nothing.
+  /// Both are resident, used in place, and kept alive by the caller. So is what `stored` views: codes that were made of
+  /// these very factors, in which WrongNumberOf finds nothing. Answers are the same with and without; a backend that
+  /// scans something else leaves them alone.
   virtual std::unique_ptr<ItemIndex> NewItemIndex(Context& context, MatrixView<const float> item_factors,
                                                   const ItemItemView& item_item = {},
                                                   const ItemCodesView* stored = nullptr) = 0;
 
   /// Makes ready which items may be answered: item i where bit i % 64 of word i / 64 is set; bits after the last item
-  /// do not count. `eligible` is read before this returns; the filter needs its index. Cost: one pass over the bits,
-  /// 1/8 byte an item; worth keeping for as long as the bits stay the same.
+  /// do not count. `eligible` is read before this returns; the filter needs its index. Memory: a quarter byte an item
+  /// at most, and 4 bytes an eligible one where those are few. Cost: up to a random read an item; worth keeping for as
+  /// long as the bits stay the same.
   virtual std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
                                                     std::span<const uint64_t> eligible) = 0;
 

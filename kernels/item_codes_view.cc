@@ -31,7 +31,8 @@ std::string WrongShapeOf(const ItemCodesView& codes, int64_t n_items, int64_t n_
       {" (columns)", codes.codes.n_cols, n_steps * kCodeStep * kCodeItems},
       {"_figures (rows)", codes.figures.n_rows, n_blocks},
       {"_figures (columns)", codes.figures.n_cols, kBlockFigures},
-      {"_rotation (rows)", codes.rotation.n_rows, codes.rotation.n_rows == 0 ? 0 : n_factors},
+      {"_rotation (rows)", codes.rotation.n_rows,
+       codes.rotation.n_rows == 0 || n_factors > kMaxRotatedFactors ? 0 : n_factors},
       {"_rotation (columns)", codes.rotation.n_cols, codes.rotation.n_rows == 0 ? codes.rotation.n_cols : n_factors},
   };
   for (const auto& [array, found, expected] : sizes)

@@ -13,6 +13,8 @@ namespace kindred {
 /// What the numbers below mean. A program takes those of its own version alone.
 inline constexpr int kItemCodesVersion = 1;
 
+inline constexpr int64_t kMaxRotatedFactors = 512;  // with more R is the identity
+
 inline constexpr int64_t kBlockFigures = 5;  // that bound a block
 
 /// Memory of the host. Items stand in blocks of 64, n_blocks = ceil(n_items / 64), their factors in steps of 4,

@@ -115,6 +115,7 @@ void RequireItemCount(int64_t n_items) {
 void RequireItemIndexShapes(MatrixView<const float> item_factors, const ItemItemView& item_item) {
   RequireItemCount(item_factors.n_rows);
   Require(item_factors.n_cols > 0, "item index: no factors");
+  Require(item_factors.n_cols <= kMaxIndexFactors, "item index: more than 65,536 factors");
   Require(item_item.items.size == item_item.values.size && (!item_item.empty() || item_item.items.empty()),
           "item index: not one item and value an entry of the item-item matrix");
 }

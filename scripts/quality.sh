@@ -5,7 +5,7 @@
 #                                                   DATA_FOLDER/gowalla/train.txt and test.txt
 # KINDRED names the program; default build/kindred. NAMES the data sets; default gowalla amazonelectronics. What the
 # program says goes to OUT_FOLDER/log.
-set -euo pipefail
+set -Eeuo pipefail  # E: the trap holds in functions, too
 data=${1:?the folder of the data sets}
 out=${2:-quality}
 kindred=${KINDRED:-build/kindred}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Long runs of tests that make up their cases (`make soak`): top-N of a million queries against a full sort, from a new
-# seed each time, which a failure prints.
+# Long runs of tests that make up their cases (`make soak`): top-N of about a million queries against a full sort, from a
+# new seed each time, which a failure prints.
 #
+#   KINDRED_SOAK_SEED   start with this one, to see a failure again
 #   PRESET, BUILD   as of scripts/test.sh                         (release, build)
 #   QUERIES         for each instruction set of the CPU backend   (1000000)
 set -euo pipefail

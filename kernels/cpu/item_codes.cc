@@ -9,53 +9,18 @@
 #include <string>
 #include <utility>
 
+#include "kernels/cpu/rounded_row.h"
+
 namespace kindred {
 namespace {
 
 constexpr int64_t kBlocksPerTask = 16;
-constexpr float kLargestCode = 127;
-constexpr double kRoundUp = 1 + 1e-12;  // more than the rounding of any figure of a block, which is made in double
-
-double Norm(const float* x, int64_t n) {
-  double sum = 0;
-  for (int64_t k = 0; k < n; ++k) sum += static_cast<double>(x[k]) * x[k];
-  return std::sqrt(sum);
-}
-
 using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // Rt R - I is at most this, by its Frobenius norm.
 double Excess(const std::vector<float>& rotation, int64_t f) {
   const Eigen::MatrixXd r = Eigen::Map<const Rows>(rotation.data(), f, f).cast<double>();
   return (r.transpose() * r - Eigen::MatrixXd::Identity(r.cols(), r.cols())).norm() * kRoundUp;
-}
-
-struct Rounded {
-  double squared_rest = 0, squared_head = 0, squared_tail = 0;  // of what is left, and of the codes
-};
-
-// Codes of a row in steps of kCodeStep that are kCodeItems apart. Sums of whole numbers are exact in any order, and so
-// may the other be in four.
-Rounded RoundRow(const float* row, int64_t f, int64_t head, float unit, uint8_t* codes) {
-  constexpr float kToWhole = 0x1.8p23f;  // added and taken away, it rounds
-  const float inverse = unit > 0 ? 1 / unit : 0;
-  Rounded result;
-  double rest[kCodeStep] = {};
-  for (int64_t k = 0; k < f; k += kCodeStep) {
-    int32_t squared = 0;
-    for (int64_t j = 0; j < std::min(kCodeStep, f - k); ++j) {
-      const float value = row[k + j], near = (value * inverse + kToWhole) - kToWhole;
-      const float code = std::clamp(near, -kLargestCode, kLargestCode);
-      const double left = value - static_cast<double>(unit) * code;
-      rest[j] += left * left;
-      const auto whole = static_cast<int32_t>(code);
-      squared += whole * whole;
-      codes[k * kCodeItems + j] = static_cast<uint8_t>(whole + 128);
-    }
-    (k < head ? result.squared_head : result.squared_tail) += squared;
-  }
-  result.squared_rest = (rest[0] + rest[1]) + (rest[2] + rest[3]);
-  return result;
 }
 
 }  // namespace
@@ -86,7 +51,7 @@ ItemCodes::ItemCodes(CpuBackend& backend, CpuContext& context, const SimdKernels
     for (int64_t b = task * kBlocksPerTask; b < std::min(n_blocks(), (task + 1) * kBlocksPerTask); ++b)
       Encode(simd, items, b, workspace);
   });
-  norms_ = {};
+  std::vector<double>().swap(norms_);
 }
 
 ItemCodes ItemCodes::Of(HostMatrix<const float> items, bool ordered, int n_threads) {
@@ -214,15 +179,15 @@ void ItemCodes::Encode(const SimdKernels& simd, MatrixView<const float> items, i
       rows[i * f + k] = is_coded(i) ? static_cast<float>(items.data[item[i] * f + k] * shift) : 0;
   Rotate(simd, rows, n, rotated);
   float largest = 0;
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t k = 0; k < f; ++k) largest = std::max(largest, std::abs(rotated[i * stride() + k]));
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, Largest(rotated + i * stride(), f));
   const float unit = largest / kLargestCode;
   for (int64_t i = 0; i < n; ++i) {
     if (!is_coded(i)) continue;
-    const Rounded row = RoundRow(rotated + i * stride(), f, head, unit, codes + i * kCodeStep);
+    const RoundedRow row = RoundRow(rotated + i * stride(), f, head, unit, [&](int64_t k, int32_t code) {
+      codes[(k / kCodeStep * kCodeItems + i) * kCodeStep + k % kCodeStep] = static_cast<uint8_t>(code + 128);
+    });
     const double norm = std::ldexp(norms_[static_cast<size_t>(item[i])], exponent) * kRoundUp;
-    const double rest = (1 + rotation_excess_) * (std::sqrt(row.squared_rest) + rotation_error_ * norm) +
-                        rotation_excess_ * norm + static_cast<double>(f) * 0x1p-120;
+    const double rest = (1 + rotation_excess_) * LeftOf(row, norm, rotation_error_, f) + rotation_excess_ * norm;
     const double squared = row.squared_head + row.squared_tail;
     block.error = std::max(block.error, std::ldexp(rest * kRoundUp, -exponent));
     block.norm = std::max(block.norm, std::ldexp(unit * std::sqrt(squared) * kRoundUp, -exponent));

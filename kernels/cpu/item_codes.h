@@ -25,8 +25,6 @@
 
 namespace kindred {
 
-inline constexpr int64_t kMaxRotatedFactors = 512;
-
 /// kCodeItems items that follow each other. The figures are at least what they say.
 struct CodeBlock {
   double unit = 0;       // a; 0 where all items are 0

@@ -23,6 +23,7 @@ namespace kindred {
 namespace {
 
 constexpr int64_t kQueryTile = 48;
+static_assert(kQueryTile <= kCodeItems);          // of which Encode takes no more
 constexpr int64_t kPartBytes = int64_t{2} << 20;  // codes that are worth another thread
 constexpr int64_t kListedOneIn = 64;              // a filter with no more eligible items lists them
 
@@ -62,17 +63,6 @@ class CpuItemFilter : public ItemFilter {
 
   std::vector<uint64_t> items, places;  // a bit an item, and a bit a place of the codes
   std::vector<int32_t> listed;
-};
-
-struct Ranked {
-  float score;
-  int32_t item;
-};
-
-struct IsBetter {
-  bool operator()(const Ranked& a, const Ranked& b) const {
-    return a.score > b.score || (a.score == b.score && a.item < b.item);
-  }
 };
 
 class Search {
@@ -141,18 +131,25 @@ class Search {
             first_item};
   }
 
+  /// A part's chunks of kItemTile items where they are walked in order.
+  std::pair<int64_t, int64_t> ChunksOf(int64_t part) const {
+    const int64_t n_chunks = (index_.n_items() + kItemTile - 1) / kItemTile;
+    return {part * n_chunks / n_parts_, (part + 1) * n_chunks / n_parts_};
+  }
+
+  bool IsListed() const { return filter_ != nullptr && filter_->is_listed(); }
   bool IsEligible(int32_t item) const { return filter_ == nullptr || Bit(filter_->items, item); }
   bool IsRegular(int32_t item) const {
     return !std::binary_search(index_.codes.irregular().begin(), index_.codes.irregular().end(), item);
   }
 
   void Collect(int64_t first, int64_t last, int64_t part, Part& result, int worker);
-  void CollectAll(int64_t q, Candidates& candidates) const;
+  void CollectListed(Candidates& candidates, int64_t part) const;
+  void CollectAll(int64_t q, Candidates& candidates, int64_t part) const;
   void CollectFirst(Candidates& candidates) const;
   void CollectWithHistory(CodeScan& scan, CodeScan::Query& query, int64_t q, int64_t part) const;
   void OfferIrregular(Candidates& candidates, int64_t begin, int64_t end, const double* from_history) const;
   void Answer(int64_t tile);
-  std::vector<Ranked> Score(const float* query, std::vector<Candidate>& candidates) const;
 
   CpuContext& context_;
   const CpuItemIndex& index_;
@@ -168,14 +165,18 @@ class Search {
 void Search::Collect(int64_t first, int64_t last, int64_t part, Part& result, int worker) {
   const auto n = static_cast<size_t>(last - first);
   for (int64_t q = first; q < last; ++q) {
-    result.candidates.emplace_back(n_, Excluded(q));
+    result.candidates.emplace_back(n_, Excluded(q), DefinedScores(simd_codes_, index_.factors, QueryOf(q)));
     if (n_parts_ > 1) result.candidates.back().Share(shared_[static_cast<size_t>(q)], static_cast<size_t>(part));
   }
   result.n_scanned.resize(n);
   if (n_ == 0) return;
+  if (IsListed() && request_.history_indptr.empty()) {
+    for (Candidates& candidates : result.candidates) CollectListed(candidates, part);
+    return;
+  }
   const ItemCodes& codes = index_.codes;
   const int64_t code_floats = (last - first) * CodeScan::CodedBytes(codes) / 4;
-  float* workspace = context_.ScratchOf(worker, kCodeItems * (n_factors() + codes.stride()) + code_floats);
+  float* workspace = context_.ScratchOf(worker, kCodeItems * (n_factors() + codes.stride()) + code_floats + 16);
   std::vector<CodedQuery> coded(n);
   CodeScan::Encode(codes, simd_, QueryOf(first), last - first, reinterpret_cast<int8_t*>(workspace), coded,
                    workspace + (code_floats + 15) / 16 * 16);
@@ -187,8 +188,10 @@ void Search::Collect(int64_t first, int64_t last, int64_t part, Part& result, in
     Candidates& candidates = result.candidates[i];
     CodeScan::Query query = {coded[i], &candidates};
     const bool has_history = HistoryLength(q) > 0;
-    if (!std::isfinite(coded[i].norm) || (!has_history && filter_ != nullptr && filter_->is_listed())) {
-      if (part == 0) CollectAll(q, candidates);
+    if (!has_history && IsListed()) {
+      CollectListed(candidates, part);
+    } else if (!std::isfinite(coded[i].norm)) {
+      CollectAll(q, candidates, part);
     } else if (has_history) {
       CollectWithHistory(scan, query, q, part);
       result.n_scanned[i] = query.n_scanned;
@@ -204,40 +207,36 @@ void Search::Collect(int64_t first, int64_t last, int64_t part, Part& result, in
   for (size_t i = 0; i < scanned.size(); ++i) result.n_scanned[place_of[i]] = scanned[i].n_scanned;
 }
 
-// For queries that are not finite, and where few items are eligible.
-void Search::CollectAll(int64_t q, Candidates& candidates) const {
-  std::vector<double> from_history;
-  if (HistoryLength(q) > 0) {
-    from_history.resize(static_cast<size_t>((index_.n_items() + kItemTile - 1) / kItemTile * kItemTile));
-    HistorySums sums;
-    HistoryWalk history = WalkHistory(q, 0);
-    for (int64_t tile = 0; tile < index_.n_items(); tile += kItemTile) {
-      history.Add(tile, std::min(kItemTile, index_.n_items() - tile), sums);
-      std::copy(sums.of_item, sums.of_item + kItemTile, from_history.begin() + tile);
-      for (int64_t group = 0; group < kItemTile; group += kItemGroup)
-        if (sums.touched[group / kItemGroup]) sums.Clear(group);
-    }
+void Search::CollectListed(Candidates& candidates, int64_t part) const {
+  const auto n = std::ssize(filter_->listed);
+  for (int64_t i = part * n / n_parts_; i < (part + 1) * n / n_parts_; ++i)
+    candidates.OfferUnbounded(filter_->listed[static_cast<size_t>(i)], 0);
+}
+
+// For queries that are not finite.
+void Search::CollectAll(int64_t q, Candidates& candidates, int64_t part) const {
+  const auto [first, last] = ChunksOf(part);
+  HistoryWalk history = HistoryLength(q) > 0 ? WalkHistory(q, first * kItemTile) : HistoryWalk();
+  HistorySums sums;
+  for (int64_t chunk = first; chunk < last; ++chunk) {
+    const int64_t begin = chunk * kItemTile, end = std::min(index_.n_items(), begin + kItemTile);
+    history.Add(begin, end - begin, sums);
+    for (int64_t item = begin; item < end; ++item)
+      if (IsEligible(static_cast<int32_t>(item)))
+        candidates.OfferUnbounded(static_cast<int32_t>(item), sums.of_item[item - begin]);
+    for (int64_t group = 0; group < kItemTile; group += kItemGroup)
+      if (sums.touched[group / kItemGroup]) sums.Clear(group);
   }
-  const auto offer = [&](int32_t item) {
-    candidates.OfferUnbounded(item, from_history.empty() ? 0 : from_history[static_cast<size_t>(item)]);
-  };
-  if (filter_ != nullptr && filter_->is_listed()) {
-    for (const int32_t item : filter_->listed) offer(item);
-    return;
-  }
-  for (int32_t item = 0; item < index_.n_items(); ++item)
-    if (IsEligible(item)) offer(item);
 }
 
 // For a query of zeros: all scores are 0, and the first n items the best.
 void Search::CollectFirst(Candidates& candidates) const {
-  for (int32_t item = 0; item < index_.n_items() && std::ssize(candidates.list()) < n_; ++item)
+  for (int32_t item = 0; item < index_.n_items() && static_cast<int64_t>(candidates.size()) < n_; ++item)
     if (IsEligible(item) && IsRegular(item)) candidates.Offer({0, 0, item, 0});
 }
 
 void Search::CollectWithHistory(CodeScan& scan, CodeScan::Query& query, int64_t q, int64_t part) const {
-  const int64_t n_chunks = (index_.n_items() + kItemTile - 1) / kItemTile;
-  const int64_t first = part * n_chunks / n_parts_, last = (part + 1) * n_chunks / n_parts_;
+  const auto [first, last] = ChunksOf(part);
   HistoryWalk history = WalkHistory(q, first * kItemTile);
   HistorySums sums;
   for (int64_t chunk = first; chunk < last; ++chunk) {
@@ -254,25 +253,6 @@ void Search::OfferIrregular(Candidates& candidates, int64_t begin, int64_t end, 
     if (IsEligible(*item)) candidates.OfferUnbounded(*item, from_history == nullptr ? 0 : from_history[*item - begin]);
 }
 
-std::vector<Ranked> Search::Score(const float* query, std::vector<Candidate>& candidates) const {
-  constexpr size_t kAtOnce = 64;
-  std::vector<Ranked> scored;
-  scored.reserve(candidates.size());
-  std::array<const float*, kAtOnce> rows;
-  std::array<double, kAtOnce> sums;
-  for (size_t first = 0; first < candidates.size(); first += kAtOnce) {
-    const size_t n = std::min(kAtOnce, candidates.size() - first);
-    for (size_t i = 0; i < n; ++i) rows[i] = FactorsOf(candidates[first + i].item);
-    simd_codes_.defined_sums(query, n_factors(), rows.data(), static_cast<int64_t>(n), sums.data());
-    for (size_t i = 0; i < n; ++i) {
-      const Candidate& candidate = candidates[first + i];
-      const float score = static_cast<float>(sums[i] + candidate.from_history) + 0.0f;  // -0 becomes 0
-      if (!std::isnan(score)) scored.push_back({score, candidate.item});
-    }
-  }
-  return scored;
-}
-
 void Search::Answer(int64_t tile) {
   const int64_t first = tile * kQueryTile, last = std::min(n_queries(), first + kQueryTile),
                 width = request_.items.n_cols;
@@ -285,15 +265,12 @@ void Search::Answer(int64_t tile) {
       all.Append(parts[part].candidates[i]);
       cost.scanned += parts[part].n_scanned[i];
     }
-    all.Cut();
-    cost.rescored = std::ssize(all.list());
-    std::vector<Ranked> ranked = Score(QueryOf(q), all.list());
-    const auto n = std::min<std::ptrdiff_t>(n_, std::ssize(ranked));
-    std::partial_sort(ranked.begin(), ranked.begin() + n, ranked.end(), IsBetter());
+    const std::vector<Candidate>& best = all.Best();
+    cost.rescored = all.n_rescored();
     for (int64_t place = 0; place < width; ++place) {
-      const Ranked answer = place < n ? ranked[static_cast<size_t>(place)] : Ranked{0, -1};
-      request_.items.data[q * width + place] = answer.item;
-      request_.scores.data[q * width + place] = answer.score;
+      const bool filled = place < std::ssize(best);
+      request_.items.data[q * width + place] = filled ? best[static_cast<size_t>(place)].item : -1;
+      request_.scores.data[q * width + place] = filled ? best[static_cast<size_t>(place)].lower : 0;
     }
     if (!request_.costs.empty()) request_.costs.data[q] = cost;
     all = {};

@@ -3,8 +3,8 @@
 //
 //   | q . y  -  a b d |  <=  |q| e  +  g m
 //
-// and the definition's sum in double is off from q . y by less than 1e-12 |q||y|, for up to 4096 factors. The defined
-// score rounds that to float32, and rounding never changes an order, so that it is between the rounded bounds.
+// and the definition's sum of f terms in double is off from q . y by less than f 2^-53 |q||y|. The defined score rounds
+// that to float32, and rounding never changes an order, so that it is between the rounded bounds.
 #include "kernels/cpu/top_n_scan.h"
 
 #include <algorithm>
@@ -12,13 +12,15 @@
 #include <cmath>
 #include <functional>
 
+#include "kernels/cpu/rounded_row.h"
+
 namespace kindred {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr double kRoundUp = 1 + 1e-12;
-constexpr double kOfDefinition = 1e-12;
-constexpr int64_t kEnoughLanes = 1024;  // that tell whether the head alone decides
+constexpr double kOfDefinition = 1e-11;  // more than f 2^-53, of up to kMaxIndexFactors
+constexpr size_t kTooMany = 512;         // candidates that bounds should have ruled out
+constexpr int64_t kEnoughLanes = 1024;   // that tell whether the head alone decides
 
 // What a sum must have to round to this score or more.
 double Reach(float score) {
@@ -53,12 +55,29 @@ int32_t ItemOf(uint64_t key) {
 
 }  // namespace
 
-bool Candidates::IsExcluded(int32_t item) const {
-  return std::binary_search(excluded_.begin(), excluded_.end(), item);
-}
-
-void Candidates::OfferUnbounded(int32_t item, double from_history) {
-  if (!IsExcluded(item)) list_.push_back({-kInfinity, kInfinity, item, from_history});
+int64_t DefinedScores::Score(std::vector<Candidate>& candidates) const {
+  constexpr size_t kAtOnce = 64;
+  std::array<const float*, kAtOnce> rows = {};
+  std::array<double, kAtOnce> sums;
+  std::array<Candidate*, kAtOnce> open;
+  size_t n_open = 0;
+  int64_t n_scored = 0;
+  const auto score = [&] {
+    simd_->defined_sums(query_, items_.n_cols, rows.data(), static_cast<int64_t>(n_open), sums.data());
+    for (size_t i = 0; i < n_open; ++i)
+      open[i]->lower = open[i]->upper = static_cast<float>(sums[i] + open[i]->from_history) + 0.0f;  // -0 becomes 0
+    n_scored += static_cast<int64_t>(n_open);
+    n_open = 0;
+  };
+  for (Candidate& candidate : candidates) {
+    if (candidate.lower == candidate.upper) continue;
+    rows[n_open] = items_.data + candidate.item * items_.n_cols;
+    open[n_open++] = &candidate;
+    if (n_open == kAtOnce) score();
+  }
+  score();
+  std::erase_if(candidates, [](const Candidate& candidate) { return std::isnan(candidate.lower); });
+  return n_scored;
 }
 
 void SharedThreshold::Publish(size_t part, std::span<const uint64_t> best) {
@@ -71,65 +90,82 @@ void SharedThreshold::Publish(size_t part, std::span<const uint64_t> best) {
   threshold_.store(std::max(Get(), LowerOf(*nth)), std::memory_order_relaxed);
 }
 
+uint64_t Candidates::NthKey() {
+  keys_.clear();
+  for (const Candidate& candidate : list_) keys_.push_back(KeyOf(candidate));
+  const auto nth = keys_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
+  std::nth_element(keys_.begin(), nth, keys_.end(), std::greater<>());
+  return *nth;
+}
+
+void Candidates::CutByBounds() {
+  if (list_.size() < n_ || n_ == 0) return;
+  const uint64_t nth = NthKey();
+  if (const float lower = LowerOf(nth); lower > -kInfinity && lower >= threshold_) {
+    threshold_ = lower;
+    last_at_threshold_ = ItemOf(nth);
+  }
+  if (shared_ != nullptr) {
+    shared_->Publish(part_, std::span(keys_).first(n_));
+    Refresh();
+  }
+  std::erase_if(list_, [this](const Candidate& candidate) { return IsOut(candidate); });
+}
+
 void Candidates::Cut() {
-  if (list_.size() >= n_ && n_ > 0) {
-    keys_.clear();
-    for (const Candidate& candidate : list_) keys_.push_back(KeyOf(candidate));
-    const auto nth = keys_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
-    std::nth_element(keys_.begin(), nth, keys_.end(), std::greater<>());
-    if (const float lower = LowerOf(*nth); lower > -kInfinity && lower >= threshold_) {
-      threshold_ = lower;
-      last_at_threshold_ = ItemOf(*nth);
+  CutByBounds();
+  if (list_.size() > NextCut() + kTooMany) {
+    n_rescored_ += scores_.Score(list_);
+    CutByBounds();
+    if (list_.size() > n_) {
+      const uint64_t nth = NthKey();
+      std::erase_if(list_, [nth](const Candidate& candidate) { return KeyOf(candidate) < nth; });
     }
-    if (shared_ != nullptr) {
-      shared_->Publish(part_, std::span(keys_).first(n_));
-      Refresh();
-    }
-    std::erase_if(list_, [this](const Candidate& candidate) { return IsOut(candidate); });
   }
   next_cut_ = std::max(NextCut(), 2 * list_.size());
+}
+
+const std::vector<Candidate>& Candidates::Best() {
+  CutByBounds();
+  n_rescored_ += scores_.Score(list_);
+  const auto end = list_.begin() + static_cast<std::ptrdiff_t>(std::min(n_, list_.size()));
+  std::partial_sort(list_.begin(), end, list_.end(),
+                    [](const Candidate& a, const Candidate& b) { return KeyOf(a) > KeyOf(b); });
+  list_.erase(end, list_.end());
+  return list_;
 }
 
 void CodeScan::Encode(const ItemCodes& codes, const SimdKernels& simd, const float* queries, int64_t n, int8_t* to,
                       std::span<CodedQuery> coded, float* workspace) {
   const int64_t f = codes.n_factors(), head = codes.n_head_steps() * kCodeStep;
   float *rows = workspace, *rotated = workspace + kCodeItems * f;
-  std::vector<int> exponents(static_cast<size_t>(n));
+  std::array<int, kCodeItems> exponents;
   for (int64_t q = 0; q < n; ++q) {
-    double squared = 0;
-    for (int64_t k = 0; k < f; ++k) squared += static_cast<double>(queries[q * f + k]) * queries[q * f + k];
-    CodedQuery& query = coded[static_cast<size_t>(q)];
-    query.norm = std::sqrt(squared) * kRoundUp;
-    exponents[static_cast<size_t>(q)] = query.norm > 0 ? std::ilogb(query.norm) : 0;
-    const double shift = std::ldexp(1, -exponents[static_cast<size_t>(q)]);  // to numbers near 1
+    const double norm = Norm(queries + q * f, f) * kRoundUp;
+    coded[static_cast<size_t>(q)].norm = norm;
+    int& exponent = exponents[static_cast<size_t>(q)];
+    exponent = norm > 0 && std::isfinite(norm) ? std::ilogb(norm) : 0;
+    const double shift = std::ldexp(1, -exponent);  // to numbers near 1
     for (int64_t k = 0; k < f; ++k) rows[q * f + k] = static_cast<float>(queries[q * f + k] * shift);
   }
   codes.Rotate(simd, rows, n, rotated);
   std::fill_n(to, n * CodedBytes(codes), int8_t{0});
   for (int64_t q = 0; q < n; ++q) {
     CodedQuery& query = coded[static_cast<size_t>(q)];
+    if (!std::isfinite(query.norm)) continue;
     const float* x = rotated + q * codes.stride();
     int8_t* code = to + q * CodedBytes(codes);
-    float largest = 0;
-    for (int64_t k = 0; k < f; ++k) largest = std::max(largest, std::abs(x[k]));
-    const double unit = static_cast<double>(largest) / 127, inverse = unit > 0 ? 1 / unit : 0;
-    double squared_rest = 0, squared_tail = 0;
-    int32_t sum = 0;
-    for (int64_t k = 0; k < f; ++k) {
-      const auto c = static_cast<int32_t>(std::clamp(std::lrint(x[k] * inverse), -127L, 127L));
-      code[k] = static_cast<int8_t>(c);
-      squared_rest += (x[k] - unit * c) * (x[k] - unit * c);
-      if (k >= head) squared_tail += static_cast<double>(c) * c;
-      sum += c;
-      if (k < head) query.head_offset = 128 * sum;
-    }
+    const float unit = Largest(x, f) / kLargestCode;
+    const RoundedRow row =
+        RoundRow(x, f, head, unit, [code](int64_t k, int32_t whole) { code[k] = static_cast<int8_t>(whole); });
     const int exponent = exponents[static_cast<size_t>(q)];
-    const double rest = std::sqrt(squared_rest) + 2 * codes.rotation_error() + static_cast<double>(f) * 0x1p-120;
+    const double left = LeftOf(row, std::ldexp(query.norm, -exponent), codes.rotation_error(), f);
     query.codes = code;
-    query.unit = std::ldexp(unit, exponent);
-    query.error = std::ldexp(rest * kRoundUp, exponent);
-    query.tail = std::ldexp(unit * std::sqrt(squared_tail) * kRoundUp, exponent);
-    query.offset = 128 * sum;
+    query.unit = std::ldexp(static_cast<double>(unit), exponent);
+    query.error = std::ldexp(left, exponent);
+    query.tail = std::ldexp(unit * std::sqrt(row.squared_tail) * kRoundUp, exponent);
+    query.offset = 128 * (row.sum_head + row.sum_tail);
+    query.head_offset = 128 * row.sum_head;
   }
 }
 
@@ -223,8 +259,8 @@ void CodeScan::Collect(Query& query, int64_t b, uint64_t reached, const int32_t*
       continue;
     }
     const double error = half + (std::abs(sum) + std::abs(history)) * 1e-15;
-    query.candidates->Offer(
-        {static_cast<float>(sum + history - error), static_cast<float>(sum + history + error), order[i], history});
+    query.candidates->Offer({static_cast<float>(sum + history - error) + 0.0f,  // -0 becomes 0
+                             static_cast<float>(sum + history + error) + 0.0f, order[i], history});
   }
 }
 

@@ -1,6 +1,7 @@
 // The scan of coded items for some queries: what may be among their n best, with bounds of each score.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -38,12 +39,30 @@ class SharedThreshold {
   std::atomic<float> threshold_ = -std::numeric_limits<float>::infinity();
 };
 
-/// What may be among the n best of the items that were offered.
+/// The scores of one query's candidates, as they are defined.
+class DefinedScores {
+ public:
+  DefinedScores() = default;
+  DefinedScores(const SimdCodes& simd, MatrixView<const float> items, const float* query)
+      : simd_(&simd), items_(items), query_(query) {}
+
+  /// Makes the score both bounds of those that do not know it; candidates without a number go. Returns how many were
+  /// scored.
+  int64_t Score(std::vector<Candidate>& candidates) const;
+
+ private:
+  const SimdCodes* simd_ = nullptr;
+  MatrixView<const float> items_;
+  const float* query_ = nullptr;
+};
+
+/// What may be among the n best of the items that were offered. Memory: about 100 (n + 256) bytes, whatever is offered.
 class Candidates {
  public:
   Candidates() = default;
   /// `excluded` increases.
-  Candidates(int64_t n, std::span<const int32_t> excluded) : n_(static_cast<size_t>(n)), excluded_(excluded) {
+  Candidates(int64_t n, std::span<const int32_t> excluded, const DefinedScores& scores)
+      : n_(static_cast<size_t>(n)), excluded_(excluded), scores_(scores) {
     next_cut_ = NextCut();
   }
 
@@ -61,26 +80,38 @@ class Candidates {
   }
 
   void Offer(const Candidate& candidate) {
-    if (IsOut(candidate)) return;
-    if (!excluded_.empty() && IsExcluded(candidate.item)) return;
+    if (IsOut(candidate) || IsExcluded(candidate.item)) return;
     list_.push_back(candidate);
     if (list_.size() >= next_cut_) Cut();
   }
-  /// An item of which nothing is known but that it has a score.
-  void OfferUnbounded(int32_t item, double from_history);
+  /// An item of which nothing is known but what a history adds to its score.
+  void OfferUnbounded(int32_t item, double from_history) {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    Offer({-kInfinity, kInfinity, item, from_history});
+  }
 
-  /// Leaves those that the bounds do not rule out.
-  void Cut();
   /// Takes in what another part of the catalogue left; no more is shared.
   void Append(const Candidates& other) {
     shared_ = nullptr;
+    n_rescored_ += other.n_rescored_;
     list_.insert(list_.end(), other.list_.begin(), other.list_.end());
   }
+  /// The n best, or as many as there are, the best first: bounds are scores now.
+  const std::vector<Candidate>& Best();
 
-  std::vector<Candidate>& list() { return list_; }
-  bool IsExcluded(int32_t item) const;
+  size_t size() const { return list_.size(); }
+  /// Items whose score was computed.
+  int64_t n_rescored() const { return n_rescored_; }
 
  private:
+  /// Leaves those that the bounds do not rule out; where these are too many, as where scores tie, the n best.
+  void Cut();
+  void CutByBounds();
+  /// The n-th largest key of the list, which has n; the n largest are the first of keys_.
+  uint64_t NthKey();
+  bool IsExcluded(int32_t item) const {
+    return !excluded_.empty() && std::binary_search(excluded_.begin(), excluded_.end(), item);
+  }
   // Where the threshold is the n-th lower bound of this part, the n are at least as good as what can only tie with it
   // and has a larger index.
   bool IsOut(const Candidate& candidate) const {
@@ -95,11 +126,13 @@ class Candidates {
 
   size_t n_ = 0;
   std::span<const int32_t> excluded_;
+  DefinedScores scores_;
   std::vector<Candidate> list_;
-  std::vector<uint64_t> keys_;  // workspace of Cut
+  std::vector<uint64_t> keys_;  // workspace
   size_t next_cut_ = 0;
   float threshold_ = -std::numeric_limits<float>::infinity();
   int32_t last_at_threshold_ = INT32_MAX;  // later items that can only tie with the threshold are out
+  int64_t n_rescored_ = 0;
   SharedThreshold* shared_ = nullptr;
   size_t part_ = 0;
 };
@@ -124,7 +157,7 @@ class CodeScan {
       : codes_(codes), simd_(simd), eligible_(eligible), n_head_steps_(codes.n_head_steps()) {}
 
   /// `queries` [n x n_factors] as codes, to memory of n * CodedBytes(). `workspace`: kCodeItems (f + stride) floats.
-  /// A query whose numbers are not finite must not be scanned.
+  /// A query whose numbers are not finite must not be scanned. At most kCodeItems queries.
   static int64_t CodedBytes(const ItemCodes& codes) { return codes.n_steps() * kCodeStep; }
   static void Encode(const ItemCodes& codes, const SimdKernels& simd, const float* queries, int64_t n, int8_t* to,
                      std::span<CodedQuery> coded, float* workspace);

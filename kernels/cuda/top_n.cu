@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <vector>
 
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/top_n_kernels.h"
@@ -94,8 +95,10 @@ class CudaItemFilter : public ItemFilter {
   CudaItemFilter(const ItemIndex& index, int64_t n_eligible_in, std::span<const uint64_t> eligible, Stream& stream)
       : ItemFilter(index, n_eligible_in), bits(std::max<int64_t>(std::ssize(eligible), 1) * 8) {
     if (eligible.empty()) return;
-    stream.CopyToDevice(bits.data(), eligible.data(), std::ssize(eligible) * 8);
-    stream.Synchronize();  // the caller's bits may go
+    std::vector<uint64_t> of_items(eligible.begin(), eligible.end());
+    if (index.n_items() % 64 != 0) of_items.back() &= (uint64_t{1} << index.n_items() % 64) - 1;
+    stream.CopyToDevice(bits.data(), of_items.data(), std::ssize(of_items) * 8);
+    stream.Synchronize();
   }
 
   DeviceMemory bits;
@@ -103,7 +106,7 @@ class CudaItemFilter : public ItemFilter {
 
 /// The parts of the workspace.
 struct Workspace {
-  int64_t packed_queries, query_norms, packed_items, touched, thresholds, counts, lists, sort_keys, bytes;
+  int64_t packed_queries, query_norms, packed_items, touched, n_scanned, thresholds, counts, lists, sort_keys, bytes;
 };
 
 Workspace LayOut(const TopNPlan& plan, int64_t words, bool index_keeps_copy, bool has_histories) {
@@ -122,6 +125,7 @@ Workspace LayOut(const TopNPlan& plan, int64_t words, bool index_keeps_copy, boo
   at.query_norms = take(padded * 4);
   at.packed_items = take(index_keeps_copy ? 0 : plan.range_tiles * kTile * words * 4);
   at.touched = take(has_histories ? wave * plan.range_tiles * kTouchedBytes : 0);
+  at.n_scanned = take(wave * 8);
   at.thresholds = take(wave * 4);
   at.counts = take(wave * plan.n_splits * 4);
   at.lists = take(wave * plan.n_splits * plan.capacity * static_cast<int64_t>(sizeof(Candidate)));
@@ -181,7 +185,7 @@ TopNPlan PlanTopN(int64_t n_queries, int64_t n_items, int64_t n_factors, int64_t
     plan.range_tiles = std::min(plan.range_tiles, std::max<int64_t>(budget / 4 / (plan.query_tile * kTouchedBytes), 1));
   const int64_t left = budget - (index_keeps_copy ? 0 : plan.range_tiles * tile_bytes);
   const int64_t list_bytes = plan.capacity * static_cast<int64_t>(sizeof(Candidate)) + 4;
-  const int64_t query_bytes = index.words * 4 + 8 + (has_histories ? plan.range_tiles * kTouchedBytes : 0);
+  const int64_t query_bytes = index.words * 4 + 16 + (has_histories ? plan.range_tiles * kTouchedBytes : 0);
   plan.wave_queries = Wave(n_queries, plan.query_tile, query_bytes + list_bytes, left);
 
   // Enough blocks for every multiprocessor, but splits long enough that their lists are short against them.
@@ -223,11 +227,12 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
   auto* packed_items = reinterpret_cast<uint32_t*>(memory + at.packed_items);
   a.packed_queries = packed_queries;
   a.query_norms = query_norms;
+  a.n_scanned = reinterpret_cast<unsigned long long*>(memory + at.n_scanned);
   a.thresholds = reinterpret_cast<unsigned*>(memory + at.thresholds);
   a.counts = reinterpret_cast<int*>(memory + at.counts);
   a.lists = reinterpret_cast<Candidate*>(memory + at.lists);
   a.touched = reinterpret_cast<uint32_t*>(memory + at.touched);
-  stream.Zero(a.thresholds, at.lists - at.thresholds);  // and the counts
+  stream.Zero(a.n_scanned, at.lists - at.n_scanned);  // and the thresholds and counts
   LaunchPack(stream.handle(), a.queries, 0, a.n_queries, RoundUp(RoundUp(a.n_queries, plan.query_tile), kTile) / kTile,
              a.f, a.words, packed_queries, query_norms, nullptr);
   for (int64_t tile = index.first_item / kTile; tile < index.plan.n_tiles; tile += plan.range_tiles) {
@@ -245,13 +250,18 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
   LaunchMerge(stream.handle(), plan, a, items.n_cols, items.data, scores.data);
 }
 
-/// Of a wave: the lists that its scan left were scored; without lists every item was.
-__global__ void WriteCosts(int64_t n_queries, int64_t n_items, const int* counts, int64_t n_splits, TopNCost* costs) {
+/// Of a wave: the lists that its scan left were scored; without a scan every eligible item was.
+__global__ void WriteCosts(int64_t n_queries, int64_t n_items, const unsigned long long* n_scanned, const int* counts,
+                           int64_t n_splits, int64_t n_eligible, TopNCost* costs) {
   const int64_t query = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (query >= n_queries) return;
+  if (n_scanned == nullptr) {
+    costs[query] = {0, n_eligible};
+    return;
+  }
   int64_t rescored = 0;
-  for (int64_t split = 0; counts != nullptr && split < n_splits; ++split) rescored += counts[query * n_splits + split];
-  costs[query] = {n_items, counts != nullptr ? rescored : n_items};
+  for (int64_t split = 0; split < n_splits; ++split) rescored += counts[query * n_splits + split];
+  costs[query] = {min(static_cast<int64_t>(n_scanned[query]), n_items), rescored};
 }
 
 __global__ void WriteUnfilled(int64_t n, int32_t* items, float* scores) {
@@ -313,8 +323,9 @@ void TopNFor(Context& context, const ItemIndex& item_index, const TopNRequest& r
     if (request.costs.empty()) continue;
     const Workspace at = LayOut(plan, a.words, index.plan.keeps_copy, a.history_indptr != nullptr);
     Launch(WriteCosts, dim3(Blocks(a.n_queries, 256)), dim3(256), 0, stream, a.n_queries, a.n_items,
-           plan.sorts_everything ? nullptr : reinterpret_cast<const int*>(memory + at.counts), a.n_splits,
-           request.costs.data + first);
+           plan.sorts_everything ? nullptr : reinterpret_cast<const unsigned long long*>(memory + at.n_scanned),
+           reinterpret_cast<const int*>(memory + at.counts), a.n_splits,
+           request.eligible != nullptr ? request.eligible->n_eligible() : a.n_items, request.costs.data + first);
   }
 }
 

@@ -39,10 +39,11 @@ struct TopNArguments {
   int64_t n_queries, n_items, f, words;
   int64_t first_tile, n_tiles;  // the range
   int64_t n_splits, n, capacity;
-  Candidate* lists;      // [n_queries x n_splits x capacity]
-  int* counts;           // [n_queries x n_splits]
-  unsigned* thresholds;  // [n_queries] as Ordered: n items score at least this; 0 where nothing is known
-  uint32_t* touched;     // [n_queries x n_tiles * 2] with histories: a bit for each item of the range that they add to
+  Candidate* lists;               // [n_queries x n_splits x capacity]
+  int* counts;                    // [n_queries x n_splits]
+  unsigned long long* n_scanned;  // [n_queries] items whose bound was computed, with their tiles
+  unsigned* thresholds;           // [n_queries] as Ordered: n items score at least this; 0 where nothing is known
+  uint32_t* touched;  // [n_queries x n_tiles * 2] with histories: a bit for each item of the range that they add to
 };
 
 /// Dynamic shared memory of the scan.

@@ -287,7 +287,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
 
   float reach = -INFINITY;
   bool skips = false;
-  int stage = 0, until_refresh = 0;
+  int stage = 0, until_refresh = 0, n_tiles_scanned = 0;
   for (int64_t tile = eligible_from(first_tile); tile < end; tile = eligible_from(tile + 1)) {
     float sums[S::kRowBlocks][8][4] = {};
     for (int64_t panel = 0; panel < n_panels; ++panel) {
@@ -307,12 +307,15 @@ __global__ void __launch_bounds__(S::kThreads, S::kWarps == 1 ? 12 : 3) ScanTopN
       }
       if (!skips) MultiplyPanel<S::kRowBlocks>(queries + warp.row * kPanelWords, items, sums);
     }
+    n_tiles_scanned += !skips;
     if (skips || !Append<S::kRowBlocks>(a, state, warp, a.first_tile + tile, sums)) continue;
     unsigned full = __ballot_sync(kAllLanes, lane < n_rows && state.counts[warp.row + lane] > a.capacity - kTile);
     if (full == 0) continue;
     for (; full != 0; full &= full - 1) Shrink(a, state, warp, __ffs(static_cast<int>(full)) - 1);
     reach = Reach(state, warp, n_rows);
   }
+  if (lane < n_rows)
+    atomicAdd(&a.n_scanned[warp.query + lane], static_cast<unsigned long long>(n_tiles_scanned) * kTile);
   FinishQueries(a, state, warp, n_rows);
 }
 

@@ -274,6 +274,55 @@ TEST_P(ItemCodesTest, WhatReachesWithOthers) {
   }
 }
 
+TEST_P(ItemCodesTest, AsManyFactorsAsThereMayBe) {
+  // Codes of -127 and 127 alone: the largest sums there are.
+  for (const int64_t f : {int64_t{4095}, int64_t{4096}, kMaxIndexFactors}) {
+    std::vector<float> items(static_cast<size_t>(3 * f), 1.0f), query(static_cast<size_t>(f), 1.0f);
+    for (int64_t k = 0; k < f; ++k)
+      items[static_cast<size_t>(f + k)] = -1, items[static_cast<size_t>(2 * f + k)] = k % 2 ? 1 : -1;
+    const ItemCodes codes = Make(items, f, true);
+    const CodedQuery coded = Encode(codes, query);
+    const std::vector<double> products = Products(codes, coded, 0);
+    const double roundings = 1e-11 * coded.norm * codes.block(0).item_norm;  // of sums in double
+    const double bound = coded.norm * codes.block(0).error + coded.error * codes.block(0).norm + roundings;
+    for (int64_t i = 0; i < 3; ++i) {
+      const int32_t item = codes.order()[static_cast<size_t>(i)];
+      const double exact = Product(query.data(), items.data() + item * f, f);
+      EXPECT_LE(std::abs(products[static_cast<size_t>(i)] - exact), bound) << "f " << f << ", item " << item;
+    }
+    EXPECT_LE(bound, 1e-3 * static_cast<double>(f));
+  }
+}
+
+TEST(TopNOnThreads, AnswersAreTheSameForAnyNumber) {
+  const int64_t n_items = 150000, f = 32, n = 70;
+  std::vector<float> items = RandomNormal(n_items * f, 41);
+  for (int64_t i = 0; i < n_items; i += 2) std::copy_n(items.data() + i / 6 * f, f, items.data() + i * f);  // ties
+  const std::vector<uint64_t> few(static_cast<size_t>((n_items + 63) / 64), 1);
+  for (const int64_t n_queries : {1, 3, 60}) {
+    const std::vector<float> queries = RandomNormal(n_queries * f, 42);
+    std::vector<int32_t> expected[2];
+    for (const int n_threads : {1, 2, 3, 5}) {
+      CpuBackend cpu(n_threads);
+      Backend& backend = cpu;
+      const auto context = backend.NewContext(0);
+      const auto index = backend.NewItemIndex(*context, {items.data(), n_items, f});
+      const auto filter = backend.NewItemFilter(*context, *index, few);
+      for (const bool filtered : {false, true}) {
+        std::vector<int32_t> ids(static_cast<size_t>(n_queries * n));
+        std::vector<float> scores(ids.size());
+        TopNRequest request = {
+            {queries.data(), n_queries, f}, {}, {}, {ids.data(), n_queries, n}, {scores.data(), n_queries, n}};
+        request.eligible = filtered ? filter.get() : nullptr;
+        backend.TopN(*context, *index, request);
+        context->Wait();
+        if (n_threads == 1) expected[filtered] = ids;
+        EXPECT_EQ(ids, expected[filtered]) << n_threads << " threads, " << n_queries << " queries, filter " << filtered;
+      }
+    }
+  }
+}
+
 std::vector<SimdLevel> Levels() {
   std::vector<SimdLevel> levels;
   for (SimdLevel level : {SimdLevel::kBaseline, SimdLevel::kAvx2, SimdLevel::kAvx512})

@@ -92,11 +92,21 @@ class TopNTest : public BackendTest {
     TopN(*index, {q.matrix(), excluded_indptr.view(), excluded_items.view(), out_items.matrix(), out_scores.matrix(),
                   history_indptr.view(), history_items.view(), history_weights.view(), filter.get(), costs.view()});
     context().Wait();
-    for (const TopNCost& cost : ToHost(costs)) {
-      EXPECT_TRUE(cost.scanned >= 0 && cost.scanned <= n_items) << cost.scanned << " items scanned of " << n_items;
-      EXPECT_TRUE(cost.rescored >= 0 && cost.rescored <= n_items) << cost.rescored << " rescored of " << n_items;
+    Answer answer = {ToHost(out_items), ToHost(out_scores)};
+    const std::vector<TopNCost> told = ToHost(costs);
+    for (int64_t query = 0; query < n_queries; ++query) {
+      const TopNCost& cost = told[static_cast<size_t>(query)];
+      const auto first = answer.items.begin() + query * n;
+      const int64_t n_filled = n - std::count(first, first + n, -1);
+      const int64_t n_eligible = filter != nullptr ? filter->n_eligible() : n_items;
+      EXPECT_TRUE(cost.scanned >= 0 && cost.scanned <= (n_eligible > 0 ? n_items : 0)) << cost.scanned << " scanned";
+      EXPECT_TRUE(cost.rescored >= 0 && cost.rescored <= n_eligible) << cost.rescored << " of " << n_eligible;
+      const auto of_query = queries.begin() + query * f;
+      const bool is_zero = std::all_of(of_query, of_query + f, [](float x) { return x == 0; });
+      EXPECT_TRUE(cost.scanned + cost.rescored >= n_filled || is_zero)
+          << cost.scanned << " scanned, " << cost.rescored << " rescored for " << n_filled << " places";
     }
-    return {ToHost(out_items), ToHost(out_scores)};
+    return answer;
   }
 
   void ExpectExact(const std::vector<float>& items, int64_t n_items, const std::vector<float>& queries,

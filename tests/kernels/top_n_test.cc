@@ -61,8 +61,8 @@ TEST_P(TopNTest, ManyQueries) {
 }
 
 TEST_P(TopNTest, FewQueriesOfManyItems) {
-  // Enough of them that threads share the catalogue.
-  const int64_t n_items = Allowance(30000, 2000), f = 40;
+  // Enough of them that threads share the catalogue, for one query, too.
+  const int64_t n_items = Allowance(120000, 2000), f = 40;
   std::vector<float> items = RandomNormal(n_items * f, 28);
   for (int64_t i = 0; i < n_items; i += 3) std::copy_n(items.data() + i / 9 * f, f, items.data() + i * f);  // ties
   std::vector<std::vector<int32_t>> excluded(5);
@@ -72,6 +72,24 @@ TEST_P(TopNTest, FewQueriesOfManyItems) {
     ExpectExact(items, n_items, RandomNormal(5 * f, 29), 5, f, n, excluded);
     ExpectExact(items, n_items, {items.begin() + 9 * f, items.begin() + 10 * f}, 1, f, n);
   }
+}
+
+TEST_P(TopNTest, BoundsThatRuleNothingOut) {
+  // All items score almost alike: what the scan leaves is far more than n.
+  const int64_t n_items = Allowance(20000, 1500), f = 16;
+  std::vector<float> items(static_cast<size_t>(n_items * f), 1.0f);
+  for (int64_t i = 0; i < n_items; ++i)
+    items[static_cast<size_t>(i * f + i % f)] += static_cast<float>(i % 97) * 0x1p-20f;
+  items[static_cast<size_t>((n_items - 1) * f)] = NAN;
+  for (const int64_t n : {1, 30}) {
+    ExpectExact(items, n_items, RandomNormal(3 * f, 33), 3, f, n);
+    ExpectExact(items, n_items, std::vector<float>(static_cast<size_t>(2 * f), 1.0f), 2, f, n);
+    ExpectExact(std::vector<float>(items.size(), -3e38f), n_items, std::vector<float>(f, 9.0f), 1, f, n);
+  }
+  std::vector<float> query(f, NAN);
+  ExpectExact(items, n_items, query, 1, f, 5);
+  query.assign(f, INFINITY);
+  ExpectExact(items, n_items, query, 1, f, 5);
 }
 
 TEST_P(TopNTest, ExclusionsNeverAppearAndNeverCount) {
