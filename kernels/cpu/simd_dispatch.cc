@@ -1,4 +1,5 @@
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_clusters.h"
 #include "kernels/cpu/simd_codes.h"
 #include "kernels/cpu/simd_svd.h"
 
@@ -10,17 +11,20 @@ namespace simd_baseline {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
+extern const SimdClusters kClusters;
 }  // namespace simd_baseline
 #ifdef KINDRED_X86_SIMD
 namespace simd_avx2 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
+extern const SimdClusters kClusters;
 }  // namespace simd_avx2
 namespace simd_avx512 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
+extern const SimdClusters kClusters;
 }  // namespace simd_avx512
 #endif
 
@@ -62,6 +66,15 @@ const SimdCodes& SimdCodesOf(SimdLevel level) {
 #endif
   static_cast<void>(level);
   return simd_baseline::kCodes;
+}
+
+const SimdClusters& SimdClustersOf(SimdLevel level) {
+#ifdef KINDRED_X86_SIMD
+  if (level == SimdLevel::kAvx512) return simd_avx512::kClusters;
+  if (level == SimdLevel::kAvx2) return simd_avx2::kClusters;
+#endif
+  static_cast<void>(level);
+  return simd_baseline::kClusters;
 }
 
 int64_t PaddedFactors(int64_t n_factors) {
