@@ -8,8 +8,9 @@
 // where products are taken in double, in which they are exact, and each of the three sums is made in double in
 // increasing feature. A point belongs to the centroid with the least key, of equal ones to the first. Sums of points
 // are whole numbers: feature j of a point counts as the whole number nearest to x_j 2^e_j (halves to even), where
-// max |x_j| 2^e_j is below 2^(62 - bits) and n_points at most 2^bits. So a mean is the same in whatever order it was
-// summed up, and off by 2^-(62 - bits) of the feature's largest value at most; it is rounded once to float32.
+// max |x_j| 2^e_j is below 2^b, b = min(51, 62 - the number of binary digits of n_points), and e_j the largest for
+// which it is. So a mean is the same in whatever order it was summed up; it is the sum over the count in double, times
+// 2^-e_j, rounded to float32.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +59,8 @@ class ClusterRuns {
 
 /// Greedy k-means++ (Arthur and Vassilvitskii 2007, with trials as in its section 6), n_seedings of them at once.
 /// A seeding's draws are k x n_trials random numbers of 64 bits, of which draw (i, t) is r below. The first centre is
-/// point floor(r n_points / 2^64), with t = 0. Then w_p = floor(2^s m_p), m_p being the point's distance^2 to the
-/// nearest centre yet, and s the largest whole number for which max m 2^s is below 2^(62 - bits), bits as above;
+/// point floor(r n_points / 2^64), with t = 0. Then w_p is the whole number nearest to 2^s m_p, halves to even,
+/// with m_p the point's distance^2 to the nearest centre yet, and s the largest for which max m 2^s is below 2^b;
 /// trial t is the first point up to which the w sum up to more than floor(r W / 2^64), W their total; and the next
 /// centre is the trial that leaves the least total, of equal ones the first. Where no point is away from the centres,
 /// the rest of `chosen` is -1: there are not more distinct points. Cost: 2 n_points n_features (n_trials + 1) flops a

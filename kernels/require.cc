@@ -207,11 +207,11 @@ Error NotFinitePoint(int64_t row) {
                row);
 }
 
-int ClusterScale(float largest, int64_t n_points) {
+int ClusterScale(double largest, int64_t n_points) {
   if (largest == 0) return 0;
   int exponent = 0;
   std::frexp(largest, &exponent);  // largest < 2^exponent
-  return 62 - std::bit_width(static_cast<uint64_t>(n_points)) - exponent;
+  return std::min(51, 62 - static_cast<int>(std::bit_width(static_cast<uint64_t>(n_points)))) - exponent;
 }
 
 }  // namespace kindred

@@ -37,8 +37,8 @@ void RequireClusterAssignment(const ClusterAssignment& assignment);
 void RequireClusterSilhouette(const ClusterSilhouette& silhouette);
 /// What Wait throws where a coordinate of this point is not finite.
 Error NotFinitePoint(int64_t row);
-/// The e of kernels/clusters.h, of a feature whose largest |x| is `largest`: 0 where that is 0.
-int ClusterScale(float largest, int64_t n_points);
+/// The largest power of two by which a finite value remains below 2^b of kernels/clusters.h; 0 for 0.
+int ClusterScale(double largest, int64_t n_points);
 
 /// max(2^-20, sqrt(n) 2^-22): the part of its diagonal entry that a pivot of InvertPositiveDefinite is above, or it is
 /// lost. A pivot is what is left of the entry after up to n subtractions, each rounded to 2^-24 of what it leaves.

@@ -1,6 +1,5 @@
 // Greedy k-means++, all seedings over the points at once; what is summed up are whole numbers, in any order.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -88,25 +87,20 @@ class Seeder {
     return rows;
   }
 
-  // Calls visit(trial, p, distance^2) for every point of the task and every trial of all seeds, in order.
+  // Calls visit(seed, trial, first point, number of points, its products, c.c) for every panel of the task and every
+  // trial of all seeds, which `rows` has in order.
   template <class Visit>
-  void VisitDistances(int64_t task, const std::vector<float>& rows, std::vector<double>& products,
-                      const Visit& visit) const {
+  void VisitPanels(int64_t task, const std::vector<float>& rows, std::vector<double>& products,
+                   const Visit& visit) const {
     const int64_t n_rows = std::ssize(rows) / d_;
     products.resize(static_cast<size_t>(n_rows * kPanelWidth));
     const Range range = RangeOf(task);
     for (int64_t first = range.begin; first < range.end; first += kPanelWidth) {
       simd_.products_in_double(points_.panel(first), d_, rows.data(), n_rows, products.data());
-      int64_t trial = 0;
-      for (size_t s = 0; s < seeds_.size(); ++s)
-        for (int32_t centre : seeds_[s].trials) {
-          const double cc = points_.squared(centre);
-          for (int64_t p = first; p < std::min(range.end, first + kPanelWidth); ++p)
-            visit(s, trial, p,
-                  SquaredDistance(points_.squared(p), cc,
-                                  products[static_cast<size_t>(trial * kPanelWidth + p - first)]));
-          ++trial;
-        }
+      const double* of_trial = products.data();
+      for (const Seed& seed : seeds_)
+        for (size_t t = 0; t < seed.trials.size(); ++t, of_trial += kPanelWidth)
+          visit(seed, t, first, std::min(range.end - first, kPanelWidth), of_trial, points_.squared(seed.trials[t]));
     }
   }
 
@@ -115,13 +109,12 @@ class Seeder {
     std::vector<std::vector<double>> products(static_cast<size_t>(context_.max_threads()));
     context_.Run(points_.n_tasks(), [&](int64_t task, int worker) {
       for (const Seed& seed : seeds_) TaskMost(seed, task) = 0;
-      VisitDistances(task, rows, products[static_cast<size_t>(worker)],
-                     [&](size_t s, int64_t, int64_t p, double distance) {
-                       double& nearest = Nearest(seeds_[s])[p];
-                       nearest = std::min(nearest, distance);
-                       double& most = TaskMost(seeds_[s], task);
-                       most = std::max(most, nearest);
-                     });
+      VisitPanels(task, rows, products[static_cast<size_t>(worker)],
+                  [&](const Seed& seed, size_t, int64_t first, int64_t n, const double* of_trial, double cc) {
+                    double& most = TaskMost(seed, task);
+                    most = std::max(
+                        most, simd_.lower_distances(points_.squared() + first, of_trial, cc, n, Nearest(seed) + first));
+                  });
     });
   }
 
@@ -130,27 +123,18 @@ class Seeder {
       double most = 0;
       for (int64_t task = 0; task < points_.n_tasks(); ++task) most = std::max(most, TaskMost(seed, task));
       seed.total = 0;
-      seed.scale = most > 0 && most < std::numeric_limits<double>::infinity() ? std::ldexp(1.0, ScaleOf(most)) : 0;
+      seed.scale =
+          most > 0 && most < std::numeric_limits<double>::infinity() ? std::ldexp(1.0, ClusterScale(most, n_)) : 0;
     }
     context_.Run(points_.n_tasks(), [&](int64_t task, int) {
       const Range range = RangeOf(task);
       for (const Seed& seed : seeds_) {
-        const double* nearest = Nearest(seed);
-        uint64_t sum = 0;
-        for (int64_t p = range.begin; p < range.end; ++p) sum += Weight(seed, nearest[p]);
-        TaskWeight(seed, task) = sum;
+        TaskWeight(seed, task) = simd_.weight(Nearest(seed) + range.begin, range.end - range.begin, seed.scale);
       }
     });
     for (Seed& seed : seeds_)
       for (int64_t task = 0; task < points_.n_tasks(); ++task) seed.total += TaskWeight(seed, task);
   }
-
-  int ScaleOf(double most) const {
-    int exponent = 0;
-    std::frexp(most, &exponent);
-    return 62 - std::bit_width(static_cast<uint64_t>(n_)) - exponent;
-  }
-  static uint64_t Weight(const Seed& seed, double distance) { return static_cast<uint64_t>(distance * seed.scale); }
 
   // The first point up to which the weights sum up to more than this.
   int32_t PointAt(const Seed& seed, uint64_t before) {
@@ -159,7 +143,7 @@ class Seeder {
     const double* nearest = Nearest(seed);
     int64_t p = RangeOf(task).begin;
     for (;; ++p) {
-      const uint64_t weight = Weight(seed, nearest[p]);
+      const uint64_t weight = simd_.weight(nearest + p, 1, seed.scale);
       if (before < weight) return static_cast<int32_t>(p);
       before -= weight;
     }
@@ -173,10 +157,12 @@ class Seeder {
     context_.Run(points_.n_tasks(), [&](int64_t task, int worker) {
       std::vector<uint64_t>& mine = left[static_cast<size_t>(worker)];
       mine.resize(n_rows);
-      VisitDistances(task, rows, products[static_cast<size_t>(worker)],
-                     [&](size_t s, int64_t trial, int64_t p, double distance) {
-                       mine[static_cast<size_t>(trial)] += Weight(seeds_[s], std::min(distance, Nearest(seeds_[s])[p]));
-                     });
+      VisitPanels(task, rows, products[static_cast<size_t>(worker)],
+                  [&](const Seed& seed, size_t t, int64_t first, int64_t n, const double* of_trial, double cc) {
+                    const auto place = static_cast<size_t>(&seed - seeds_.data()) * static_cast<size_t>(n_trials_) + t;
+                    mine[place] += simd_.weight_left(points_.squared() + first, of_trial, cc, n, Nearest(seed) + first,
+                                                     seed.scale);
+                  });
     });
     for (size_t s = 0; s < seeds_.size(); ++s) {
       uint64_t least = std::numeric_limits<uint64_t>::max();

@@ -214,9 +214,7 @@ class Stepper {
   }
 
   void Whole(int64_t p, std::vector<int64_t>& whole) const {
-    const float* x = points_.row(p);
-    for (int64_t j = 0; j < d_; ++j)
-      whole[static_cast<size_t>(j)] = std::llrint(static_cast<double>(x[j]) * points_.scales()[static_cast<size_t>(j)]);
+    simd_.whole_numbers(points_.row(p), points_.scales().data(), d_, whole.data());
   }
 
   void Add(Worker& mine, int64_t centroid, int64_t sign) const {

@@ -19,9 +19,10 @@ class CpuClusterPoints : public ClusterPoints {
   const float* row(int64_t p) const { return rows_ + p * n_features(); }
   /// The panel (kernels/cpu/simd.h) that point p, a multiple of kPanelWidth, begins; zeros behind the last point.
   const float* panel(int64_t p) const { return panels_.get() + p * n_features(); }
-  double squared(int64_t p) const { return squared_[static_cast<size_t>(p)]; }  // x.x, as defined
-  float norm(int64_t p) const { return norms_[static_cast<size_t>(p)]; }        // |x|, not below
-  std::span<const double> scales() const { return scales_; }                    // 2^e of each feature
+  const double* squared() const { return squared_.data(); }  // x.x, as defined
+  double squared(int64_t p) const { return squared_[static_cast<size_t>(p)]; }
+  float norm(int64_t p) const { return norms_[static_cast<size_t>(p)]; }  // |x|, not below
+  std::span<const double> scales() const { return scales_; }              // 2^e of each feature
   int64_t n_tasks() const { return (n_points() + kTaskPoints - 1) / kTaskPoints; }
 
   /// Writes `count` points, at most kPanelWidth, as a panel; zeros behind them.

@@ -184,9 +184,101 @@ float Dot(const float* a, const float* b, int64_t n) {
   return sum;
 }
 
+// A double from 0 to 2^51 is the whole number nearest to it, halves to even, in the bits that are left when 2^52 is
+// added; with 1.5 2^52 the same holds from -2^51 to 2^51.
+constexpr double kToWhole = 0x1p52, kToSigned = 0x1.8p52;
+
+typedef int64_t Longs __attribute__((vector_size(KINDRED_SIMD_BYTES), may_alias));
+typedef int64_t LongsAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(8), may_alias));
+
+inline Doubles LoadDoubles(const double* p) {
+  return *reinterpret_cast<const DoublesAnywhere*>(p);
+}
+inline Longs Whole(Doubles v, double to) {
+  const Doubles moved = v + (to - Doubles{});
+  const Doubles none = to - Doubles{};
+  return reinterpret_cast<const Longs&>(moved) - reinterpret_cast<const Longs&>(none);
+}
+inline int64_t Whole(double v, double to) {
+  const double moved = v + to;
+  return __builtin_bit_cast(int64_t, moved) - __builtin_bit_cast(int64_t, to);
+}
+inline uint64_t Total(Longs v) {
+  uint64_t total = 0;
+  for (int l = 0; l < kWide; ++l) total += static_cast<uint64_t>(v[l]);
+  return total;
+}
+
+inline Doubles SquaredDistances(const double* squared, const double* products, double centre_squared) {
+  const Doubles distances =
+      LoadDoubles(squared) + ((centre_squared - Doubles{}) - (2.0 - Doubles{}) * LoadDoubles(products));
+  return distances > 0.0 - Doubles{} ? distances : Doubles{};
+}
+inline double SquaredDistance(double squared, double product, double centre_squared) {
+  const double distance = squared + (centre_squared - 2 * product);
+  return distance > 0 ? distance : 0;
+}
+
+double LowerDistances(const double* squared, const double* products, double centre_squared, int64_t n_points,
+                      double* nearest) {
+  Doubles most = {};
+  int64_t p = 0;
+  for (; p + kWide <= n_points; p += kWide) {
+    const Doubles distances = SquaredDistances(squared + p, products + p, centre_squared);
+    const Doubles before = LoadDoubles(nearest + p);
+    const Doubles now = distances < before ? distances : before;
+    *reinterpret_cast<DoublesAnywhere*>(nearest + p) = now;
+    most = now > most ? now : most;
+  }
+  double largest = 0;
+  for (int l = 0; l < kWide; ++l) largest = most[l] > largest ? most[l] : largest;
+  for (; p < n_points; ++p) {
+    const double distance = SquaredDistance(squared[p], products[p], centre_squared);
+    nearest[p] = distance < nearest[p] ? distance : nearest[p];
+    largest = nearest[p] > largest ? nearest[p] : largest;
+  }
+  return largest;
+}
+
+uint64_t WeightLeft(const double* squared, const double* products, double centre_squared, int64_t n_points,
+                    const double* nearest, double scale) {
+  Longs sums = {};
+  int64_t p = 0;
+  for (; p + kWide <= n_points; p += kWide) {
+    const Doubles distances = SquaredDistances(squared + p, products + p, centre_squared);
+    const Doubles before = LoadDoubles(nearest + p);
+    sums += Whole((distances < before ? distances : before) * (scale - Doubles{}), kToWhole);
+  }
+  uint64_t total = Total(sums);
+  for (; p < n_points; ++p) {
+    const double distance = SquaredDistance(squared[p], products[p], centre_squared);
+    total += static_cast<uint64_t>(Whole((distance < nearest[p] ? distance : nearest[p]) * scale, kToWhole));
+  }
+  return total;
+}
+
+uint64_t WeightOf(const double* nearest, int64_t n_points, double scale) {
+  Longs sums = {};
+  int64_t p = 0;
+  for (; p + kWide <= n_points; p += kWide) sums += Whole(LoadDoubles(nearest + p) * (scale - Doubles{}), kToWhole);
+  uint64_t total = Total(sums);
+  for (; p < n_points; ++p) total += static_cast<uint64_t>(Whole(nearest[p] * scale, kToWhole));
+  return total;
+}
+
+void WholeNumbers(const float* x, const double* scales, int64_t n_features, int64_t* whole) {
+  int64_t j = 0;
+  for (; j + kWide <= n_features; j += kWide) {
+    const Doubles values = __builtin_convertvector(*reinterpret_cast<const HalfAnywhere*>(x + j), Doubles);
+    *reinterpret_cast<LongsAnywhere*>(whole + j) = Whole(values * LoadDoubles(scales + j), kToSigned);
+  }
+  for (; j < n_features; ++j) whole[j] = Whole(static_cast<double>(x[j]) * scales[j], kToSigned);
+}
+
 }  // namespace
 
 extern const SimdClusters kClusters;
-const SimdClusters kClusters = {NearestTwo, ProductsInDouble, AddDistances, Dot};
+const SimdClusters kClusters = {NearestTwo,     ProductsInDouble, AddDistances, Dot,
+                                LowerDistances, WeightLeft,       WeightOf,     WholeNumbers};
 
 }  // namespace kindred::KINDRED_SIMD_NAMESPACE

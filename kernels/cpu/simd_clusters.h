@@ -21,6 +21,16 @@ struct SimdClusters {
   void (*add_distances)(const float* panel, int64_t n_features, int64_t n_points, const float* const* rows,
                         int64_t n_rows, double* sums);
   float (*dot)(const float* a, const float* b, int64_t n);
+  /// What a centre does to the first n_points of a panel, of x.x, x.c and the least distances^2 yet.
+  /// lower_distances: these become the less of themselves and the distance^2 to the centre; returns their largest.
+  /// weight_left: the sum of the weights (kernels/clusters.h) that would be left; nothing changes.
+  double (*lower_distances)(const double* squared, const double* products, double centre_squared, int64_t n_points,
+                            double* nearest);
+  uint64_t (*weight_left)(const double* squared, const double* products, double centre_squared, int64_t n_points,
+                          const double* nearest, double scale);
+  uint64_t (*weight)(const double* nearest, int64_t n_points, double scale);
+  /// The whole numbers of a point, n_features of them.
+  void (*whole_numbers)(const float* x, const double* scales, int64_t n_features, int64_t* whole);
 };
 
 inline constexpr int64_t kSilhouetteRows = 4;

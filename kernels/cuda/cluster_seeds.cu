@@ -5,8 +5,6 @@
 // summed up; the least is taken. All sums are of whole numbers, by atomics where they cross blocks.
 // Predicted, not yet measured on a GPU. Bytes a centre and seeding: the points (from the second cache, where they fit)
 // twice and 40 a point; flops: 2 n d (n_trials + 1) in double.
-#include <bit>
-
 #include "kernels/cuda/clusters.h"
 #include "kernels/require.h"
 
@@ -20,7 +18,7 @@ struct SeedArguments {
   const float* points = nullptr;
   const double* squared = nullptr;
   int64_t n = 0, d = 0, k = 0, n_trials = 0, n_blocks = 0;
-  int n_bits = 0;  // of n
+  int most_bits = 0;  // b of kernels/clusters.h
   const uint64_t* draws = nullptr;
   int32_t* chosen = nullptr;
   double* nearest = nullptr;              // n_seedings x n
@@ -35,11 +33,11 @@ __device__ double ScaleOf(const SeedArguments& a, int64_t seeding) {
   if (!(most > 0 && most < INFINITY)) return 0;
   int exponent = 0;
   frexp(most, &exponent);
-  return ldexp(1.0, 62 - a.n_bits - exponent);
+  return ldexp(1.0, a.most_bits - exponent);
 }
 
 __device__ unsigned long long WeightOf(double distance, double scale) {
-  return static_cast<unsigned long long>(distance * scale);
+  return static_cast<unsigned long long>(llrint(distance * scale));
 }
 
 __device__ double DistanceTo(const SeedArguments& a, int64_t p, int64_t centre) {
@@ -171,7 +169,7 @@ void CudaBackend::SeedClusters(Context& context, const ClusterSeeding& seeding) 
   a.k = seeding.chosen.n_cols;
   a.n_trials = seeding.n_trials;
   a.n_blocks = Blocks(a.n, kThreads);
-  a.n_bits = std::bit_width(static_cast<uint64_t>(a.n));
+  a.most_bits = ClusterScale(0.5, a.n);
   a.draws = seeding.draws.data;
   a.chosen = seeding.chosen.data;
   if (a.n == 0) {

@@ -1,6 +1,6 @@
 #include "tests/reference/clusters.h"
 
-#include <bit>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -26,11 +26,11 @@ int Bits(int64_t n) {
   return bits;
 }
 
-// The whole number that is 2^power times the value; whole powers up to where max 2^power is below 2^(62 - bits).
+// The largest power of two by which the value remains below 2^b.
 int Power(double most, int64_t n) {
   if (most == 0) return 0;
   int power = 0;
-  const double limit = std::ldexp(1.0, 62 - Bits(n));
+  const double limit = std::ldexp(1.0, std::min(51, 62 - Bits(n)));
   while (std::ldexp(most, power) < limit) ++power;
   while (std::ldexp(most, power) >= limit) --power;
   return power;
@@ -145,7 +145,7 @@ std::vector<int32_t> Seeds(HostMatrix<const float> points, std::span<const uint6
     }
     if (most == 0) return chosen;
     const int power = Power(most, n);
-    const auto weight = [&](double m) { return static_cast<uint64_t>(std::ldexp(m, power)); };
+    const auto weight = [&](double m) { return static_cast<uint64_t>(std::llrint(std::ldexp(m, power))); };
     uint64_t total = 0;
     for (double m : nearest) total += weight(m);
     uint64_t least = std::numeric_limits<uint64_t>::max();
