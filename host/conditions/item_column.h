@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -12,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "host/conditions/shared_texts.h"
 #include "host/data/attribute_table.h"
 #include "host/expression/column.h"
 
@@ -70,7 +70,7 @@ class ItemColumn {
   std::vector<uint8_t> booleans_;
   std::vector<int64_t> times_, indptr_;
   std::vector<int32_t> codes_;
-  std::map<int64_t, std::shared_ptr<const std::string>> strings_;  // behind views_, by place
+  SharedTexts strings_;  // behind views_, by place
 };
 
 }  // namespace kindred
