@@ -46,6 +46,8 @@ class ItemTable {
   std::span<const std::shared_ptr<const ItemColumn>> columns() const { return columns_; }
   /// The column's place, or -1. Types and places never change.
   int64_t Find(std::string_view name) const;
+  /// The column. Throws kInvalidArgument where it is not there, naming the nearest.
+  const std::shared_ptr<const ItemColumn>& Named(std::string_view name) const;
 
  private:
   ItemTable() = default;
