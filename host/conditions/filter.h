@@ -66,7 +66,6 @@ class Filter {
 
   Filter(Expression expression, std::vector<Operand> operands)
       : expression_(std::move(expression)), operands_(std::move(operands)) {}
-  static Filter CompileWith(std::string_view text, const Schema& schema, bool has_attributes);
   static AttributeValue ValueOf(const Operand& operand, const AttributeTable& users, const FilterInputs& inputs);
 
   Expression expression_;
