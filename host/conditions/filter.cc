@@ -215,8 +215,16 @@ AttributeValue Filter::ValueOf(const Operand& operand, const AttributeTable& use
   return found == inputs.context->end() ? AttributeValue() : found->second;
 }
 
+std::vector<uint64_t> Filter::ColumnsIn(const ItemTable& items) const {
+  std::vector<uint64_t> versions;
+  for (const Operand& operand : operands_)
+    if (operand.of == Operand::Of::kItem)
+      versions.push_back(items.columns()[static_cast<size_t>(operand.place)]->version());
+  return versions;
+}
+
 std::string Filter::Key(const AttributeTable& users, const FilterInputs& inputs) const {
-  std::string key = text() + '\0';
+  std::string key = std::to_string(text().size()) + ' ' + text();
   if (expression_.uses_now()) key += std::to_string(inputs.now) + ' ';
   for (const Operand& operand : operands_)
     if (operand.of != Operand::Of::kItem) Append(ValueOf(operand, users, inputs), key);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -133,6 +134,11 @@ Column WithoutTexts(AttributeColumn column) {
   return AttributeTable(0, {std::move(column)}).AsColumn(0, none);
 }
 
+uint64_t NewVersion() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
 /// Those of the rows, or of the dictionary.
 const TextsView& TextsIn(const AttributeColumn& column) {
   return column.type == AttributeType::kText ? column.texts : column.dictionary;
@@ -151,10 +157,15 @@ const char* KindOf(const AttributeValue& value) {
 }
 
 ItemColumn::ItemColumn(const AttributeColumn& from, std::shared_ptr<const void> keep)
-    : name_(from.name), type_(from.type), keep_(std::move(keep)), texts_(TextsIn(from)), column_(WithoutTexts(from)) {}
+    : version_(NewVersion()),
+      name_(from.name),
+      type_(from.type),
+      keep_(std::move(keep)),
+      texts_(TextsIn(from)),
+      column_(WithoutTexts(from)) {}
 
 ItemColumn::ItemColumn(const ItemColumn& from, Changed)
-    : name_(from.name_), type_(from.type_), keep_(from.keep_), strings_(from.strings_) {
+    : version_(NewVersion()), name_(from.name_), type_(from.type_), keep_(from.keep_), strings_(from.strings_) {
   const Column& before = from.column();
   const auto own = []<class T>(std::vector<T>& to, std::span<const T> values) {
     to.assign(values.begin(), values.end());

@@ -41,6 +41,8 @@ class ItemColumn {
   /// Throws kInvalidArgument where the value is not of the column's type: "found a text; expected a number".
   void Check(const AttributeValue& value) const;
 
+  /// A number that no other column has had: above that of the column it was made of by With.
+  uint64_t version() const { return version_; }
   const std::string& name() const { return name_; }
   AttributeType type() const { return type_; }
   /// As expressions read it. Views, valid while this lives. The first call for a column with texts makes the views.
@@ -56,6 +58,7 @@ class ItemColumn {
   void ChangeTags(std::span<const Change> changes);
   void DropUnusedEntries();
 
+  const uint64_t version_;
   std::string name_;
   AttributeType type_ = AttributeType::kText;
   std::shared_ptr<const void> keep_;
