@@ -82,11 +82,11 @@ TEST_F(RequestedRulesTest, WhatIsWrongIsNamed) {
   ExpectRefused(requested, "promotions[0].filter: column 1: found '?'");
   requested.promotions.clear();
   requested.max_per_attribute = {{"prize", 1}};
-  ExpectRefused(requested, "diversity.max_per_attribute['prize']: unknown attribute; the nearest is 'price'");
+  ExpectRefused(requested, "diversity.max_per_attribute['prize']: unknown attribute 'prize'; the nearest is 'price'");
   requested.max_per_attribute = {{"tags", 1}};
   ExpectRefused(requested, "diversity.max_per_attribute['tags']: found tags");
   const auto none = ItemTable::From({kItems, {}}, nullptr);
-  ExpectError(ErrorCode::kInvalidArgument, "the version keeps no attributes of items",
+  ExpectError(ErrorCode::kInvalidArgument, "unknown attribute 'tags'; the version keeps no attributes of items",
               [&] { BindRules(requested, nullptr, *none, codes_, &ItemsOf); });
 }
 
