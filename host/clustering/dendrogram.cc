@@ -26,16 +26,18 @@ class Reader {
   }
   int32_t Cluster(const json& number, size_t m, int64_t n_clusters) const {
     if (!number.is_number_integer() || number.get<int64_t>() < 0 || number.get<int64_t>() >= n_clusters)
-      Fail(fmt::format("merge {} is of no cluster that there is: {}", m, number.dump()));
+      Fail(fmt::format("merge {} is of no cluster that there is: {}", m, Shown(number)));
     return number.get<int32_t>();
   }
   double Number(const json& number, size_t m, const char* what, double least) const {
     if (!number.is_number() || !std::isfinite(number.get<double>()) || number.get<double>() < least)
-      Fail(fmt::format("the {} of merge {} is {}; expected a number of at least {}", what, m, number.dump(), least));
+      Fail(fmt::format("the {} of merge {} is {}; expected a number of at least {}", what, m, Shown(number), least));
     return number.get<double>();
   }
 
  private:
+  static std::string Shown(const json& value) { return value.is_number() ? value.dump() : value.type_name(); }
+
   const std::string& where_;
 };
 

@@ -16,8 +16,8 @@ namespace {
 
 // In the picture's own units, which are pixels where it has its full width.
 constexpr double kWidth = 1000, kTop = 44, kBottom = 10;
-constexpr double kRoot = 8, kTreeLeft = 24, kTreeRight = 640;  // heights, from the highest to 0
-constexpr double kBarLeft = 648, kBarWidth = 8, kNamesLeft = 664, kClustersLeft = 826;
+constexpr double kRoot = 8, kTreeLeft = 24, kTreeRight = 560;  // heights, from the highest to 0
+constexpr double kBarLeft = 568, kBarWidth = 8, kNamesLeft = 584, kClustersLeft = 750;
 constexpr double kLeafHeight = 18, kLeastHeight = 72, kMostHeight = 900;  // of all leaves
 constexpr double kNameHeight = 12, kClusterHeight = 15, kTipHeight = 6;
 constexpr size_t kNameBytes = 24;
@@ -75,7 +75,7 @@ class HeightAxis {
     const double largest = merges.empty() ? 0 : merges.back().height;
     root_ = !merges.empty() && merges[merges.size() / 2].height < kSmall * largest;
     ticks_ = largest > 0 ? LinearTicks(largest, 4, false) : std::vector<double>{0, 1};
-    if (root_ && ticks_.size() > 1) ticks_.insert(ticks_.begin() + 1, ticks_[1] / 10);
+    if (const double first = ticks_[1]; root_) ticks_.insert(ticks_.begin() + 1, {first / 10, first * 2 / 5});
     unit_ = ticks_.back();
   }
 
