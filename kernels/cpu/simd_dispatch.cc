@@ -1,6 +1,7 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/simd_clusters.h"
 #include "kernels/cpu/simd_codes.h"
+#include "kernels/cpu/simd_distances.h"
 #include "kernels/cpu/simd_svd.h"
 
 #include <algorithm>
@@ -12,6 +13,7 @@ extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
 extern const SimdClusters kClusters;
+extern const SimdDistances kDistances;
 }  // namespace simd_baseline
 #ifdef KINDRED_X86_SIMD
 namespace simd_avx2 {
@@ -19,12 +21,14 @@ extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
 extern const SimdClusters kClusters;
+extern const SimdDistances kDistances;
 }  // namespace simd_avx2
 namespace simd_avx512 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
 extern const SimdClusters kClusters;
+extern const SimdDistances kDistances;
 }  // namespace simd_avx512
 #endif
 
@@ -56,6 +60,15 @@ const SimdProducts& SimdProductsOf(SimdLevel level) {
 #endif
   static_cast<void>(level);
   return simd_baseline::kProducts;
+}
+
+const SimdDistances& SimdDistancesOf(SimdLevel level) {
+#ifdef KINDRED_X86_SIMD
+  if (level == SimdLevel::kAvx512) return simd_avx512::kDistances;
+  if (level == SimdLevel::kAvx2) return simd_avx2::kDistances;
+#endif
+  static_cast<void>(level);
+  return simd_baseline::kDistances;
 }
 
 const SimdCodes& SimdCodesOf(SimdLevel level) {
