@@ -7,7 +7,6 @@
 
 #include "host/ranking/ruled_ranking.h"
 #include "host/store/files.h"
-#include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "serving/eligibility.h"
@@ -22,14 +21,6 @@ using google::protobuf::FieldDescriptor;
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 20;
 constexpr std::string_view kOfTheRequest[] = {"user_id", "history", "tenant", "scenario", "dry_run", "cursor"};
-
-std::string PlaceText(const TomlPlace& place, const toml::node& node) {
-  try {
-    place.Refuse(node.source(), "");
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
 
 /// The message without its place, on one line.
 std::string FirstLine(const Error& error) {
@@ -72,12 +63,7 @@ Scenarios Scenarios::Read(const std::string& path) {
 
 Scenarios Scenarios::Parse(std::string_view text, const std::string& path) {
   const TomlPlace file = {path, {}};
-  toml::table parsed;
-  try {
-    parsed = toml::parse(text, std::string_view(path));
-  } catch (const toml::parse_error& error) {
-    file.Refuse(error.source(), std::string(error.description()));
-  }
+  const toml::table parsed = ParseToml(text, path);
   Scenarios scenarios;
   for (const auto& [key, node] : parsed) {
     if (key.str() != "scenarios" || !node.is_table())
@@ -91,9 +77,9 @@ Scenarios Scenarios::Parse(std::string_view text, const std::string& path) {
                       [&](const FieldDescriptor& field, const toml::node& at, const TomlPlace& inner) {
                         CheckField(field, at, inner, scenario.request);
                         if (field.name() == "filter")
-                          scenario.filters.push_back({PlaceText(inner, at), at.as_string()->get()});
-                        if (field.name() == "exclude_events") scenario.events = {PlaceText(inner, at), {}};
-                        if (IsRule(field)) scenario.rules = {PlaceText({path, place.name}, at), {}};
+                          scenario.filters.push_back({inner.Prefix(at.source()), at.as_string()->get()});
+                        if (field.name() == "exclude_events") scenario.events = {inner.Prefix(at.source()), {}};
+                        if (IsRule(field)) scenario.rules = {place.Prefix(at.source()), {}};
                       });
     }
   }
