@@ -7,7 +7,9 @@
 #include <deque>
 #include <limits>
 
+#include "host/expression/diagnostic.h"
 #include "host/expression/syntax.h"
+#include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 
@@ -126,6 +128,26 @@ void Pack(std::span<const uint8_t> bytes, uint64_t* words) {
   }
 }
 
+/// The nearest to a name that the context lacks is to be sought there, and not among attributes.
+void RefuseUnknownContext(std::string_view text, const RequestContext& context) {
+  const std::vector<Node> nodes = Parse(text).nodes;
+  const Node* first = nullptr;
+  for (const Node& node : nodes)
+    if (node.kind == NodeKind::kAttribute && node.name.starts_with(kContext) &&
+        !context.contains(node.name.substr(kContext.size())) && (first == nullptr || node.at < first->at))
+      first = &node;
+  if (first == nullptr) return;
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : context) names.push_back(name);
+  const int nearest = NearestName(std::string_view(first->name).substr(kContext.size()), names);
+  FailAt(text, first->at,
+         fmt::format("unknown attribute '{}'; {}", Printable(first->name),
+                     names.empty() ? "the request has no context"
+                     : nearest < 0 ? "the request's context has no such name"
+                                   : fmt::format("the nearest is 'context.{}' in the request's context",
+                                                 Printable(names[static_cast<size_t>(nearest)]))));
+}
+
 void Append(const AttributeValue& value, std::string& key) {
   const auto bytes = [&key](std::string_view of) {
     const size_t size = of.size();
@@ -185,6 +207,7 @@ Filter Filter::CompileWith(std::string_view text, const Schema& schema, bool has
 
 Filter Filter::Compile(std::string_view text, const ItemTable& items, const AttributeTable& users,
                        const RequestContext& context) {
+  RefuseUnknownContext(text, context);
   Schema schema(items, users);
   for (const auto& [name, value] : context)
     schema.Add(std::string(kContext) + name, {Operand::Of::kContext, 0, name, TypeOf(name, value)});
