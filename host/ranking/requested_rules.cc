@@ -41,6 +41,8 @@ std::shared_ptr<const ItemColumn> ColumnNamed(std::string_view name, const ItemT
 
 BoundRules BindRules(const RequestedRules& requested, ItemSet eligible, const ItemTable& items,
                      const ValueCodesCache& codes, const FilterItems& filter) {
+  // Before any of them costs something.
+  CheckRuleCounts(requested.boosts.size(), requested.promotions.size(), requested.max_per_attribute.size());
   BoundRules bound;
   RankingRules& rules = bound.rules;
   rules.eligible = std::move(eligible);
