@@ -86,9 +86,9 @@ std::string WhyShort(const ModelView& model, const Plan& plan, int32_t returned,
   if (returned == plan.n) return fmt::format("lists end at place {}", kMaxDepth);
   const int64_t n_excluded = std::ranges::count_if(
       plan.excluded, [eligible](int32_t item) { return eligible == nullptr || eligible->Has(item); });
-  std::string why =
-      fmt::format("{}, and {} of {} are {}", WhatIsEligible(model, plan.eligibility, eligible), n_excluded,
-                  eligible == nullptr ? "them" : "those", plan.excludes_history ? "in the user's history" : "excluded");
+  std::string why = fmt::format("{}, and {} of {} {} {}", WhatIsEligible(model, plan.eligibility, eligible), n_excluded,
+                                eligible == nullptr ? "them" : "those", n_excluded == 1 ? "is" : "are",
+                                plan.excludes_history ? "in the user's history" : "excluded");
   if (plan.n_before > 0) why += fmt::format(", {} on earlier pages", plan.n_before);
   return why;
 }

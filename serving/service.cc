@@ -101,7 +101,7 @@ RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& m
 
 template <class Request, class Reply, class Handler>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
-                                                       Reply* reply, Handler handle) {
+                                                       Reply* reply, Handler handle, bool alone) {
   Call* call = new Call(*this);
   if (!call->accepted()) {
     call->Finish(ToStatus(Refusal::kStopped));
@@ -115,6 +115,7 @@ grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerConte
   job.refuse = [call](Refusal refusal) { call->Finish(ToStatus(refusal)); };
   job.cancelled = [call] { return call->cancelled(); };
   job.deadline = context->deadline();
+  job.alone = alone;
   executor_.Submit(std::move(job));
   return call;
 }
@@ -154,10 +155,10 @@ grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* RecommenderService::UpdateItems(grpc::CallbackServerContext* context,
                                                           const v1::UpdateItemsRequest* request,
                                                           v1::UpdateItemsReply* reply) {
-  return Dispatch(context, request, reply,
-                  [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
-                    return HandleUpdateItems(state, model, asked, answer);
-                  });
+  const auto update = [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
+    return HandleUpdateItems(state, model, asked, answer);
+  };
+  return Dispatch(context, request, reply, update, true);  // they wait for the disk
 }
 
 grpc::ServerUnaryReactor* RecommenderService::GetItem(grpc::CallbackServerContext* context,
@@ -218,6 +219,9 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
   limits->set_max_request_bytes(kMaxRequestBytes);
   limits->set_max_queue(executor_.max_queue());
   limits->set_max_item_updates(kMaxItemUpdates);
+  limits->set_max_item_changes(kMaxItemChanges);
+  limits->set_max_item_id_bytes(kMaxItemIdBytes);
+  limits->set_max_item_tags(kMaxItemTags);
   Fill(models_.failures(), info->mutable_load_failures());
   if (item_state_ != nullptr) FillState(item_state_->info(), info->mutable_item_state());
   info->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());

@@ -65,9 +65,10 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   class UserStream;
 
   /// A call holds one version from here to its end, so no reply mixes two: handle(context, model, request, reply).
+  /// `alone`: as Job has it.
   template <class Request, class Reply, class Handler>
   grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
-                                     Handler handle);
+                                     Handler handle, bool alone = false);
   void FillInfo(v1::ServerInfo* info) const;
   /// Whether a call is accepted; those that are leave at their end.
   bool Enter(Stream* stream = nullptr);

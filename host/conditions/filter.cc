@@ -9,6 +9,7 @@
 
 #include "host/expression/diagnostic.h"
 #include "host/expression/syntax.h"
+#include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 
@@ -127,19 +128,44 @@ void Pack(std::span<const uint8_t> bytes, uint64_t* words) {
   }
 }
 
+/// The first attribute, as it stands in the text, that `is_meant` holds for; null where there is none.
+template <class IsMeant>
+const Node* FirstAttribute(const std::vector<Node>& nodes, const IsMeant& is_meant) {
+  const Node* first = nullptr;
+  for (const Node& node : nodes)
+    if (node.kind == NodeKind::kAttribute && is_meant(node.name) && (first == nullptr || node.at < first->at))
+      first = &node;
+  return first;
+}
+
 /// The first name of an item's attribute has nothing to be the nearest to where a version has none.
 void RefuseAttributesOfItems(std::string_view text) {
   const std::vector<Node> nodes = Parse(text).nodes;
-  const Node* first = nullptr;
-  for (const Node& node : nodes)
-    if (node.kind == NodeKind::kAttribute && !node.name.starts_with(kUser) && !node.name.starts_with(kContext) &&
-        (first == nullptr || node.at < first->at))
-      first = &node;
+  const Node* first = FirstAttribute(
+      nodes, [](std::string_view name) { return !name.starts_with(kUser) && !name.starts_with(kContext); });
   if (first != nullptr)
     FailAt(text, first->at,
            fmt::format("unknown attribute '{}' (the version keeps no attributes of items: prepare the dataset with "
                        "--items, and train again)",
                        Printable(first->name)));
+}
+
+/// The nearest to a name that the context lacks is to be sought there, and not among attributes.
+void RefuseUnknownContext(std::string_view text, const RequestContext& context) {
+  const std::vector<Node> nodes = Parse(text).nodes;
+  const Node* first = FirstAttribute(nodes, [&](const std::string& name) {
+    return name.starts_with(kContext) && !context.contains(name.substr(kContext.size()));
+  });
+  if (first == nullptr) return;
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : context) names.push_back(name);
+  const int nearest = NearestName(std::string_view(first->name).substr(kContext.size()), names);
+  FailAt(text, first->at,
+         fmt::format("unknown attribute '{}'; {}", Printable(first->name),
+                     names.empty() ? "the request has no context"
+                     : nearest < 0 ? "the request's context has no such name"
+                                   : fmt::format("the nearest is 'context.{}' in the request's context",
+                                                 Printable(names[static_cast<size_t>(nearest)]))));
 }
 
 void Append(const AttributeValue& value, std::string& key) {
@@ -188,6 +214,7 @@ struct Filter::Schema {
 
 Filter Filter::Compile(std::string_view text, const ItemTable& items, const AttributeTable& users,
                        const RequestContext& context) {
+  RefuseUnknownContext(text, context);
   if (items.columns().empty()) RefuseAttributesOfItems(text);
   Schema schema(items, users);
   for (const auto& [name, value] : context)

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "host/text/text.h"
 #include "host/text/time_format.h"
@@ -71,8 +72,9 @@ std::vector<std::string_view> TagsOf(const AttributeValue& value) {
   std::vector<std::string_view> tags;
   const auto* list = std::get_if<std::vector<std::string>>(&value);
   if (list == nullptr) return tags;
+  std::unordered_set<std::string_view> seen;
   for (const std::string& tag : *list)
-    if (!tag.empty() && std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
+    if (!tag.empty() && seen.insert(tag).second) tags.push_back(tag);
   return tags;
 }
 

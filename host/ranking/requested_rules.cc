@@ -28,6 +28,8 @@ ItemSet SetOf(const std::string& field, std::string_view text, const FilterItems
 
 BoundRules BindRules(const RequestedRules& requested, ItemSet eligible, const ItemTable& items,
                      const ValueCodesCache& codes, const FilterItems& filter) {
+  // Before any of them costs something.
+  CheckRuleCounts(requested.boosts.size(), requested.promotions.size(), requested.max_per_attribute.size());
   BoundRules bound;
   RankingRules& rules = bound.rules;
   rules.eligible = std::move(eligible);
