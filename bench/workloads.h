@@ -11,6 +11,7 @@ Workload SvdWorkload();
 Workload LoadingWorkload();
 Workload ExpressionWorkload();
 Workload ClusteringWorkload();
+Workload KMeansWorkload();
 Workload TopNWorkload();
 Workload ServingWorkload();  // where the build has gRPC
 

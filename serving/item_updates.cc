@@ -52,7 +52,7 @@ std::optional<AttributeValue> ReadValue(const Statement& row, int at) {
   const std::string_view kind = row.Text(at);
   ++at;
   const StoredType type = row.TypeOf(at);  // SQLite would convert what is of another
-  if (kind == kKinds[0] && type == StoredType::kNull) return AttributeValue();
+  if (kind == kKinds[0] && type == StoredType::kNull) return std::optional<AttributeValue>(std::in_place);
   if (kind == kKinds[1] && type == StoredType::kReal && std::isfinite(row.Real(at))) return row.Real(at);
   if (kind == kKinds[2] && type == StoredType::kInteger && (row.Integer(at) == 0 || row.Integer(at) == 1))
     return row.Integer(at) == 1;

@@ -122,7 +122,7 @@ __device__ void LoadTile(const float* rows, int64_t first, int64_t n, int64_t d,
   }
 }
 
-__device__ int32_t LabelByDefinition(const StepArguments& a, int64_t p, int64_t first, int64_t k) {
+KINDRED_NOINLINE __device__ int32_t LabelByDefinition(const StepArguments& a, int64_t p, int64_t first, int64_t k) {
   double least = INFINITY;
   int32_t label = 0;
   for (int64_t c = 0; c < k; ++c) {
