@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   kindred::AddReportCommand(program);
   kindred::AddTuneCommand(program);
   kindred::AddTrainCommand(program);
+  kindred::AddSegmentCommand(program);
   kindred::AddEvaluateCommand(program);
   kindred::AddRecommendCommand(program);
   kindred::AddModelsCommand(program);

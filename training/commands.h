@@ -13,6 +13,7 @@ void AddGenerateCommand(CommandLine& program);
 void AddPrepareCommand(CommandLine& program);
 void AddReportCommand(CommandLine& program);
 void AddTrainCommand(CommandLine& program);
+void AddSegmentCommand(CommandLine& program);
 void AddTuneCommand(CommandLine& program);
 void AddEvaluateCommand(CommandLine& program);
 void AddRecommendCommand(CommandLine& program);

@@ -50,17 +50,32 @@ void CheckTables(const CLI::App& app, const std::string& path, const toml::table
   }
 }
 
+bool Declares(const CLI::App& app) {
+  return app.get_option_no_throw(std::string("--") + kDeclarations) != nullptr;
+}
+
+// Whether the file has more than tables of subcommands.
+bool HasDeclarations(const CLI::App& app, const toml::table& file) {
+  const CLI::App* top = &app;
+  while (top->get_parent() != nullptr) top = top->get_parent();
+  return std::ranges::any_of(file, [&](const auto& entry) {
+    return !entry.second.is_table() || std::ranges::none_of(Subcommands(*top), [&](const CLI::App* sub) {
+      return sub->get_name() == entry.first.str();
+    });
+  });
+}
+
 // What the file says for the subcommand: its own table's keys before those of the tables around it.
 toml::table SettingsOf(const CLI::App& app, const toml::table& file, const std::string& path) {
   std::vector<std::string> names;  // from the subcommand outwards
   const CLI::App* top = &app;
   for (; top->get_parent() != nullptr; top = top->get_parent()) names.push_back(top->get_name());
-  CheckTables(*top, path, file, "");
+  if (!Declares(app)) CheckTables(*top, path, file, "");
   toml::table settings;
   const toml::table* table = &file;
   while (table != nullptr) {
     for (const auto& [key, node] : *table)
-      if (!node.is_table()) settings.insert_or_assign(key, node);
+      if (!node.is_table() && !(table == &file && Declares(app))) settings.insert_or_assign(key, node);
     if (names.empty()) break;
     table = (*table)[names.back()].as_table();
     names.pop_back();
@@ -111,7 +126,7 @@ std::vector<const CLI::Option*> ConfigurableOptions(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;
     const std::string& name = NameOf(*option);
-    if (name != "help" && name != "version" && name != "config" && name != "print-config" && name != "check-config")
+    if (name != "help" && name != "version" && name != "config" && name != "print-config" && name != "check-config" && name != kDeclarations)
       options.push_back(option);
   }
   return options;
@@ -129,8 +144,10 @@ std::string EnvironmentName(const std::string& key) {
 
 std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string& path,
                                          const std::vector<std::string>& arguments) {
-  const toml::table settings = SettingsOf(app, ReadToml(path), path);
+  const toml::table file = ReadToml(path), settings = SettingsOf(app, file, path);
   std::vector<std::string> added;
+  if (Declares(app) && HasDeclarations(app, file) && !IsSet(app, kDeclarations, arguments))
+    added.push_back(std::string("--") + kDeclarations + "=" + path);
   for (const auto& [toml_key, node] : settings) {
     const std::string key(toml_key.str());
     CheckKey(app, path, key);

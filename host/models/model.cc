@@ -390,15 +390,7 @@ int64_t PublishModel(const ModelStore& store, const std::string& name, const Mod
     writer.AddArray<float>("calibration_probabilities", model.calibration.probabilities);
   }
   writer.Commit(std::move(manifest));
-  try {
-    store.SetCurrent(name, version);
-  } catch (const Error&) {
-    try {
-      store.Remove(name, version);
-    } catch (const Error&) {  // CURRENT names it already, or the disk refuses this too: the first error counts
-    }
-    throw;
-  }
+  store.SetCurrentOrRemove(name, version);
   return version;
 }
 

@@ -213,6 +213,30 @@ class Clusterer {
 
 }  // namespace
 
+TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_groups) {
+  TreeTop top = {CutByCount(merges, n_leaves, n_groups), {}};
+  const int64_t n_below = n_leaves - n_groups;  // merges within groups
+  std::vector<int32_t> a_leaf_of(static_cast<size_t>(n_leaves + std::max<int64_t>(n_below, 0)));
+  std::iota(a_leaf_of.begin(), a_leaf_of.begin() + n_leaves, 0);
+  for (int64_t m = 0; m < n_below; ++m)
+    a_leaf_of[static_cast<size_t>(n_leaves + m)] = a_leaf_of[static_cast<size_t>(merges[static_cast<size_t>(m)].a)];
+  const auto renumbered = [&](int32_t cluster) {
+    if (cluster >= n_leaves + n_below) return static_cast<int32_t>(cluster - n_leaves - n_below + n_groups);
+    return top.group_of[static_cast<size_t>(a_leaf_of[static_cast<size_t>(cluster)])];
+  };
+  for (const Merge& merge : merges.subspan(static_cast<size_t>(n_below))) {
+    const auto [a, b] = std::minmax(renumbered(merge.a), renumbered(merge.b));
+    top.merges.push_back({a, b, merge.height, merge.size});
+  }
+  return top;
+}
+
+SampledSilhouettes MeasureSilhouettes(Backend& backend, HostMatrix<const float> points, std::span<const int32_t> labels,
+                                      int64_t k, bool sampled, const ClusterSpec& spec) {
+  return SampleSilhouettes(ClusteredPoints(backend, points), labels, k, sampled ? spec.sample_size : points.n_rows,
+                           static_cast<uint64_t>(spec.seed));
+}
+
 UserClusters ClusterUsers(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
                           const std::function<void(int64_t n_ended, int64_t n_runs)>& progress) {
   return Clusterer(backend, points, spec, pool, progress).Go();

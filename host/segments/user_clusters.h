@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/clustering/linkage.h"
+#include "host/clustering/silhouette.h"
 #include "host/segments/cluster_spec.h"
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
@@ -46,6 +47,17 @@ struct UserClusters {
   std::optional<ClusterTree> tree;
   std::vector<std::string> warnings;
 };
+
+/// The upper part of a tree: what is left when there are n_groups clusters, and how these are merged.
+struct TreeTop {
+  std::vector<int32_t> group_of;  // [n_leaves], numbered as CutByCount does
+  std::vector<Merge> merges;      // of the groups
+};
+TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_groups);
+
+/// Of all users, or of a sample where `sampled` and there are more than sample_size.
+SampledSilhouettes MeasureSilhouettes(Backend& backend, HostMatrix<const float> points, std::span<const int32_t> labels,
+                                      int64_t k, bool sampled, const ClusterSpec& spec);
 
 /// Above this many users trees are built over micro-clusters, of which there are so many.
 inline constexpr int64_t kMaxTreeUsers = 20000;

@@ -191,6 +191,18 @@ void ModelStore::SetCurrent(const std::string& model, int64_t version) const {
   ReplaceNumber(folder / kCurrent, folder / "CURRENT.tmp", version);
 }
 
+void ModelStore::SetCurrentOrRemove(const std::string& model, int64_t version) const {
+  try {
+    SetCurrent(model, version);
+  } catch (const Error&) {
+    try {
+      Remove(model, version);
+    } catch (const Error&) {  // CURRENT names it already, or the disk refuses this too: the first error counts
+    }
+    throw;
+  }
+}
+
 void ModelStore::SetLabel(const std::string& model, const std::string& label, int64_t version) const {
   const fs::path path = LabelPath(model, label);
   CheckThere(model, version);

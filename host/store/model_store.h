@@ -62,6 +62,8 @@ class ModelStore {
   int64_t NextVersion(const std::string& model) const;
   /// Makes CURRENT name a version that is there. Throws kNotFound, kIo.
   void SetCurrent(const std::string& model, int64_t version) const;
+  /// The same of a version that was just written; where that fails it is removed again.
+  void SetCurrentOrRemove(const std::string& model, int64_t version) const;
   /// Makes a label name a version that is there. Labels: as names of models, but not starting with '-', not digits
   /// alone, and not "current" (kInvalidArgument). Throws kNotFound, kIo.
   void SetLabel(const std::string& model, const std::string& label, int64_t version) const;
