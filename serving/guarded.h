@@ -8,19 +8,22 @@
 
 #include "host/text/text.h"
 #include "serving/handlers.h"
+#include "serving/served_fields.h"
 
 namespace kindred {
 
 /// Statuses travel in headers, and those are limited.
 inline constexpr size_t kMaxStatusMessage = 2000;
 
-/// Runs `answer`, which may return a status, where a model is loaded and the request sets only served fields; errors
+/// Runs `answer`, which may return a status, where a version is loaded and the request sets only served fields; errors
 /// become a status.
-template <class Answer>
-grpc::Status Guarded(const ServedModel* model, const google::protobuf::Message& request, const Answer& answer) {
+template <class Served, class Answer>
+grpc::Status Guarded(const Served* served_from, const google::protobuf::Message& request, const Answer& answer) {
   try {
     if (grpc::Status served = CheckServed(request); !served.ok()) return served;
-    if (model == nullptr) return {grpc::StatusCode::UNAVAILABLE, "no model is loaded yet"};
+    if (served_from == nullptr)
+      return {grpc::StatusCode::UNAVAILABLE, std::is_same_v<Served, ServedModel> ? "no model is loaded yet"
+                                                                                 : "no segments are loaded yet"};
     if constexpr (std::is_void_v<decltype(answer())>)
       answer();
     else

@@ -1,4 +1,4 @@
-// What the service knows of a stream of either kind, from its acceptance to its end.
+// What the gate knows of a stream of any kind, from its acceptance to its end.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -6,11 +6,11 @@
 #include <atomic>
 #include <chrono>
 
-#include "serving/service.h"
+#include "serving/call_gate.h"
 
 namespace kindred {
 
-class RecommenderService::OpenStream {
+class OpenStream {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -25,30 +25,29 @@ class RecommenderService::OpenStream {
   }
 
  protected:
-  OpenStream(RecommenderService& service, const grpc::CallbackServerContext& context)
-      : service_(service), context_(context) {}
+  OpenStream(CallGate& gate, const grpc::CallbackServerContext& context) : context_(context), gate_(gate) {}
   ~OpenStream() = default;
 
   /// The last thing that a constructor does before it starts anything: from here on Stop and CutOff are called.
   grpc::Status Enter() {
-    grpc::Status status = service_.Enter(this);
+    grpc::Status status = gate_.Enter(this);
     accepted_ = status.ok();
     return status;
   }
   /// The last thing that a stream does.
   void Leave() {
-    if (accepted_) service_.Leave(this);
+    if (accepted_) gate_.Leave(this);
   }
   void WriteBegins() { write_began_ = Clock::now(); }
   void WriteEnded() { write_began_ = Clock::time_point::max(); }
 
-  RecommenderService& service_;
   const grpc::CallbackServerContext& context_;
   std::atomic<bool> cancelled_ = false;
 
  private:
+  CallGate& gate_;
   bool accepted_ = false;
-  bool cut_off_ = false;  // touched under the service's lock alone
+  bool cut_off_ = false;  // touched under the gate's lock alone
   std::atomic<Clock::time_point> write_began_ = Clock::time_point::max();
 };
 

@@ -7,7 +7,7 @@
 namespace kindred {
 
 RecommenderService::Stream::Stream(RecommenderService& service, const grpc::CallbackServerContext& context)
-    : OpenStream(service, context) {
+    : OpenStream(service.gate_, context), service_(service) {
   grpc::Status entered = Enter();
   std::unique_lock lock(mutex_);
   if (!entered.ok()) {
@@ -88,8 +88,9 @@ void RecommenderService::Stream::Submit() {
   Job job;
   job.run = [this](CallContext& own) {
     v1::BatchRecommendReply replies;
-    const std::shared_ptr<const ServedModel> model = service_.models_.Current();
-    const grpc::Status status = HandleBatchRecommend(own, model.get(), job_, &replies, service_.scenarios_);
+    grpc::Status status;
+    const std::shared_ptr<const ServedModel> model = service_.Current(&status);
+    if (status.ok()) status = HandleBatchRecommend(own, model.get(), job_, &replies, service_.scenarios_);
     Answered(status, std::move(replies));
   };
   job.refuse = [this](Refusal refusal) { Refused(refusal); };

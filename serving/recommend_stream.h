@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "serving/open_stream.h"
+#include "serving/service.h"
 
 namespace kindred {
 
@@ -45,6 +46,7 @@ class RecommenderService::Stream final : public OpenStream,
   void Refused(Refusal refusal);
   bool HasRoom() const;
 
+  RecommenderService& service_;
   std::mutex mutex_;
   v1::RecommendRequest incoming_;
   v1::BatchRecommendRequest waiting_, job_;

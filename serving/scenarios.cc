@@ -14,6 +14,7 @@
 #include "serving/handlers.h"
 #include "serving/query_plan.h"
 #include "serving/recommender.h"
+#include "serving/served_fields.h"
 #include "serving/toml_message.h"
 
 namespace kindred {

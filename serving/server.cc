@@ -3,8 +3,9 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <utility>
+
 #include "kernels/error.h"
-#include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/listen_address.h"
 #include "serving/service.h"
 
@@ -28,7 +29,8 @@ void Configure(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-Server::Server(grpc::Service& service, const std::string& address) : address_(address) {
+Server::Server(std::vector<Hosted> services, const std::string& address)
+    : services_(std::move(services)), address_(address) {
   if (const std::string why = WhyUnusable(address); !why.empty())
     throw Error(ErrorCode::kIo, "cannot listen on " + address + ": " + why);
   grpc::EnableDefaultHealthCheckService(true);
@@ -37,7 +39,7 @@ Server::Server(grpc::Service& service, const std::string& address) : address_(ad
   Configure(builder);
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&service);
+  for (const Hosted& hosted : services_) builder.RegisterService(&hosted.service);
   server_ = builder.BuildAndStart();
   if (!server_ || port == 0) throw Error(ErrorCode::kIo, "cannot listen on " + address);
   address_ = WithPort(address, port);
@@ -51,7 +53,7 @@ Server::~Server() {
 void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
   health->SetServingStatus(serving);
-  health->SetServingStatus(v1::Recommender::service_full_name(), serving);
+  for (const Hosted& hosted : services_) health->SetServingStatus(hosted.name, serving && hosted.ready);
 }
 
 void Server::Shutdown() {

@@ -1,17 +1,19 @@
 #include "serving/service.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
-#include <algorithm>
-#include <atomic>
+#include <utility>
 
 #include "host/text/text.h"
 #include "serving/handlers.h"
 #include "serving/item_handlers.h"
+#include "serving/page_stream.h"
 #include "serving/recommend_stream.h"
 #include "serving/recommender.h"
-#include "serving/user_stream.h"
+#include "serving/segment_assignment.h"
+#include "serving/segment_handlers.h"
+#include "serving/served_fields.h"
+#include "serving/unary_call.h"
 
 namespace kindred {
 namespace {
@@ -58,70 +60,33 @@ void Fill(const LoadFailures& from, v1::LoadFailures* to) {
 
 }  // namespace
 
-grpc::Status ToStatus(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::kQueueFull:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue of calls is full; try again"};
-    case Refusal::kDeadlinePassed:
-      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the deadline passed before work on the call began"};
-    case Refusal::kCancelled:
-      return grpc::Status::CANCELLED;
-    case Refusal::kStopped:
-      break;
-  }
-  return {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
+RecommenderService::RecommenderService(ServiceParts parts)
+    : gate_(parts.gate),
+      executor_(parts.executor),
+      failover_(parts.failover),
+      models_(parts.models),
+      segments_(parts.segments),
+      version_(std::move(parts.version)),
+      item_state_(parts.item_state),
+      scenarios_(std::move(parts.scenarios)) {}
+
+std::shared_ptr<const ServedModel> RecommenderService::Current(grpc::Status* status) const {
+  if (models_ != nullptr) return models_->Current();
+  *status = {grpc::StatusCode::FAILED_PRECONDITION,
+             "the server has no model to recommend with; start it with `kindred serve --model NAME`"};
+  return nullptr;
 }
 
-/// One call, from its arrival until its reply is written out. Deletes itself then.
-class RecommenderService::Call final : public grpc::ServerUnaryReactor {
- public:
-  explicit Call(RecommenderService& service) : service_(service), entered_(service.Enter()) {}
-
-  /// OK, or what to finish with at once.
-  const grpc::Status& entered() const { return entered_; }
-  bool cancelled() const { return cancelled_; }
-
-  void OnCancel() override { cancelled_ = true; }
-  void OnDone() override {
-    if (entered_.ok()) service_.Leave();
-    delete this;
-  }
-
- private:
-  RecommenderService& service_;
-  const grpc::Status entered_;
-  std::atomic<bool> cancelled_ = false;
-};
-
-RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
-                                       std::string version, ItemState* item_state, Scenarios scenarios, int max_streams)
-    : executor_(executor),
-      models_(models),
-      failover_(failover),
-      version_(std::move(version)),
-      item_state_(item_state),
-      scenarios_(std::move(scenarios)),
-      max_streams_(max_streams) {}
-
 template <class Request, class Reply, class Handler>
-grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
-                                                       Reply* reply, Handler handle, bool alone) {
-  Call* call = new Call(*this);
-  if (!call->entered().ok()) {
-    call->Finish(call->entered());
-    return call;
-  }
-  Job job;
-  job.run = [this, call, request, reply, handle](CallContext& own) {
-    const std::shared_ptr<const ServedModel> model = models_.Current();
-    call->Finish(handle(own, model.get(), *request, reply));
+grpc::ServerUnaryReactor* RecommenderService::Dispatch(const grpc::CallbackServerContext* context,
+                                                       const Request* request, Reply* reply, Handler handle,
+                                                       bool alone) {
+  const auto answer = [this, request, reply, handle](CallContext& own) {
+    grpc::Status status;
+    const std::shared_ptr<const ServedModel> model = Current(&status);
+    return status.ok() ? handle(own, model.get(), *request, reply) : status;
   };
-  job.refuse = [call](Refusal refusal) { call->Finish(ToStatus(refusal)); };
-  job.cancelled = [call] { return call->cancelled(); };
-  job.deadline = context->deadline();
-  job.alone = alone;
-  executor_.Submit(std::move(job));
-  return call;
+  return kindred::Dispatch(gate_, executor_, context, answer, alone);
 }
 
 grpc::ServerUnaryReactor* RecommenderService::Recommend(grpc::CallbackServerContext* context,
@@ -193,7 +158,25 @@ grpc::ServerUnaryReactor* RecommenderService::GetPopular(grpc::CallbackServerCon
 
 grpc::ServerWriteReactor<v1::UsersForItemReply>* RecommenderService::StreamUsersForItem(
     grpc::CallbackServerContext* context, const v1::UsersForItemRequest* request) {
-  return new UserStream(*this, *context, *request);
+  struct List {
+    std::shared_ptr<const ServedModel> model;
+    RankedUsers users;
+    size_t n_written = 0;
+    bool first = true;  // a list without users is a reply, too
+  };
+  using Users = PageStream<v1::UsersForItemReply>;
+  return new Users(gate_, executor_, *context, [this, request](CallContext& own, Users::Pages* pages) {
+    grpc::Status status;
+    const auto list = std::make_shared<List>();
+    list->model = Current(&status);
+    if (status.ok()) status = HandleStreamUsersForItem(own, list->model.get(), *request, &list->users);
+    *pages = [list](v1::UsersForItemReply* page) {
+      if (!std::exchange(list->first, false) && list->n_written == list->users.users.size()) return false;
+      list->n_written += FillUsers(*list->model, list->users, list->n_written, page);
+      return true;
+    };
+    return status;
+  });
 }
 
 grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* RecommenderService::StreamRecommend(
@@ -204,7 +187,7 @@ grpc::ServerBidiReactor<v1::RecommendRequest, v1::BatchResult>* RecommenderServi
 grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServerContext*,
                                                             const v1::GetServerInfoRequest* request,
                                                             v1::ServerInfo* reply) {
-  Call* call = new Call(*this);
+  auto* call = new UnaryCall(gate_);
   grpc::Status status = call->entered().ok() ? CheckServed(*request) : call->entered();
   if (status.ok()) FillInfo(reply);
   call->Finish(std::move(status));
@@ -213,7 +196,13 @@ grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServer
 
 void RecommenderService::FillInfo(v1::ServerInfo* info) const {
   info->set_server_version(version_);
-  if (const auto model = models_.Current()) Fill(*model, info->mutable_model());
+  if (models_ != nullptr) {
+    if (const auto model = models_->Current()) Fill(*model, info->mutable_model());
+  }
+  if (segments_ != nullptr) {
+    if (const auto segments = segments_->Current()) FillSegmentsInfo(*segments, info->mutable_segments());
+    Fill(segments_->failures(), info->mutable_segments_load_failures());
+  }
   Fill(failover_.status(), info->mutable_backend());
   info->mutable_backend()->set_n_threads(executor_.n_workers());
   v1::Limits* limits = info->mutable_limits();
@@ -226,53 +215,15 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
   limits->set_max_item_changes(kMaxItemChanges);
   limits->set_max_item_id_bytes(kMaxItemIdBytes);
   limits->set_max_item_tags(kMaxItemTags);
-  limits->set_max_streams(max_streams_);
+  limits->set_max_streams(gate_.max_streams());
   limits->set_max_unread_seconds(static_cast<int32_t>(kMaxUnread.count()));
-  Fill(models_.failures(), info->mutable_load_failures());
+  limits->set_max_events(kMaxEvents);
+  limits->set_max_features(kMaxFeatureValues);
+  limits->set_max_export_columns(kMaxExportColumns);
+  Fill(models_ == nullptr ? LoadFailures() : models_->failures(), info->mutable_load_failures());
   if (item_state_ != nullptr) FillState(item_state_->info(), info->mutable_item_state());
   info->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
-  std::lock_guard lock(mutex_);
-  info->set_calls_in_flight(n_calls_);
-}
-
-int RecommenderService::Drain(std::chrono::milliseconds time) {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  for (OpenStream* stream : streams_) stream->Stop();
-  idle_.wait_for(lock, time, [this] { return n_calls_ == 0; });
-  return n_calls_;
-}
-
-int64_t RecommenderService::n_answered() const {
-  std::lock_guard lock(mutex_);
-  return n_answered_;
-}
-
-int RecommenderService::CutOffStreams(std::chrono::milliseconds unread) {
-  const OpenStream::Clock::time_point time = OpenStream::Clock::now() - unread;
-  std::lock_guard lock(mutex_);
-  return static_cast<int>(
-      std::count_if(streams_.begin(), streams_.end(), [time](OpenStream* stream) { return stream->CutOff(time); }));
-}
-
-grpc::Status RecommenderService::Enter(OpenStream* stream) {
-  std::lock_guard lock(mutex_);
-  if (stopping_) return ToStatus(Refusal::kStopped);
-  if (stream != nullptr) {
-    if (std::ssize(streams_) >= max_streams_)
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-              fmt::format("{} streams are open, and no more may be; try again", max_streams_)};
-    streams_.insert(stream);
-  }
-  ++n_calls_;
-  return grpc::Status::OK;
-}
-
-void RecommenderService::Leave(OpenStream* stream) {
-  std::lock_guard lock(mutex_);
-  streams_.erase(stream);
-  ++n_answered_;
-  if (--n_calls_ == 0) idle_.notify_all();
+  info->set_calls_in_flight(gate_.n_calls());
 }
 
 }  // namespace kindred

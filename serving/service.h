@@ -4,31 +4,36 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <cstdint>
-#include <mutex>
+#include <memory>
 #include <string>
-#include <unordered_set>
 
 #include "kindred/v1/recommender.grpc.pb.h"
+#include "serving/call_gate.h"
 #include "serving/executor.h"
 #include "serving/failover.h"
 #include "serving/model_watcher.h"
 #include "serving/scenarios.h"
+#include "serving/segment_watcher.h"
 
 namespace kindred {
 
 inline constexpr int kMaxRequestBytes = 4 << 20;
-/// Streams that may be open, unless the server is told otherwise.
-inline constexpr int kMaxStreams = 256;
-/// How long a reply of a stream may wait for its client to read.
-inline constexpr std::chrono::seconds kMaxUnread{60};
+
+/// What calls are answered with. The pointed-to outlive the service.
+struct ServiceParts {
+  CallGate& gate;
+  Executor& executor;
+  const Failover& failover;
+  const ModelWatcher* models = nullptr;  // null: the server has no model
+  const SegmentWatcher* segments = nullptr;  // likewise; for GetServerInfo
+  std::string version;  // the program's
+  ItemState* item_state = nullptr;  // null: the server keeps none
+  Scenarios scenarios = {};
+};
 
 class RecommenderService final : public v1::Recommender::CallbackService {
  public:
-  /// `version` is the program's. `item_state` is null where the server keeps none. At most `max_streams` are open.
-  RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version,
-                     ItemState* item_state = nullptr, Scenarios scenarios = {}, int max_streams = kMaxStreams);
+  explicit RecommenderService(ServiceParts parts);
 
   grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
                                       v1::RecommendReply* reply) override;
@@ -56,50 +61,27 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   grpc::ServerUnaryReactor* GetItem(grpc::CallbackServerContext* context, const v1::GetItemRequest* request,
                                     v1::Item* reply) override;
 
-  /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`; streams read
-  /// no more requests.
-  /// Returns how many are not.
-  int Drain(std::chrono::milliseconds time);
-  /// Cancels the streams that have had a reply under way for `unread` or longer: what they hold is held for a client
-  /// that does not read. Returns how many. Somebody must call it again and again.
-  int CutOffStreams(std::chrono::milliseconds unread);
-  /// Calls whose reply was written out since the start.
-  int64_t n_answered() const;
-
  private:
-  class Call;
-  class OpenStream;
   class Stream;
-  class UserStream;
 
   /// A call holds one version from here to its end, so no reply mixes two: handle(context, model, request, reply).
   /// `alone`: as Job has it.
   template <class Request, class Reply, class Handler>
-  grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
+  grpc::ServerUnaryReactor* Dispatch(const grpc::CallbackServerContext* context, const Request* request, Reply* reply,
                                      Handler handle, bool alone = false);
   void FillInfo(v1::ServerInfo* info) const;
-  /// OK where a call, of this stream if it is one, is accepted; those that are leave at their end.
-  grpc::Status Enter(OpenStream* stream = nullptr);
-  void Leave(OpenStream* stream = nullptr);
+  /// What calls are answered from now; null where no version is loaded. `*status` is not OK where there is none to load.
+  std::shared_ptr<const ServedModel> Current(grpc::Status* status) const;
 
+  CallGate& gate_;
   Executor& executor_;
-  const ModelWatcher& models_;
   const Failover& failover_;
+  const ModelWatcher* const models_;
+  const SegmentWatcher* const segments_;
   const std::string version_;
   ItemState* const item_state_;
   const Scenarios scenarios_;
-  const int max_streams_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-
-  mutable std::mutex mutex_;
-  std::condition_variable idle_;
-  int n_calls_ = 0;  // accepted, and not yet written out
-  int64_t n_answered_ = 0;
-  std::unordered_set<OpenStream*> streams_;  // of these calls
-  bool stopping_ = false;
 };
-
-/// The status of a call, or of a request of a stream, that the executor refuses.
-grpc::Status ToStatus(Refusal refusal);
 
 }  // namespace kindred

@@ -108,6 +108,7 @@ class SegmentModel {
   const IdMap& users() const { return users_; }
   const IdMap& items() const { return items_; }
   const EventsView& events() const { return events_; }
+  const AttributeTable& user_attributes() const { return user_attributes_; }
   const SegmentSpec& spec() const { return spec_; }
   const FeatureProgram& program() const { return *program_; }
   const Normalization& normalization() const { return normalization_; }

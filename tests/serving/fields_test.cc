@@ -7,6 +7,7 @@
 #include <set>
 
 #include "serving/handlers.h"
+#include "serving/served_fields.h"
 #include "serving/item_handlers.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/support/backends.h"
