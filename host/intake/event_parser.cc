@@ -192,7 +192,7 @@ bool EventParser::ReadComputedValue(int64_t row) {
                                                                          : nullptr;
   if (wrong == nullptr) return true;
   return Refuse(fmt::format("value: {}", wrong), std::isnan(number) ? fmt::format("--value: {}", wrong)
-                                                                    : fmt::format("--value: {} is {}", number, wrong));
+                                                                    : fmt::format("--value: {:g} is {}", number, wrong));
 }
 
 bool EventParser::ReadTime(const RowBatch& batch, const Column& cells, int64_t row) {

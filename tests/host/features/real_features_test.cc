@@ -56,7 +56,7 @@ TEST_F(RealFeatures, OnlineRetail) {
   const struct {
     const char* id;
     double minutes, baskets, value;
-  } expected[] = {{"12346", 468169, 1, 77183.60}, {"12347", 2698, 7, 4310.00},  {"17850", 535524, 33, 5391.21},
+  } expected[] = {{"12346", 468169, 1, 77183.60}, {"12347", 2698, 7, 4310.00},  {"17850", 535523, 33, 5391.21},
                   {"14646", 1478, 73, 280206.02}, {"12748", 30, 210, 33719.73}, {"18287", 60681, 3, 1837.28}};
   for (const auto& customer : expected) {
     const int32_t user = dataset->users().Find(customer.id);
