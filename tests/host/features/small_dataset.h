@@ -107,7 +107,7 @@ class SmallDataset {
     for (int64_t user = 0; user < n_users; ++user) {
       ages.push_back(user % 4 == 3 ? std::nan("") : static_cast<double>(20 + user));
       vip.push_back(static_cast<uint8_t>(user % 3));
-      joined.push_back(user % 5 == 4 ? std::numeric_limits<int64_t>::min() : kLast - user * 86400);
+      joined.push_back(user % 5 == 4 ? std::numeric_limits<int64_t>::min() : kLast - user % 1000 * 86400);
     }
     TestAttributes attributes(n_users);
     attributes.Numbers("age", ages).Booleans("vip", vip).Times("joined", joined);
