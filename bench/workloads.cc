@@ -3,7 +3,8 @@
 namespace kindred {
 
 std::vector<Workload> AllWorkloads() {
-  return {AlsWorkload(),    AlsScaleWorkload(), SvdWorkload(), LoadingWorkload(), ExpressionWorkload(), TopNWorkload(),
+  return {AlsWorkload(),     AlsScaleWorkload(),   SvdWorkload(),  ClusteringWorkload(),
+          LoadingWorkload(), ExpressionWorkload(), TopNWorkload(),
 #ifdef KINDRED_SERVING
           ServingWorkload()
 #endif

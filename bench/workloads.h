@@ -10,6 +10,7 @@ Workload AlsScaleWorkload();
 Workload SvdWorkload();
 Workload LoadingWorkload();
 Workload ExpressionWorkload();
+Workload ClusteringWorkload();
 Workload TopNWorkload();
 Workload ServingWorkload();  // where the build has gRPC
 

@@ -20,6 +20,7 @@
 #include <span>
 #include <string>
 
+#include "kernels/clusters.h"
 #include "kernels/error.h"
 #include "kernels/item_codes_view.h"
 #include "kernels/views.h"
@@ -379,6 +380,19 @@ class Backend {
                                                     std::span<const uint64_t> eligible) = 0;
 
   virtual void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) = 0;
+
+  /// Makes points ready for the operations below: n_points x n_features with 1 to ClusterPoints::kMaxFeatures columns,
+  /// all finite (else Wait throws kNumeric naming the first row that is not, which is the error's row()).
+  virtual std::unique_ptr<ClusterPoints> NewClusterPoints(Context& context, MatrixView<const float> points) = 0;
+  /// Runs of so many clusters each, 1 to ClusterRuns::kMaxClusters. Memory: up to 12 bytes a point and run, and 8 a
+  /// centroid and feature.
+  virtual std::unique_ptr<ClusterRuns> NewClusterRuns(Context& context, const ClusterPoints& points,
+                                                      std::span<const int32_t> n_clusters) = 0;
+  virtual void SeedClusters(Context& context, const ClusterSeeding& seeding) = 0;
+  /// Cost: at most 2 n_points n_features flops a centroid.
+  virtual void StepClusters(Context& context, const ClusterStep& step) = 0;
+  virtual void AssignClusters(Context& context, const ClusterAssignment& assignment) = 0;
+  virtual void SilhouetteOfClusters(Context& context, const ClusterSilhouette& silhouette) = 0;
 };
 
 /// A resident matrix or array with its memory.

@@ -149,4 +149,69 @@ int64_t CountEligible(const ItemIndex& index, std::span<const uint64_t> eligible
   return count;
 }
 
+void RequireClusterPoints(MatrixView<const float> points) {
+  Require(points.n_rows <= INT32_MAX, "clusters: more than 2^31 - 1 points");
+  Require(points.n_cols > 0 && points.n_cols <= ClusterPoints::kMaxFeatures,
+          "clusters: not 1 to 65,536 features a point");
+}
+
+int64_t RequireClusterRuns(std::span<const int32_t> n_clusters) {
+  int64_t n_centroids = 0;
+  for (int32_t k : n_clusters) {
+    Require(k > 0 && k <= ClusterRuns::kMaxClusters, "clusters: a run of not 1 to 1,048,576 clusters");
+    n_centroids += k;
+  }
+  return n_centroids;
+}
+
+void RequireClusterSeeding(const ClusterSeeding& seeding) {
+  Require(seeding.n_trials >= 1 && seeding.n_trials <= 16, "cluster seeds: not 1 to 16 trials");
+  Require(
+      seeding.draws.n_rows == seeding.chosen.n_rows && seeding.draws.n_cols == seeding.chosen.n_cols * seeding.n_trials,
+      "cluster seeds: not one draw a trial");
+}
+
+void RequireClusterStep(const ClusterStep& step) {
+  const ClusterRuns& runs = *step.runs;
+  Require(step.centroids.n_rows == runs.n_centroids() && step.centroids.n_cols == runs.points().n_features(),
+          "cluster step: the centroids do not fit the runs");
+  Require(step.n_changed.size == runs.n_runs() && step.shift.size == runs.n_runs(),
+          "cluster step: not one figure a run");
+  int32_t last = -1;
+  for (int32_t run : step.active) {
+    Require(run > last && run < runs.n_runs(), "cluster step: the active runs do not increase, or are not there");
+    last = run;
+  }
+}
+
+void RequireClusterAssignment(const ClusterAssignment& assignment) {
+  const int64_t n = assignment.points->n_points();
+  const auto fits = [n](int64_t size) { return size == 0 || size == n; };
+  Require(assignment.centroids.n_rows > 0 && assignment.centroids.n_rows <= ClusterRuns::kMaxClusters &&
+              assignment.centroids.n_cols == assignment.points->n_features(),
+          "cluster assignment: the centroids do not fit the points");
+  Require(fits(assignment.labels.size) && fits(assignment.distances.size) && fits(assignment.other_distances.size) &&
+              assignment.inertia.size <= 1,
+          "cluster assignment: an output does not fit the points");
+}
+
+void RequireClusterSilhouette(const ClusterSilhouette& silhouette) {
+  const int64_t n = silhouette.points->n_points();
+  Require(silhouette.labels.size == n && silhouette.silhouettes.size == n, "silhouette: not one label a point");
+  Require(silhouette.n_clusters > 0 && silhouette.n_clusters <= ClusterRuns::kMaxClusters,
+          "silhouette: not 1 to 1,048,576 clusters");
+}
+
+Error NotFinitePoint(int64_t row) {
+  return Error(ErrorCode::kNumeric, "clusters: point " + std::to_string(row) + " has a coordinate that is not finite",
+               row);
+}
+
+int ClusterScale(double largest, int64_t n_points) {
+  if (largest == 0) return 0;
+  int exponent = 0;
+  std::frexp(largest, &exponent);  // largest < 2^exponent
+  return std::min(51, 62 - static_cast<int>(std::bit_width(static_cast<uint64_t>(n_points)))) - exponent;
+}
+
 }  // namespace kindred

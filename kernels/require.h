@@ -28,6 +28,18 @@ void RequireTopNShapes(const ItemIndex& index, const TopNRequest& request);
 /// How many of the index's items are. Throws kInvalidArgument where there is not one bit an item.
 int64_t CountEligible(const ItemIndex& index, std::span<const uint64_t> eligible);
 
+void RequireClusterPoints(MatrixView<const float> points);
+/// The rows of all runs' centroids together.
+int64_t RequireClusterRuns(std::span<const int32_t> n_clusters);
+void RequireClusterSeeding(const ClusterSeeding& seeding);
+void RequireClusterStep(const ClusterStep& step);
+void RequireClusterAssignment(const ClusterAssignment& assignment);
+void RequireClusterSilhouette(const ClusterSilhouette& silhouette);
+/// What Wait throws where a coordinate of this point is not finite.
+Error NotFinitePoint(int64_t row);
+/// The largest power of two by which a finite value remains below 2^b of kernels/clusters.h; 0 for 0.
+int ClusterScale(double largest, int64_t n_points);
+
 /// max(2^-20, sqrt(n) 2^-22): the part of its diagonal entry that a pivot of InvertPositiveDefinite is above, or it is
 /// lost. A pivot is what is left of the entry after up to n subtractions, each rounded to 2^-24 of what it leaves.
 float LeastPivot(int64_t n_rows);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "host/expression/diagnostic.h"
+#include "host/text/counted.h"
 #include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
@@ -60,6 +62,7 @@ void AddItemsOfEvents(const ModelView& model, std::span<const EventExclusion> ex
     const std::optional<uint8_t> type = event.empty() ? std::nullopt : std::optional(TypeOf(events, at, event));
     if (within && *within < 0)
       Refuse(fmt::format("exclude_events[{}].within_seconds: is {}, expected at least 0", at, *within));
+    if (within == 0) continue;
     if (within && events.times.empty())
       Refuse(fmt::format("exclude_events[{}].within_seconds: is set, and the version's events have no times", at));
     if (user < 0) continue;
@@ -80,8 +83,7 @@ BoundFilter BindFilter(std::string_view text, const FilterInputs& inputs, const 
   try {
     return now.filters->Bind(text, *now.items, inputs);
   } catch (const Error& error) {
-    const std::string_view message = error.what();  // its first line; whoever asked has the text
-    throw Error(error.code(), std::string(message.substr(0, message.find('\n'))));
+    throw Error(error.code(), FirstLine(error.what()));  // whoever asked has the text
   }
 }
 
@@ -130,10 +132,11 @@ std::vector<int32_t> ExcludedItems(const ModelView& model, const QueryConditions
 }
 
 std::string WhatIsEligible(const ModelView& model, const Eligibility& eligibility, const ItemBits* eligible) {
-  std::string text = fmt::format("the model has {} items", model.n_items());
+  std::string text = fmt::format("the model has {}", Counted(model.n_items(), "item"));
   if (eligibility.candidates)
-    text += fmt::format(", {} of the {} candidates are among them", eligibility.candidates->size(),
-                        eligibility.n_candidates);
+    text +=
+        fmt::format(", {} of the {} {} among them", eligibility.candidates->size(),
+                    Counted(eligibility.n_candidates, "candidate"), eligibility.candidates->size() == 1 ? "is" : "are");
   if (eligibility.filter)
     text +=
         fmt::format(", the filter lets {} of {} through", eligible->n_set, eligibility.candidates ? "those" : "them");

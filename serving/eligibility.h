@@ -24,7 +24,7 @@ inline constexpr size_t kMaxFilterBytes = size_t{1} << 16;
 /// Leaves out items that the user had such an event with.
 struct EventExclusion {
   std::string_view event;                 // empty: of any type
-  std::optional<int64_t> within_seconds;  // how long ago at most; unset: at any time
+  std::optional<int64_t> within_seconds;  // how long ago at most, 0: none; unset: at any time
 };
 
 /// Views into a request, as RecommendQuery.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <system_error>
 
@@ -44,13 +45,23 @@ void Executor::Submit(Job job) {
     std::lock_guard lock(mutex_);
     if (stopping_) {
       refusal = Refusal::kStopped;
-    } else if (queue_.size() < static_cast<size_t>(max_queue_)) {
+    } else if (HasRoomFor(job)) {
       queue_.push_back(std::move(job));
       ready_.notify_one();
       return;
     }
   }
   job.refuse(refusal);
+}
+
+bool Executor::HasRoomFor(const Job& job) const {
+  const auto most = static_cast<size_t>(max_queue_);
+  if (queue_.size() >= most) return false;
+  return !job.alone || static_cast<size_t>(std::ranges::count(queue_, true, &Job::alone)) < (most + 1) / 2;
+}
+
+std::deque<Job>::iterator Executor::NextJob() {
+  return std::ranges::find_if(queue_, [this](const Job& job) { return !job.alone || !alone_runs_; });
 }
 
 int Executor::n_waiting() const {
@@ -63,10 +74,12 @@ void Executor::Work(CallContext& context) {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      auto next = queue_.end();
+      ready_.wait(lock, [&] { return (next = NextJob()) != queue_.end() || stopping_; });
+      if (next == queue_.end()) return;
+      job = std::move(*next);
+      queue_.erase(next);
+      alone_runs_ |= job.alone;
     }
     if (job.cancelled && job.cancelled())
       job.refuse(Refusal::kCancelled);
@@ -74,6 +87,10 @@ void Executor::Work(CallContext& context) {
       job.refuse(Refusal::kDeadlinePassed);
     else
       job.run(context);
+    if (!job.alone) continue;
+    std::lock_guard lock(mutex_);
+    alone_runs_ = false;
+    ready_.notify_one();
   }
 }
 

@@ -21,6 +21,7 @@ struct Job {
   std::function<void(CallContext&)> run;  // on a worker, with the worker's own context
   std::function<void(Refusal)> refuse;
   std::function<bool()> cancelled;  // asked before the job starts; may be empty
+  bool alone = false;               // of these, one runs at a time: others wait and keep no worker
   std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();
 };
 
@@ -34,7 +35,8 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// Never blocks. A full queue refuses the job at once, on the caller's thread.
+  /// Never blocks. A full queue refuses the job at once, on the caller's thread; jobs that run alone may have half of
+  /// it, so that slow ones leave room.
   void Submit(Job job);
 
   int n_workers() const { return static_cast<int>(workers_.size()); }
@@ -44,6 +46,9 @@ class Executor {
 
  private:
   void Work(CallContext& context);
+  bool HasRoomFor(const Job& job) const;
+  /// The first job that can run now, or the end.
+  std::deque<Job>::iterator NextJob();
   /// Refuses what waits and joins the workers.
   void Stop();
 
@@ -51,6 +56,7 @@ class Executor {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Job> queue_;
+  bool alone_runs_ = false;
   bool stopping_ = false;
   std::vector<std::unique_ptr<CallContext>> contexts_;
   std::vector<std::thread> workers_;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <limits>
 #include <unordered_set>
 
@@ -192,13 +191,13 @@ void Fill(const AppliedRules& from, v1::AppliedRules* to) {
   to->set_diversified(from.diversified);
 }
 
-void FillRecommend(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
-                   const Recommendation& from, v1::RecommendReply* reply) {
+void FillRecommend(const ServedModel& model, const Scenarios& scenarios, const v1::RecommendRequest& request,
+                   const RecommendQuery& query, const Recommendation& from, v1::RecommendReply* reply) {
   Fill(model, from, reply);
   for (std::string_view id : from.unknown_history_items) reply->add_unknown_history_items(id.data(), id.size());
   if (from.cost) Fill(*from.cost, reply->mutable_cost());
   if (from.rules) Fill(*from.rules, reply->mutable_rules());
-  SetNextCursor(model, request, query, from, reply);
+  SetNextCursor(model, scenarios, request, query, from, reply);
 }
 
 void Fill(const IdMap& items, const Contribution& from, const StoredEvents& events, v1::Contribution* to) {
@@ -245,6 +244,11 @@ void FillExplain(const ServedModel& model, const Explanation& from, v1::ExplainR
 }
 
 template <class Request>
+std::optional<int32_t> CountOf(const Request& request) {
+  return request.has_n() ? std::optional(request.n()) : std::nullopt;
+}
+
+template <class Request>
 std::vector<HistoryEntry> ToHistory(const Request& request) {
   std::vector<HistoryEntry> history;
   history.reserve(static_cast<size_t>(std::min(request.history_size(), kMaxHistory + 1)));
@@ -253,23 +257,12 @@ std::vector<HistoryEntry> ToHistory(const Request& request) {
   return history;
 }
 
-QueryConditions ToConditions(const v1::RecommendRequest& request) {
-  QueryConditions conditions;
-  conditions.filter = request.filter();
-  for (const auto& [name, value] : request.context())
-    conditions.context.emplace(name, ToAttributeValue(value, fmt::format("context[\"{}\"]", Printable(name))));
-  conditions.candidates.assign(request.candidates().begin(), request.candidates().end());
-  for (const v1::EventExclusion& exclusion : request.exclude_events())
-    conditions.exclude_events.push_back(ToExclusion(exclusion));
-  conditions.exclude_items.assign(request.exclude_items().begin(), request.exclude_items().end());
-  return conditions;
-}
-
-RecommendQuery ToQuery(const v1::RecommendRequest& request) {
-  RecommendQuery query = {request.user_id(), ToHistory(request), {}, ToConditions(request)};
-  if (request.has_n()) query.n = request.n();
-  query.with_cost = request.explain_cost();
-  query.rules = ToRules(request);
+/// Views into both.
+RecommendQuery ToQuery(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario) {
+  RecommendQuery query = {request.user_id(), ToHistory(request), CountOf(request), ToConditions(request, scenario)};
+  if (!query.n) query.n = CountOf(scenario);
+  query.with_cost = request.explain_cost() || scenario.explain_cost();
+  query.rules = ToRules(request, scenario);
   return query;
 }
 
@@ -283,11 +276,6 @@ ExplainQuery ToQuery(const v1::ExplainRequest& request) {
   return query;
 }
 
-template <class Request>
-std::optional<int32_t> CountOf(const Request& request) {
-  return request.has_n() ? std::optional(request.n()) : std::nullopt;
-}
-
 void CheckBatch(const v1::BatchRecommendRequest& request) {
   if (request.requests_size() > kMaxBatch)
     throw Error(ErrorCode::kInvalidArgument,
@@ -297,7 +285,6 @@ void CheckBatch(const v1::BatchRecommendRequest& request) {
 void AnswerBatch(CallContext& context, const ServedModel& model, const v1::BatchRecommendRequest& request,
                  v1::BatchRecommendReply* reply, const Scenarios& scenarios) {
   CheckBatch(request);
-  std::deque<v1::RecommendRequest> of_scenarios;  // which queries are views into
   std::vector<const v1::RecommendRequest*> asked;
   std::vector<RecommendQuery> queries;
   std::vector<v1::BatchResult*> results;
@@ -305,11 +292,9 @@ void AnswerBatch(CallContext& context, const ServedModel& model, const v1::Batch
     v1::BatchResult* result = reply->add_results();
     grpc::Status status = CheckServed(one);
     try {
-      const v1::RecommendRequest* applied =
-          !status.ok() || one.scenario().empty() ? &one : &of_scenarios.emplace_back(scenarios.Apply(one));
-      RecommendQuery query = status.ok() ? ToQuery(*applied) : RecommendQuery();
-      if (status.ok()) status = Continue(model, *applied, &query);
-      if (status.ok()) asked.push_back(applied), queries.push_back(std::move(query)), results.push_back(result);
+      RecommendQuery query = status.ok() ? ToQuery(one, scenarios.Of(one)) : RecommendQuery();
+      if (status.ok()) status = Continue(model, scenarios, one, &query);
+      if (status.ok()) asked.push_back(&one), queries.push_back(std::move(query)), results.push_back(result);
     } catch (const Error& error) {
       status = ToStatus(error);
     }
@@ -323,13 +308,17 @@ void AnswerBatch(CallContext& context, const ServedModel& model, const v1::Batch
     const grpc::Status status =
         found != nullptr ? CheckSameItems(queries[i], *found) : ToStatus(std::get<Error>(outcomes[i]));
     if (status.ok())
-      FillRecommend(model, *asked[i], queries[i], *found, results[i]->mutable_reply());
+      FillRecommend(model, scenarios, *asked[i], queries[i], *found, results[i]->mutable_reply());
     else
       FillError(status, results[i]);
   }
 }
 
 }  // namespace
+
+std::span<const char* const> ServedFields() {
+  return kServedFields;
+}
 
 grpc::Status CheckServed(const Message& request) {
   const std::string field = FirstUnserved(request);
@@ -363,19 +352,39 @@ void FillError(const grpc::Status& status, v1::BatchResult* result) {
   result->mutable_error()->set_message(status.error_message());
 }
 
-RequestedRules ToRules(const v1::RecommendRequest& request) {
+QueryConditions ToConditions(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario) {
+  const auto from = [&](bool said) -> const v1::RecommendRequest& { return said ? request : scenario; };
+  QueryConditions conditions;
+  conditions.filter = from(!request.filter().empty()).filter();
+  for (const auto* context : {&request.context(), &scenario.context()})
+    for (const auto& [name, value] : *context)
+      if (!conditions.context.contains(name))
+        conditions.context.emplace(name, ToAttributeValue(value, fmt::format("context[\"{}\"]", Printable(name))));
+  const auto& candidates = from(!request.candidates().empty()).candidates();
+  conditions.candidates.assign(candidates.begin(), candidates.end());
+  for (const v1::EventExclusion& exclusion : from(!request.exclude_events().empty()).exclude_events())
+    conditions.exclude_events.push_back(ToExclusion(exclusion));
+  const auto& exclude_items = from(!request.exclude_items().empty()).exclude_items();
+  conditions.exclude_items.assign(exclude_items.begin(), exclude_items.end());
+  return conditions;
+}
+
+RequestedRules ToRules(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario) {
+  const auto from = [&](bool said) -> const v1::RecommendRequest& { return said ? request : scenario; };
   RequestedRules rules;
-  for (const v1::Boost& boost : request.boosts()) rules.boosts.push_back({boost.filter(), boost.factor()});
-  if (request.has_min_score()) rules.min_score = request.min_score();
-  for (const v1::Promotion& from : request.promotions()) {
+  for (const v1::Boost& boost : from(!request.boosts().empty()).boosts())
+    rules.boosts.push_back({boost.filter(), boost.factor()});
+  if (const auto& one = from(request.has_min_score()); one.has_min_score()) rules.min_score = one.min_score();
+  for (const v1::Promotion& one : from(!request.promotions().empty()).promotions()) {
     RequestedRules::Promotion& promotion = rules.promotions.emplace_back();
-    promotion.name = from.name();
-    promotion.filter = from.filter();
-    if (from.has_slots()) promotion.slots = from.slots();
-    if (from.has_percent()) promotion.percent = from.percent();
+    promotion.name = one.name();
+    promotion.filter = one.filter();
+    if (one.has_slots()) promotion.slots = one.slots();
+    if (one.has_percent()) promotion.percent = one.percent();
   }
-  rules.diversity = request.diversity().strength();
-  const auto& most = request.diversity().max_per_attribute();
+  const v1::Diversity& diversity = from(request.has_diversity()).diversity();
+  rules.diversity = diversity.strength();
+  const auto& most = diversity.max_per_attribute();
   rules.max_per_attribute.assign(most.begin(), most.end());
   std::ranges::sort(rules.max_per_attribute);
   return rules;
@@ -388,16 +397,13 @@ EventExclusion ToExclusion(const v1::EventExclusion& from) {
 grpc::Status HandleRecommend(CallContext& context, const ServedModel* model, const v1::RecommendRequest& request,
                              v1::RecommendReply* reply, const Scenarios& scenarios) {
   return Guarded(model, request, [&] {
-    const v1::RecommendRequest of_scenario =
-        request.scenario().empty() ? v1::RecommendRequest() : scenarios.Apply(request);
-    const v1::RecommendRequest& asked = request.scenario().empty() ? request : of_scenario;
-    RecommendQuery query = ToQuery(asked);
-    if (grpc::Status place = Continue(*model, asked, &query); !place.ok()) return place;
+    RecommendQuery query = ToQuery(request, scenarios.Of(request));
+    if (grpc::Status place = Continue(*model, scenarios, request, &query); !place.ok()) return place;
     const ItemsNow now = model->Now();
     const auto recommend = [&](Context& own, const Ranker& ranker) { return Recommend(own, ranker, query, now); };
     const Recommendation found = model->ranker->Ask(context, recommend);
     if (grpc::Status same = CheckSameItems(query, found); !same.ok()) return same;
-    FillRecommend(*model, asked, query, found, reply);
+    FillRecommend(*model, scenarios, request, query, found, reply);
     return grpc::Status::OK;
   });
 }

@@ -4,6 +4,8 @@
 
 #include <grpcpp/support/status.h>
 
+#include <span>
+
 #include "kindred/v1/recommender.pb.h"
 #include "serving/model_watcher.h"
 #include "serving/ranked_users.h"
@@ -34,12 +36,15 @@ grpc::Status HandleExplain(CallContext& context, const ServedModel* model, const
                            v1::ExplainReply* reply);
 
 EventExclusion ToExclusion(const v1::EventExclusion& from);
-/// Views into the request.
-RequestedRules ToRules(const v1::RecommendRequest& request);
+/// Views into both: what the request says, and else the scenario. Throws kInvalidArgument naming a name of the context.
+QueryConditions ToConditions(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario);
+RequestedRules ToRules(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario);
 
 /// Whether the request sets only fields that are served; else UNIMPLEMENTED, naming the first that is not.
 /// A field added to the proto is refused until it is listed in handlers.cc.
 grpc::Status CheckServed(const google::protobuf::Message& request);
+/// Those fields, by their full names.
+std::span<const char* const> ServedFields();
 
 /// The status a caller sees for an error of Kindred's.
 grpc::Status ToStatus(const Error& error);

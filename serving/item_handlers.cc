@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "host/text/text.h"
 #include "serving/guarded.h"
@@ -21,6 +22,8 @@ using google::protobuf::util::TimeUtil;
 }
 
 std::vector<std::string> ToTexts(const google::protobuf::ListValue& list, const std::string& place) {
+  if (list.values_size() > kMaxItemTags)
+    Refuse(place, fmt::format("has {} entries, expected at most {}", list.values_size(), kMaxItemTags));
   std::vector<std::string> texts;
   for (int i = 0; i < list.values_size(); ++i) {
     if (list.values(i).kind_case() != Value::kStringValue)
@@ -49,23 +52,42 @@ Value ToProto(const AttributeValue& value, std::optional<AttributeType> type) {
   return to;
 }
 
-/// In the order of the call's updates, and of each in the order of names.
-std::vector<ItemChange> ToChanges(const v1::UpdateItemsRequest& request) {
+void CheckItemId(const std::string& place, const std::string& id) {
+  if (id.empty()) Refuse(place, "is empty, expected an item id");
+  if (id.size() > static_cast<size_t>(kMaxItemIdBytes))
+    Refuse(place, fmt::format("has {} bytes, expected at most {}", id.size(), kMaxItemIdBytes));
+}
+
+/// Before anything is made of them.
+void CheckCounts(const v1::UpdateItemsRequest& request) {
   if (request.updates_size() > kMaxItemUpdates)
     Refuse("updates", fmt::format("has {} entries, expected at most {}", request.updates_size(), kMaxItemUpdates));
+  int64_t n_changes = 0;
+  for (const v1::ItemUpdate& update : request.updates()) n_changes += update.attributes_size() + update.reset_size();
+  if (n_changes > kMaxItemChanges)
+    Refuse("updates",
+           fmt::format("have {} attributes and resets together, expected at most {}", n_changes, kMaxItemChanges));
+}
+
+/// In the order of the call's updates, and of each in the order of names. Views of the request.
+std::vector<ItemChange> ToChanges(const v1::UpdateItemsRequest& request) {
+  CheckCounts(request);
   std::vector<ItemChange> changes;
   for (int i = 0; i < request.updates_size(); ++i) {
     const v1::ItemUpdate& update = request.updates(i);
     const std::string place = fmt::format("updates[{}]", i);
-    if (update.item_id().empty()) Refuse(place + ".item_id", "is empty, expected an item id");
+    CheckItemId(place + ".item_id", update.item_id());
     if (update.attributes().empty() && update.reset().empty())
       Refuse(place, "has neither attributes nor a reset; expected one of them");
     std::map<std::string_view, const Value*> attributes;
     for (const auto& [name, value] : update.attributes()) attributes[name] = &value;
     for (const auto& [name, value] : attributes)
-      changes.push_back({update.item_id(), std::string(name),
+      changes.push_back({update.item_id(), name,
                          ToAttributeValue(*value, fmt::format("{}.attributes[\"{}\"]", place, Printable(name))), i});
+    std::set<std::string_view> resets;
     for (const std::string& name : update.reset()) {
+      if (!resets.insert(name).second)
+        Refuse(place + ".reset", fmt::format("has '{}' twice, expected it once", Printable(name)));
       if (attributes.contains(name))
         Refuse(place + ".reset", fmt::format("has '{}', which is among the attributes too", Printable(name)));
       changes.push_back({update.item_id(), name, std::nullopt, i});
@@ -169,7 +191,7 @@ grpc::Status HandleGetItem(ItemState* state, const ServedModel* model, const v1:
                            v1::Item* reply) {
   return Guarded(model, request, [&] {
     const std::string& id = request.item_id();
-    if (id.empty()) Refuse("item_id", "is empty, expected an item id");
+    CheckItemId("item_id", id);
     const LiveItems& items = *model->items;
     const ItemState::View view = state ? state->Look(items, id) : ItemState::View{{}, items.Current()};
     const int32_t item = items.ids().Find(id);

@@ -51,17 +51,47 @@ std::optional<std::vector<std::string>> ReadTags(std::string_view text) {
 std::optional<AttributeValue> ReadValue(const Statement& row, int at) {
   const std::string_view kind = row.Text(at);
   ++at;
-  if (kind == kKinds[0]) return AttributeValue();
-  if (row.IsNull(at)) return std::nullopt;
-  if (kind == kKinds[1] && std::isfinite(row.Real(at))) return row.Real(at);
-  if (kind == kKinds[2]) return row.Integer(at) != 0;
-  if (kind == kKinds[3] && IsUtf8(row.Text(at))) return std::string(row.Text(at));
+  const StoredType type = row.TypeOf(at);  // SQLite would convert what is of another
+  if (kind == kKinds[0] && type == StoredType::kNull) return AttributeValue();
+  if (kind == kKinds[1] && type == StoredType::kReal && std::isfinite(row.Real(at))) return row.Real(at);
+  if (kind == kKinds[2] && type == StoredType::kInteger && (row.Integer(at) == 0 || row.Integer(at) == 1))
+    return row.Integer(at) == 1;
+  if (type != StoredType::kText || !IsUtf8(row.Text(at))) return std::nullopt;
+  if (kind == kKinds[3]) return std::string(row.Text(at));
   if (kind == kKinds[4])
     if (auto tags = ReadTags(row.Text(at))) return std::move(*tags);
   return std::nullopt;
 }
 
+/// A row of item_id, attribute, kind, value and updated_at.
+KeptUpdate ReadRow(const StateDatabase& database, const Statement& row) {
+  KeptUpdate update{std::string(row.Text(0)), std::string(row.Text(1)), {}, row.Integer(4)};
+  std::optional<AttributeValue> value = ReadValue(row, 2);
+  if (!value || !IsUtf8(update.item_id) || !IsUtf8(update.attribute))
+    throw Error(
+        ErrorCode::kCorrupt,
+        fmt::format("the state '{}' is damaged: item_updates, item '{}', attribute '{}': holds no value of kind "
+                    "'{}'",
+                    database.path().string(), Printable(update.item_id), Printable(update.attribute),
+                    Printable(row.Text(2))));
+  update.value = std::move(*value);
+  return update;
+}
+
 }  // namespace
+
+KeptItem ReadItem(StateDatabase& database, std::string_view item_id) {
+  Statement of_item(database,
+                    "SELECT item_id, attribute, kind, value, updated_at, epoch "
+                    "FROM item_epoch LEFT JOIN item_updates ON item_id = ? ORDER BY attribute");
+  of_item.Bind(1, item_id);
+  KeptItem item;
+  while (of_item.Next()) {
+    item.epoch = of_item.Integer(5);
+    if (of_item.TypeOf(0) != StoredType::kNull) item.updates.push_back(ReadRow(database, of_item));
+  }
+  return item;
+}
 
 ItemUpdates::ItemUpdates(StateDatabase& database)
     : database_(database),
@@ -106,35 +136,11 @@ bool ItemUpdates::Has(std::string_view item_id, std::string_view attribute) {
   return found;
 }
 
-KeptUpdate ItemUpdates::Read(Statement& row) const {
-  KeptUpdate update{std::string(row.Text(0)), std::string(row.Text(1)), {}, row.Integer(4)};
-  std::optional<AttributeValue> value = ReadValue(row, 2);
-  if (!value || !IsUtf8(update.item_id) || !IsUtf8(update.attribute))
-    throw Error(
-        ErrorCode::kCorrupt,
-        fmt::format("the state '{}' is damaged: item_updates, item '{}', attribute '{}': holds no value of kind "
-                    "'{}'",
-                    database_.path().string(), Printable(update.item_id), Printable(update.attribute),
-                    Printable(row.Text(2))));
-  update.value = std::move(*value);
-  return update;
-}
-
 void ItemUpdates::ForEach(const std::function<void(KeptUpdate)>& take) {
   Statement all(database_,
                 "SELECT item_id, attribute, kind, value, updated_at FROM item_updates "
                 "ORDER BY item_id, attribute");
-  while (all.Next()) take(Read(all));
-}
-
-std::vector<KeptUpdate> ItemUpdates::Of(std::string_view item_id) {
-  Statement of_item(database_,
-                    "SELECT item_id, attribute, kind, value, updated_at FROM item_updates "
-                    "WHERE item_id = ? ORDER BY attribute");
-  of_item.Bind(1, item_id);
-  std::vector<KeptUpdate> found;
-  while (of_item.Next()) found.push_back(Read(of_item));
-  return found;
+  while (all.Next()) take(ReadRow(database_, all));
 }
 
 }  // namespace kindred

@@ -14,9 +14,9 @@
 
 namespace kindred {
 
-/// An attribute of an item, as a change of a call or as it is kept.
+/// A change of an attribute of an item. Views of whatever it is made from, which lives longer.
 struct ItemChange {
-  std::string item_id, attribute;
+  std::string_view item_id, attribute;
   /// None: no longer changed, it is again what the version has. std::monostate: explicitly missing.
   std::optional<AttributeValue> value;
   int32_t update = 0;  // of a call: which of its updates it is of, for messages
@@ -27,6 +27,15 @@ struct KeptUpdate {
   AttributeValue value;
   int64_t updated_at = 0;  // unix microseconds
 };
+
+/// What is kept of an item, by attribute, and the epoch that it is of.
+struct KeptItem {
+  int64_t epoch = 0;
+  std::vector<KeptUpdate> updates;
+};
+
+/// As the connection sees it: one snapshot. Throws as ItemUpdates.
+KeptItem ReadItem(StateDatabase& database, std::string_view item_id);
 
 /// Not thread-safe. Throws as StateDatabase does, and kCorrupt naming the row for one that holds no value.
 class ItemUpdates {
@@ -42,11 +51,9 @@ class ItemUpdates {
 
   /// By item id, then by attribute.
   void ForEach(const std::function<void(KeptUpdate)>& take);
-  std::vector<KeptUpdate> Of(std::string_view item_id);
   bool Has(std::string_view item_id, std::string_view attribute);
 
  private:
-  KeptUpdate Read(Statement& row) const;
   /// How many rows there are more.
   int64_t Write(const ItemChange& change, int64_t now_microseconds);
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "host/intake/inputs.h"
+#include "host/text/counted.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "serving/client.h"
@@ -17,6 +18,7 @@ namespace kindred {
 namespace {
 
 constexpr int kBatchUpdates = 1000;
+constexpr int kBatchChanges = 50000;
 constexpr size_t kBatchBytes = size_t{1} << 20;
 constexpr size_t kMaxValue = 200;
 constexpr size_t kMaxUnknownShown = 10;
@@ -56,8 +58,12 @@ class UpdateSender {
 
   void Add(int64_t line, v1::ItemUpdate update) {
     const size_t bytes = update.ByteSizeLong();
-    if (request_.updates_size() == kBatchUpdates || (bytes_ > 0 && bytes_ + bytes > kBatchBytes)) Send();
+    const int changes = update.attributes_size() + update.reset_size();
+    if (request_.updates_size() == kBatchUpdates ||
+        (bytes_ > 0 && (bytes_ + bytes > kBatchBytes || changes_ + changes > kBatchChanges)))
+      Send();
     bytes_ += bytes;
+    changes_ += changes;
     lines_.push_back(line);
     *request_.add_updates() = std::move(update);
   }
@@ -79,6 +85,7 @@ class UpdateSender {
     request_.clear_updates();
     lines_.clear();
     bytes_ = 0;
+    changes_ = 0;
   }
 
   const Sent& sent() const { return sent_; }
@@ -103,6 +110,7 @@ class UpdateSender {
   v1::UpdateItemsRequest request_;
   std::vector<int64_t> lines_;
   size_t bytes_ = 0;
+  int changes_ = 0;  // attributes and resets
   Sent sent_;
 };
 
@@ -141,11 +149,10 @@ void PrintSent(const ItemsOptions& options, const Sent& sent) {
     fmt::print("nothing to update\n");
     return;
   }
-  fmt::print("updated   {} value{} by {} update{}, by {} version {}; epoch {}\n", sent.n_values,
-             sent.n_values == 1 ? "" : "s", sent.n_updates, sent.n_updates == 1 ? "" : "s", sent.model.name(),
-             sent.model.version(), sent.epoch);
+  fmt::print("updated   {} by {}, by {} version {}; epoch {}\n", Counted(sent.n_values, "value"),
+             Counted(sent.n_updates, "update"), sent.model.name(), sent.model.version(), sent.epoch);
   if (sent.n_unknown == 0) return;
-  fmt::print("kept      updates of {} items that the model does not have:", sent.n_unknown);
+  fmt::print("kept      updates of {} that the model does not have:", Counted(sent.n_unknown, "item"));
   for (const std::string& id : sent.unknown) fmt::print(" {}", Printable(id));
   fmt::print("{}\n", sent.n_unknown > static_cast<int64_t>(sent.unknown.size()) ? " ..." : "");
 }
@@ -195,8 +202,8 @@ int UpdateItems(ItemsOptions options) {
     sender.Send();
   } catch (const Error& error) {
     if (sender.sent().n_updates == 0) throw;
-    throw Error(error.code(), fmt::format("{}\nthe {} updates before are done; the same file can be sent again",
-                                          error.what(), sender.sent().n_updates));
+    throw Error(error.code(), fmt::format("{}\nwhat is before is done, {}; the same file can be sent again",
+                                          error.what(), Counted(sender.sent().n_updates, "update")));
   }
   PrintSent(options, sender.sent());
   return 0;

@@ -13,6 +13,8 @@
 namespace kindred {
 namespace {
 
+constexpr std::chrono::seconds kMoment{1};
+
 std::string PlaceOf(const ItemChange& change) {
   return fmt::format("updates[{}].attributes[\"{}\"]", change.update, Printable(change.attribute));
 }
@@ -20,7 +22,7 @@ std::string PlaceOf(const ItemChange& change) {
 /// Throws kInvalidArgument where the items have no such attribute, or one of another type; whatever the item.
 void CheckAttribute(const ItemTable& table, const ItemChange& change) {
   const int64_t k = table.Find(change.attribute);
-  if (k < 0) table.Check({0, change.attribute, {}});
+  if (k < 0) table.Check({0, std::string(change.attribute), {}});
   if (change.value) table.columns()[static_cast<size_t>(k)]->Check(*change.value);
 }
 
@@ -32,12 +34,12 @@ int64_t NowMicroseconds() {
 }  // namespace
 
 struct ItemState::Next {
-  std::shared_ptr<const ItemTable> table;
-  std::map<Key, std::string> unused;
-  std::vector<Key> used;  // or no longer kept
+  std::shared_ptr<const ItemTable> table;  // null: the same as before
+  Unused unused;
 };
 
-ItemState::ItemState(const std::filesystem::path& folder) : database_(folder), updates_(database_) {
+ItemState::ItemState(const std::filesystem::path& folder)
+    : database_(folder), updates_(database_), reader_(database_.NewReader()), shown_epoch_(updates_.epoch()) {
   PublishInfo();
 }
 
@@ -45,12 +47,10 @@ ItemState::Next ItemState::After(const LiveItems& items, std::span<const ItemCha
   Next next;
   std::vector<ItemUpdate> fitting;
   const auto refuse = [&](const ItemChange& change, const char* reason) {
-    if (change.value) next.unused[{change.item_id, change.attribute}] = reason;
+    if (change.value) next.unused[Key(change.item_id, change.attribute)] = reason;
   };
   for (const ItemChange& change : changes) {
-    const Key key = {change.item_id, change.attribute};
-    next.unused.erase(key);
-    next.used.push_back(key);
+    Forget(next.unused, change);
     const int32_t item = items.ids().Find(change.item_id);
     if (item < 0) {
       refuse(change, "the model has no such item");
@@ -59,7 +59,7 @@ ItemState::Next ItemState::After(const LiveItems& items, std::span<const ItemCha
     try {
       CheckAttribute(items.own(), change);
       const int64_t k = items.own().Find(change.attribute);
-      fitting.push_back({item, change.attribute,
+      fitting.push_back({item, std::string(change.attribute),
                          change.value ? *change.value : items.own().columns()[static_cast<size_t>(k)]->Value(item)});
     } catch (const Error& error) {
       refuse(change, error.what());
@@ -71,11 +71,12 @@ ItemState::Next ItemState::After(const LiveItems& items, std::span<const ItemCha
 
 void ItemState::Attach(const std::shared_ptr<LiveItems>& items) {
   std::lock_guard lock(mutex_);
-  std::vector<ItemChange> kept;
-  updates_.ForEach([&](KeptUpdate update) {
-    kept.push_back({std::move(update.item_id), std::move(update.attribute), std::move(update.value)});
-  });
-  Next next = After(*items, kept);
+  std::vector<KeptUpdate> kept;
+  updates_.ForEach([&](KeptUpdate update) { kept.push_back(std::move(update)); });
+  std::vector<ItemChange> changes;
+  changes.reserve(kept.size());
+  for (KeptUpdate& update : kept) changes.push_back({update.item_id, update.attribute, std::move(update.value)});
+  Next next = After(*items, changes);
   if (next.table) items->Set(std::move(next.table));
   std::erase_if(attached_, [](const Attached& one) { return one.items.expired(); });
   attached_.push_back({items, std::move(next.unused)});
@@ -92,6 +93,11 @@ void ItemState::CheckAttributes(const ItemTable& table, std::span<const ItemChan
   }
 }
 
+void ItemState::Forget(Unused& unused, const ItemChange& change) {
+  const auto found = unused.find(KeyView(change.item_id, change.attribute));
+  if (found != unused.end()) unused.erase(found);
+}
+
 std::vector<std::string> ItemState::UnknownItems(const IdMap& ids, std::span<const ItemChange> changes, bool allowed) {
   std::vector<std::string> unknown;
   std::unordered_set<std::string_view> seen;
@@ -99,7 +105,7 @@ std::vector<std::string> ItemState::UnknownItems(const IdMap& ids, std::span<con
   for (const ItemChange& change : changes) {
     if (ids.Find(change.item_id) >= 0 || IsResetOfKept(change) || !seen.insert(change.item_id).second) continue;
     if (first == nullptr) first = &change;
-    unknown.push_back(change.item_id);
+    unknown.emplace_back(change.item_id);
   }
   if (first != nullptr && !allowed)
     throw Error(
@@ -130,14 +136,13 @@ ItemUpdateOutcome ItemState::Update(const LiveItems& items, std::span<const Item
     if (auto live = one.items.lock()) next.emplace_back(live, After(*live, changes));
 
   if (!changes.empty()) updates_.Apply(changes, NowMicroseconds());
-  for (auto& [live, after] : next) {
-    if (after.table) live->Set(std::move(after.table));
+  Show(next);
+  for (auto& [live, after] : next)
     for (Attached& one : attached_) {
       if (one.items.lock() != live) continue;
-      for (const Key& key : after.used) one.unused.erase(key);
+      for (const ItemChange& change : changes) Forget(one.unused, change);
       one.unused.merge(after.unused);
     }
-  }
   PublishInfo();
   outcome.n_items = static_cast<int64_t>(changed_items.size());
   outcome.n_values = static_cast<int64_t>(changed.size());
@@ -145,9 +150,25 @@ ItemUpdateOutcome ItemState::Update(const LiveItems& items, std::span<const Item
   return outcome;
 }
 
+void ItemState::Show(std::span<std::pair<std::shared_ptr<LiveItems>, Next>> next) {
+  {
+    std::lock_guard lock(look_mutex_);
+    for (auto& [live, after] : next)
+      if (after.table) live->Set(std::move(after.table));
+    shown_epoch_ = updates_.epoch();
+  }
+  shown_.notify_all();
+}
+
 ItemState::View ItemState::Look(const LiveItems& items, std::string_view item_id) {
-  std::lock_guard lock(mutex_);
-  return {updates_.Of(item_id), items.Current()};
+  std::unique_lock lock(look_mutex_);
+  for (;;) {
+    KeptItem kept = ReadItem(*reader_, item_id);
+    // What is on the disk is shown a moment later, unless somebody else has written there.
+    const bool again =
+        kept.epoch > shown_epoch_ && shown_.wait_for(lock, kMoment, [&] { return shown_epoch_ >= kept.epoch; });
+    if (!again) return {std::move(kept.updates), items.Current()};
+  }
 }
 
 ItemStateInfo ItemState::info() const {
@@ -161,7 +182,7 @@ void ItemState::PublishInfo() {
   info.epoch = updates_.epoch();
   info.n_values = updates_.n_values();
   if (!attached_.empty()) {
-    const std::map<Key, std::string>& unused = attached_.back().unused;
+    const Unused& unused = attached_.back().unused;
     info.n_unused = static_cast<int64_t>(unused.size());
     for (const auto& [key, reason] : unused) {
       if (info.unused.size() == static_cast<size_t>(kMaxUnusedShown)) break;

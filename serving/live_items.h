@@ -2,6 +2,7 @@
 // No gRPC types.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -19,7 +20,11 @@
 
 namespace kindred {
 
+// Of one call.
 inline constexpr int32_t kMaxItemUpdates = 10000;
+inline constexpr int32_t kMaxItemChanges = 100000;  // attributes and resets of all updates
+inline constexpr int32_t kMaxItemIdBytes = 4096;
+inline constexpr int32_t kMaxItemTags = 1000;  // of one value
 
 /// The items of one version. Thread-safe.
 class LiveItems {
@@ -75,7 +80,8 @@ struct ItemUpdateOutcome {
   std::vector<std::string> unknown_items;  // kept all the same; each once, in order of first appearance
 };
 
-/// The durable updates (StateDatabase), and the versions that they are laid over. Thread-safe: one update at a time.
+/// The durable updates (StateDatabase), and the versions that they are laid over. Thread-safe: one Update or Attach at
+/// a time, others wait; Look and info wait for neither.
 class ItemState {
  public:
   /// Throws as StateDatabase and ItemUpdates do.
@@ -104,9 +110,15 @@ class ItemState {
 
  private:
   using Key = std::pair<std::string, std::string>;  // item, attribute
+  using KeyView = std::pair<std::string_view, std::string_view>;
+  struct Less {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const { return KeyView(a) < KeyView(b); }
+  };
+  using Unused = std::map<Key, std::string, Less>;  // with the reason
   struct Attached {
     std::weak_ptr<LiveItems> items;
-    std::map<Key, std::string> unused;  // with the reason
+    Unused unused;
   };
   struct Next;
 
@@ -119,12 +131,20 @@ class ItemState {
   void CheckAttributes(const ItemTable& table, std::span<const ItemChange> changes);
   /// The items of changes that are not among these ids.
   std::vector<std::string> UnknownItems(const IdMap& ids, std::span<const ItemChange> changes, bool allowed);
+  /// Of a version the snapshot that it has from now on.
+  void Show(std::span<std::pair<std::shared_ptr<LiveItems>, Next>> next);
+  static void Forget(Unused& unused, const ItemChange& change);
   void PublishInfo();
 
-  std::mutex mutex_;  // of all but info_
+  std::mutex mutex_;  // of these
   StateDatabase database_;
   ItemUpdates updates_;
   std::vector<Attached> attached_;
+
+  std::mutex look_mutex_;  // of these
+  std::unique_ptr<StateDatabase> reader_;
+  int64_t shown_epoch_ = 0;  // of the snapshots; the database is there first
+  std::condition_variable shown_;
 
   mutable std::mutex info_mutex_;
   ItemStateInfo info_;

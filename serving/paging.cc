@@ -14,12 +14,11 @@ std::string VersionChecksum(const ServedModel& model) {
 }
 
 /// Of everything that decides the list: what a page may change is left out.
-std::string RequestChecksum(const v1::RecommendRequest& request) {
-  v1::RecommendRequest list = request;
+std::string RequestChecksum(const Scenarios& scenarios, const v1::RecommendRequest& request) {
+  v1::RecommendRequest list = scenarios.Apply(request);
   list.clear_n();
   list.clear_cursor();
   list.clear_explain_cost();
-  list.clear_scenario();  // what it says is in the request
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
   {
@@ -32,7 +31,8 @@ std::string RequestChecksum(const v1::RecommendRequest& request) {
 
 }  // namespace
 
-grpc::Status Continue(const ServedModel& model, const v1::RecommendRequest& request, RecommendQuery* query) {
+grpc::Status Continue(const ServedModel& model, const Scenarios& scenarios, const v1::RecommendRequest& request,
+                      RecommendQuery* query) {
   if (request.cursor().empty()) return grpc::Status::OK;
   const std::optional<Cursor> cursor = ParseCursor(request.cursor());
   if (!cursor)
@@ -42,7 +42,7 @@ grpc::Status Continue(const ServedModel& model, const v1::RecommendRequest& requ
             fmt::format("cursor: is of version {} of a model, and version {} of '{}' is served now; begin again "
                         "without a cursor",
                         cursor->version, model.version, model.name)};
-  if (cursor->request != RequestChecksum(request))
+  if (cursor->request != RequestChecksum(scenarios, request))
     return {grpc::StatusCode::INVALID_ARGUMENT,
             "cursor: is of another request, expected the same but for n and explain_cost"};
   query->n_before = cursor->n_before;
@@ -57,12 +57,12 @@ grpc::Status CheckSameItems(const RecommendQuery& query, const Recommendation& f
           "time has passed; begin again without a cursor"};
 }
 
-void SetNextCursor(const ServedModel& model, const v1::RecommendRequest& request, const RecommendQuery& query,
-                   const Recommendation& found, v1::RecommendReply* reply) {
+void SetNextCursor(const ServedModel& model, const Scenarios& scenarios, const v1::RecommendRequest& request,
+                   const RecommendQuery& query, const Recommendation& found, v1::RecommendReply* reply) {
   const int32_t n_before = query.n_before + reply->items_size();
   if (reply->has_shortfall() || n_before >= kMaxDepth || !query.rules.has_pages()) return;
-  reply->set_next_cursor(
-      ToText({model.version, VersionChecksum(model), RequestChecksum(request), found.items_checksum, n_before}));
+  reply->set_next_cursor(ToText(
+      {model.version, VersionChecksum(model), RequestChecksum(scenarios, request), found.items_checksum, n_before}));
 }
 
 }  // namespace kindred

@@ -49,11 +49,16 @@ BoundRules BindRules(const QueryRules& rules, std::shared_ptr<const ItemBits> el
 std::string WhyRulesLeaveOut(const RequestedRules& requested, const RuledList& list) {
   const int64_t n_others = list.n_eligible - list.n_excluded - std::ssize(list.items);
   if (n_others <= 0) return {};
-  const std::string low = requested.min_score ? fmt::format("score below {:g}", *requested.min_score) : "have no score";
-  if (requested.max_per_attribute.empty()) return fmt::format(", and the other {} {}", n_others, low);
-  const char* const capped = "are kept out by diversity.max_per_attribute";
-  if (!list.cut_by_minimum) return fmt::format(", and the other {} {}", n_others, capped);
-  return fmt::format(", and the other {} {} or {}", n_others, low, capped);
+  const bool one = n_others == 1;
+  const std::string others = one ? ", and the other one" : fmt::format(", and the other {}", n_others);
+  const std::string low = requested.min_score
+                              ? fmt::format("{} below {:g}", one ? "scores" : "score", *requested.min_score)
+                          : one ? "has no score"
+                                : "have no score";
+  if (requested.max_per_attribute.empty()) return fmt::format("{} {}", others, low);
+  const std::string capped = fmt::format("{} kept out by diversity.max_per_attribute", one ? "is" : "are");
+  if (!list.cut_by_minimum) return fmt::format("{} {}", others, capped);
+  return fmt::format("{} {} or {}", others, low, capped);
 }
 
 }  // namespace kindred

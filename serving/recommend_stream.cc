@@ -1,90 +1,86 @@
 #include "serving/recommend_stream.h"
 
+#include <utility>
+
 #include "serving/handlers.h"
 
 namespace kindred {
 
 RecommenderService::Stream::Stream(RecommenderService& service, const grpc::CallbackServerContext& context)
-    : service_(service), deadline_(context.deadline()), accepted_(service.Enter(this)) {
-  if (!accepted_) {
+    : OpenStream(service, context) {
+  grpc::Status entered = Enter();
+  std::unique_lock lock(mutex_);
+  if (!entered.ok()) {
     ended_ = broken_ = true;
-    status_ = ToStatus(Refusal::kStopped);
+    status_ = std::move(entered);
   }
-  Advance();
+  Advance(std::move(lock));
 }
 
 void RecommenderService::Stream::Stop() {
-  {
-    std::lock_guard lock(mutex_);
-    if (!ended_) status_ = ToStatus(Refusal::kStopped);
-    ended_ = true;
-  }
-  Advance();
+  std::unique_lock lock(mutex_);
+  if (!ended_) status_ = ToStatus(Refusal::kStopped);
+  ended_ = true;
+  Advance(std::move(lock));
 }
 
 void RecommenderService::Stream::OnReadDone(bool ok) {
-  {
-    std::lock_guard lock(mutex_);
-    reading_ = false;
-    if (!ok) {
-      ended_ = true;
-    } else {
-      waiting_bytes_ += incoming_.ByteSizeLong();
-      waiting_.add_requests()->Swap(&incoming_);
-    }
+  std::unique_lock lock(mutex_);
+  reading_ = false;
+  if (!ok) {
+    ended_ = true;
+  } else if (!ended_) {
+    waiting_bytes_ += incoming_.ByteSizeLong();
+    waiting_.add_requests()->Swap(&incoming_);
   }
-  Advance();
+  Advance(std::move(lock));
 }
 
 void RecommenderService::Stream::OnWriteDone(bool ok) {
-  {
-    std::lock_guard lock(mutex_);
-    writing_ = false;
-    ready_.pop_front();
-    if (!ok) {
-      ended_ = broken_ = true;
-      status_ = grpc::Status::CANCELLED;
-    }
+  std::unique_lock lock(mutex_);
+  WriteEnded();
+  writing_ = false;
+  ready_.pop_front();
+  if (!ok) {
+    ended_ = broken_ = true;
+    status_ = grpc::Status::CANCELLED;
   }
-  Advance();
+  Advance(std::move(lock));
 }
 
 void RecommenderService::Stream::OnDone() {
-  if (accepted_) service_.Leave(this);
+  Leave();
   delete this;
 }
 
 bool RecommenderService::Stream::HasRoom() const {
-  return waiting_bytes_ < kMaxRequestBytes &&
+  return waiting_bytes_ + job_bytes_ < kMaxRequestBytes &&
          waiting_.requests_size() + job_.requests_size() + static_cast<int>(ready_.size()) < kStreamWindow;
 }
 
-void RecommenderService::Stream::Advance() {
-  bool submit = false, finish = false;
-  grpc::Status status;
-  {
-    std::lock_guard lock(mutex_);
-    if (broken_) waiting_.Clear();
-    if (broken_ && !writing_) ready_.clear();
-    if (!writing_ && !ready_.empty()) {
-      writing_ = true;
-      StartWrite(&ready_.front());
-    }
-    if (!running_ && waiting_.requests_size() > 0) {
-      running_ = submit = true;
-      job_.Swap(&waiting_);
-      waiting_bytes_ = 0;
-    }
-    if (!reading_ && !ended_ && HasRoom()) {
-      reading_ = true;
-      StartRead(&incoming_);
-    }
-    if (ended_ && !running_ && !writing_ && !finished_) {
-      finished_ = finish = true;
-      status = status_;
-    }
+void RecommenderService::Stream::Advance(std::unique_lock<std::mutex> lock) {
+  if (broken_) waiting_.Clear();
+  if (broken_ && !writing_) ready_.clear();
+  if (!writing_ && !ready_.empty()) {
+    writing_ = true;
+    WriteBegins();
+    StartWrite(&ready_.front());
   }
-  if (finish) Finish(std::move(status));
+  const bool submit = !running_ && waiting_.requests_size() > 0;
+  if (submit) {
+    running_ = true;
+    job_.Swap(&waiting_);
+    job_bytes_ = std::exchange(waiting_bytes_, 0);
+  }
+  if (!reading_ && !ended_ && HasRoom()) {
+    reading_ = true;
+    StartRead(&incoming_);
+  }
+  const bool finish = ended_ && !running_ && !writing_ && !finished_;
+  if (finish) finished_ = true;
+  lock.unlock();
+  // Nothing ends the call before either of these does.
+  if (finish) Finish(status_);
   if (submit) Submit();
 }
 
@@ -98,34 +94,31 @@ void RecommenderService::Stream::Submit() {
   };
   job.refuse = [this](Refusal refusal) { Refused(refusal); };
   job.cancelled = [this] { return cancelled_.load(); };
-  job.deadline = deadline_;
+  job.deadline = context_.deadline();
   service_.executor_.Submit(std::move(job));
 }
 
 void RecommenderService::Stream::Answered(const grpc::Status& status, v1::BatchRecommendReply replies) {
-  {
-    std::lock_guard lock(mutex_);
-    if (!status.ok()) {
-      replies.Clear();
-      for (int i = 0; i < job_.requests_size(); ++i) FillError(status, replies.add_results());
-    }
-    for (v1::BatchResult& result : *replies.mutable_results()) ready_.emplace_back().Swap(&result);
-    job_.Clear();
-    running_ = false;
+  std::unique_lock lock(mutex_);
+  if (!status.ok()) {
+    replies.Clear();
+    for (int i = 0; i < job_.requests_size(); ++i) FillError(status, replies.add_results());
   }
-  Advance();
+  for (v1::BatchResult& result : *replies.mutable_results()) ready_.emplace_back().Swap(&result);
+  job_.Clear();
+  job_bytes_ = 0;
+  running_ = false;
+  Advance(std::move(lock));
 }
 
 void RecommenderService::Stream::Refused(Refusal refusal) {
   if (refusal == Refusal::kQueueFull) return Answered(ToStatus(refusal), {});
-  {
-    std::lock_guard lock(mutex_);
-    job_.Clear();
-    running_ = false;
-    ended_ = broken_ = true;
-    status_ = ToStatus(refusal);
-  }
-  Advance();
+  std::unique_lock lock(mutex_);
+  job_.Clear();
+  running_ = false;
+  ended_ = broken_ = true;
+  status_ = ToStatus(refusal);
+  Advance(std::move(lock));
 }
 
 }  // namespace kindred

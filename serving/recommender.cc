@@ -86,9 +86,9 @@ std::string WhyShort(const ModelView& model, const Plan& plan, int32_t returned,
   if (returned == plan.n) return fmt::format("lists end at place {}", kMaxDepth);
   const int64_t n_excluded = std::ranges::count_if(
       plan.excluded, [eligible](int32_t item) { return eligible == nullptr || eligible->Has(item); });
-  std::string why =
-      fmt::format("{}, and {} of {} are {}", WhatIsEligible(model, plan.eligibility, eligible), n_excluded,
-                  eligible == nullptr ? "them" : "those", plan.excludes_history ? "in the user's history" : "excluded");
+  std::string why = fmt::format("{}, and {} of {} {} {}", WhatIsEligible(model, plan.eligibility, eligible), n_excluded,
+                                eligible == nullptr ? "them" : "those", n_excluded == 1 ? "is" : "are",
+                                plan.excludes_history ? "in the user's history" : "excluded");
   if (plan.n_before > 0) why += fmt::format(", {} on earlier pages", plan.n_before);
   return why;
 }
@@ -102,6 +102,7 @@ std::string ChecksumOfAll(std::span<const T> values) {
 struct EligibleAlike {
   std::shared_ptr<const ItemBits> items;
   std::string checksum;  // of them, and of what else decides lists that have pages
+  bool once = false;     // no other request has the very set
 };
 
 /// Where nothing but the user's history is left out, the version and the request say it.
@@ -166,7 +167,8 @@ Asked AskFor(const Ranker& ranker, std::span<Plan> plans, std::span<const size_t
 void RankAlike(Context& context, const Ranker& ranker, std::span<Plan> plans, std::span<const size_t> rows,
                bool by_model, const EligibleAlike& eligible, std::span<RecommendOutcome> outcomes) {
   const Asked asked = AskFor(ranker, plans, rows, by_model);
-  const RankOptions options = {.eligible = eligible.items, .with_costs = asked.with_costs};
+  const RankOptions options = {
+      .eligible = eligible.items, .with_costs = asked.with_costs, .eligible_once = eligible.once};
   const RankedLists lists = by_model ? ranker.ByModel(context, asked.queries, asked.excluded, asked.n, options)
                                      : ranker.ByPopularity(context, std::ssize(rows), asked.excluded, asked.n, options);
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -186,7 +188,7 @@ void RankUnderRules(Context& context, const Ranker& ranker, std::span<Plan> plan
   for (const Boost& boost : bound.rules.boosts)
     eligible.checksum += ChecksumOfAll(std::span<const uint64_t>(boost.items->words));
   for (const Cap& cap : bound.rules.caps) eligible.checksum += ChecksumOfAll(cap.values);
-  const RuledOptions options = {asked.with_costs, now.rules ? &now.rules->parts : nullptr};
+  const RuledOptions options = {asked.with_costs, now.rules && !eligible.once ? &now.rules->parts : nullptr};
   const std::vector<RuledList> lists =
       by_model ? RankByModel(context, ranker, asked.queries, asked.excluded, asked.n, bound.rules, options)
                : RankByPopularity(context, ranker, std::ssize(rows), asked.excluded, asked.n, bound.rules, options);
@@ -206,7 +208,8 @@ void Rank(Context& context, const Ranker& ranker, std::span<Plan> plans, std::sp
   for (const size_t row : rows) groups[{plans[row].eligibility.group, plans[row].rules.group}].push_back(row);
   for (const auto& [group, alike] : groups) {
     const Plan& first = plans[alike[0]];
-    EligibleAlike eligible = {EligibleItems(ranker.model(), first.eligibility, now), {}};
+    EligibleAlike eligible = {
+        EligibleItems(ranker.model(), first.eligibility, now), {}, first.eligibility.candidates.has_value()};
     if (eligible.items) eligible.checksum = ChecksumOfAll(std::span<const uint64_t>(eligible.items->words));
     if (first.rules.none())
       RankAlike(context, ranker, plans, alike, by_model, eligible, outcomes);

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <iterator>
 
+#include "host/expression/diagnostic.h"
 #include "host/ranking/ruled_ranking.h"
 #include "host/store/files.h"
-#include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "serving/eligibility.h"
 #include "serving/handlers.h"
+#include "serving/query_plan.h"
 #include "serving/recommender.h"
 #include "serving/toml_message.h"
 
@@ -23,20 +24,6 @@ using google::protobuf::FieldDescriptor;
 constexpr int64_t kMaxFileBytes = int64_t{1} << 20;
 constexpr std::string_view kOfTheRequest[] = {"user_id", "history", "tenant", "scenario", "dry_run", "cursor"};
 
-std::string PlaceText(const TomlPlace& place, const toml::node& node) {
-  try {
-    place.Refuse(node.source(), "");
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-/// The message without its place, on one line.
-std::string FirstLine(const Error& error) {
-  const std::string_view message = error.what();
-  return std::string(message.substr(0, message.find('\n')));
-}
-
 /// Refuses what a scenario cannot say.
 void CheckField(const FieldDescriptor& field, const toml::node& node, const TomlPlace& place,
                 const v1::RecommendRequest& request) {
@@ -45,11 +32,6 @@ void CheckField(const FieldDescriptor& field, const toml::node& node, const Toml
     place.Refuse(node.source(), "is for requests to say, not for scenarios");
   if (const grpc::Status served = CheckServed(request); !served.ok())
     place.Refuse(node.source(), served.error_message());
-}
-
-bool IsRule(const FieldDescriptor& field) {
-  return field.name() == "boosts" || field.name() == "promotions" || field.name() == "diversity" ||
-         field.name() == "min_score";
 }
 
 template <class Request>
@@ -72,12 +54,7 @@ Scenarios Scenarios::Read(const std::string& path) {
 
 Scenarios Scenarios::Parse(std::string_view text, const std::string& path) {
   const TomlPlace file = {path, {}};
-  toml::table parsed;
-  try {
-    parsed = toml::parse(text, std::string_view(path));
-  } catch (const toml::parse_error& error) {
-    file.Refuse(error.source(), std::string(error.description()));
-  }
+  const toml::table parsed = ParseToml(text, path);
   Scenarios scenarios;
   for (const auto& [key, node] : parsed) {
     if (key.str() != "scenarios" || !node.is_table())
@@ -91,38 +68,50 @@ Scenarios Scenarios::Parse(std::string_view text, const std::string& path) {
                       [&](const FieldDescriptor& field, const toml::node& at, const TomlPlace& inner) {
                         CheckField(field, at, inner, scenario.request);
                         if (field.name() == "filter")
-                          scenario.filters.push_back({PlaceText(inner, at), at.as_string()->get()});
-                        if (field.name() == "exclude_events") scenario.events = {PlaceText(inner, at), {}};
-                        if (IsRule(field)) scenario.rules = {PlaceText({path, place.name}, at), {}};
+                          scenario.filters.push_back({inner.Prefix(at.source()), at.as_string()->get()});
+                        if (field.containing_type() == v1::RecommendRequest::descriptor())
+                          scenario.places[field.name()] = place.Prefix(at.source());
                       });
     }
   }
   return scenarios;
 }
 
-void Scenarios::Check(const ServedModel& model) const {
+const std::string& Scenarios::Scenario::PlaceOf(std::string_view message) const {
+  static const std::string kNone;
+  const auto found = places.find(message.substr(0, message.find_first_of("[.:")));
+  return found == places.end() ? kNone : found->second;
+}
+
+void Scenarios::Check(const Scenario& scenario, const ServedModel& model) {
   const ModelView& view = model.ranker->model();
-  for (const auto& [name, scenario] : scenarios_) {
-    const Place* at = nullptr;
+  for (const auto& [place, text] : scenario.filters) {
     try {
-      for (const Place& filter : scenario.filters) {
-        at = &filter;
-        Filter::CompileForAnyContext(filter.value, model.items->own(), view.user_columns);
-      }
-      at = &scenario.events;
-      QueryConditions conditions;
-      for (const v1::EventExclusion& exclusion : scenario.request.exclude_events())
-        conditions.exclude_events.push_back(ToExclusion(exclusion));
-      ExcludedItems(view, conditions, -1, {}, 0);
-      at = &scenario.rules;
-      const ValueCodesCache codes;
-      const auto filter = [](std::string_view) { return nullptr; };
-      CheckRulesFor(view, BindRules(ToRules(scenario.request), nullptr, model.items->own(), codes, filter).rules,
-                    scenario.request.has_n() ? scenario.request.n() : kDefaultN);
+      if (text.size() > kMaxFilterBytes)
+        throw Error(ErrorCode::kUsage, fmt::format("has {} bytes, expected at most {}", text.size(), kMaxFilterBytes));
+      Filter::CompileForAnyContext(text, model.items->own(), view.user_columns);
     } catch (const Error& error) {
-      throw Error(ErrorCode::kUsage, at->text + FirstLine(error));
+      throw Error(ErrorCode::kUsage, place + FirstLine(error.what()));
     }
   }
+  const v1::RecommendRequest& request = scenario.request;
+  const v1::RecommendRequest& nothing = v1::RecommendRequest::default_instance();
+  try {
+    const int32_t n = CheckedN(request.has_n() ? std::optional(request.n()) : std::nullopt);
+    QueryConditions conditions = ToConditions(request, nothing);
+    conditions.filter = {};
+    PlanEligibility(view, conditions, -1, {});
+    ExcludedItems(view, conditions, -1, {}, 0);
+    const ValueCodesCache codes;
+    const auto filter = [](std::string_view) { return nullptr; };
+    CheckRulesFor(view, BindRules(ToRules(request, nothing), nullptr, model.items->own(), codes, filter).rules, n);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kUsage, scenario.PlaceOf(error.what()) + FirstLine(error.what()));
+  }
+}
+
+void Scenarios::Check(const ServedModel& model) const {
+  for (const auto& [name, scenario] : scenarios_) Check(scenario, model);
 }
 
 const v1::RecommendRequest& Scenarios::Find(const std::string& name) const {
@@ -135,6 +124,10 @@ const v1::RecommendRequest& Scenarios::Find(const std::string& name) const {
       scenarios_.empty()
           ? fmt::format("scenario: there is no '{}', as the server was started without --scenarios", Printable(name))
           : fmt::format("scenario: there is no '{}'; there are {}", Printable(name), known));
+}
+
+const v1::RecommendRequest& Scenarios::Of(const v1::RecommendRequest& request) const {
+  return request.scenario().empty() ? v1::RecommendRequest::default_instance() : Find(request.scenario());
 }
 
 v1::RecommendRequest Scenarios::Apply(const v1::RecommendRequest& request) const {

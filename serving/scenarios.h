@@ -28,12 +28,15 @@ class Scenarios {
   static Scenarios Read(const std::string& path);
   static Scenarios Parse(std::string_view text, const std::string& path);
 
-  /// Whether filters fit this version's attributes, events its types, and rules each other and the version. Throws
-  /// kUsage with the line of what does not.
+  /// Whether every request that names one could be answered: filters fit this version's attributes, events its types,
+  /// rules each other and the version, and all else is in its range. Throws kUsage with the line of what is not so.
   void Check(const ServedModel& model) const;
 
   bool empty() const { return scenarios_.empty(); }
 
+  /// What the scenario says that a request names; nothing where it names none. Throws kNotFound naming those that there
+  /// are.
+  const v1::RecommendRequest& Of(const v1::RecommendRequest& request) const;
   /// The request with what its scenario says where it says nothing itself; of maps, the keys that it has not. A request
   /// that names none comes back as it is. Throws kNotFound naming those that there are.
   v1::RecommendRequest Apply(const v1::RecommendRequest& request) const;
@@ -41,16 +44,19 @@ class Scenarios {
   v1::SimilarItemsRequest Apply(const v1::SimilarItemsRequest& request) const;
 
  private:
-  struct Place {
-    std::string text;   // "FILE: line 3, column 10: scenarios.homepage.filter: "
-    std::string value;  // of a filter
+  struct PlacedFilter {
+    std::string place, text;
   };
   struct Scenario {
+    /// Of the field that a message begins with.
+    const std::string& PlaceOf(std::string_view message) const;
+
     v1::RecommendRequest request;
-    std::vector<Place> filters;
-    Place events, rules;
+    std::vector<PlacedFilter> filters;
+    std::map<std::string, std::string, std::less<>> places;  // "FILE: line 3, column 10: scenarios.homepage: "
   };
 
+  static void Check(const Scenario& scenario, const ServedModel& model);
   const v1::RecommendRequest& Find(const std::string& name) const;
 
   std::map<std::string, Scenario, std::less<>> scenarios_;

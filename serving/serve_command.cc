@@ -34,6 +34,7 @@ struct ServeOptions {
   std::string backend = "auto";
   int threads = 0;
   int max_queue = 1024;
+  int max_streams = kMaxStreams;
   int64_t drain_ms = 5000;
   int64_t poll_ms = 1000;
   std::string state_dir;
@@ -162,13 +163,16 @@ int RunServer(const ServeOptions& options) {
                          else if (event.reason.empty())
                            LogMisfit(scenarios, *watcher.Current());
                        });
-  RecommenderService service(executor, watcher, failover, KINDRED_VERSION, item_state.get(), scenarios);
+  RecommenderService service(executor, watcher, failover, KINDRED_VERSION, item_state.get(), scenarios,
+                             options.max_streams);
   Server server(service, address);
 
   std::future<std::string> loading = first_load.get_future();
   int signal = 0;
   while (signal == 0) {
-    signal = stop.WaitFor(std::chrono::milliseconds(loading.valid() ? 20 : 60'000));
+    signal = stop.WaitFor(std::chrono::milliseconds(loading.valid() ? 20 : 1000));
+    if (const int n = service.CutOffStreams(kMaxUnread); n > 0)
+      spdlog::warn("{} streams were cut off: their clients read nothing for {} s", n, kMaxUnread.count());
     if (!loading.valid() || loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
     if (const std::string failure = loading.get(); !failure.empty())
       throw Error(ErrorCode::kIo, "nothing to serve: " + failure);
@@ -211,6 +215,8 @@ void AddServeCommand(CommandLine& program) {
   app->add_option("--threads", options->threads, "calls computed at the same time; 0: one a core")
       ->check(Within(0, 1024));
   app->add_option("--max-queue", options->max_queue, "calls that may wait for a thread; more are refused")
+      ->check(Within(1, 1e6));
+  app->add_option("--max-streams", options->max_streams, "streams that may be open at a time; more are refused")
       ->check(Within(1, 1e6));
   app->add_option("--drain-ms", options->drain_ms, "how long calls in flight may take after SIGTERM")
       ->check(Within(0, kDayMs));

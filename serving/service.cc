@@ -1,7 +1,9 @@
 #include "serving/service.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "host/text/text.h"
@@ -73,38 +75,40 @@ grpc::Status ToStatus(Refusal refusal) {
 /// One call, from its arrival until its reply is written out. Deletes itself then.
 class RecommenderService::Call final : public grpc::ServerUnaryReactor {
  public:
-  explicit Call(RecommenderService& service) : service_(service), accepted_(service.Enter()) {}
+  explicit Call(RecommenderService& service) : service_(service), entered_(service.Enter()) {}
 
-  bool accepted() const { return accepted_; }
+  /// OK, or what to finish with at once.
+  const grpc::Status& entered() const { return entered_; }
   bool cancelled() const { return cancelled_; }
 
   void OnCancel() override { cancelled_ = true; }
   void OnDone() override {
-    if (accepted_) service_.Leave();
+    if (entered_.ok()) service_.Leave();
     delete this;
   }
 
  private:
   RecommenderService& service_;
-  const bool accepted_;
+  const grpc::Status entered_;
   std::atomic<bool> cancelled_ = false;
 };
 
 RecommenderService::RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover,
-                                       std::string version, ItemState* item_state, Scenarios scenarios)
+                                       std::string version, ItemState* item_state, Scenarios scenarios, int max_streams)
     : executor_(executor),
       models_(models),
       failover_(failover),
       version_(std::move(version)),
       item_state_(item_state),
-      scenarios_(std::move(scenarios)) {}
+      scenarios_(std::move(scenarios)),
+      max_streams_(max_streams) {}
 
 template <class Request, class Reply, class Handler>
 grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerContext* context, const Request* request,
-                                                       Reply* reply, Handler handle) {
+                                                       Reply* reply, Handler handle, bool alone) {
   Call* call = new Call(*this);
-  if (!call->accepted()) {
-    call->Finish(ToStatus(Refusal::kStopped));
+  if (!call->entered().ok()) {
+    call->Finish(call->entered());
     return call;
   }
   Job job;
@@ -115,6 +119,7 @@ grpc::ServerUnaryReactor* RecommenderService::Dispatch(grpc::CallbackServerConte
   job.refuse = [call](Refusal refusal) { call->Finish(ToStatus(refusal)); };
   job.cancelled = [call] { return call->cancelled(); };
   job.deadline = context->deadline();
+  job.alone = alone;
   executor_.Submit(std::move(job));
   return call;
 }
@@ -154,10 +159,10 @@ grpc::ServerUnaryReactor* RecommenderService::Explain(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* RecommenderService::UpdateItems(grpc::CallbackServerContext* context,
                                                           const v1::UpdateItemsRequest* request,
                                                           v1::UpdateItemsReply* reply) {
-  return Dispatch(context, request, reply,
-                  [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
-                    return HandleUpdateItems(state, model, asked, answer);
-                  });
+  const auto update = [state = item_state_](CallContext&, const ServedModel* model, const auto& asked, auto* answer) {
+    return HandleUpdateItems(state, model, asked, answer);
+  };
+  return Dispatch(context, request, reply, update, true);  // they wait for the disk
 }
 
 grpc::ServerUnaryReactor* RecommenderService::GetItem(grpc::CallbackServerContext* context,
@@ -200,7 +205,7 @@ grpc::ServerUnaryReactor* RecommenderService::GetServerInfo(grpc::CallbackServer
                                                             const v1::GetServerInfoRequest* request,
                                                             v1::ServerInfo* reply) {
   Call* call = new Call(*this);
-  grpc::Status status = call->accepted() ? CheckServed(*request) : ToStatus(Refusal::kStopped);
+  grpc::Status status = call->entered().ok() ? CheckServed(*request) : call->entered();
   if (status.ok()) FillInfo(reply);
   call->Finish(std::move(status));
   return call;
@@ -218,6 +223,11 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
   limits->set_max_request_bytes(kMaxRequestBytes);
   limits->set_max_queue(executor_.max_queue());
   limits->set_max_item_updates(kMaxItemUpdates);
+  limits->set_max_item_changes(kMaxItemChanges);
+  limits->set_max_item_id_bytes(kMaxItemIdBytes);
+  limits->set_max_item_tags(kMaxItemTags);
+  limits->set_max_streams(max_streams_);
+  limits->set_max_unread_seconds(static_cast<int32_t>(kMaxUnread.count()));
   Fill(models_.failures(), info->mutable_load_failures());
   if (item_state_ != nullptr) FillState(item_state_->info(), info->mutable_item_state());
   info->set_uptime_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
@@ -228,7 +238,7 @@ void RecommenderService::FillInfo(v1::ServerInfo* info) const {
 int RecommenderService::Drain(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
   stopping_ = true;
-  for (Stream* stream : streams_) stream->Stop();
+  for (OpenStream* stream : streams_) stream->Stop();
   idle_.wait_for(lock, time, [this] { return n_calls_ == 0; });
   return n_calls_;
 }
@@ -238,15 +248,27 @@ int64_t RecommenderService::n_answered() const {
   return n_answered_;
 }
 
-bool RecommenderService::Enter(Stream* stream) {
+int RecommenderService::CutOffStreams(std::chrono::milliseconds unread) {
+  const OpenStream::Clock::time_point time = OpenStream::Clock::now() - unread;
   std::lock_guard lock(mutex_);
-  if (stopping_) return false;
-  ++n_calls_;
-  if (stream != nullptr) streams_.insert(stream);
-  return true;
+  return static_cast<int>(
+      std::count_if(streams_.begin(), streams_.end(), [time](OpenStream* stream) { return stream->CutOff(time); }));
 }
 
-void RecommenderService::Leave(Stream* stream) {
+grpc::Status RecommenderService::Enter(OpenStream* stream) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return ToStatus(Refusal::kStopped);
+  if (stream != nullptr) {
+    if (std::ssize(streams_) >= max_streams_)
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+              fmt::format("{} streams are open, and no more may be; try again", max_streams_)};
+    streams_.insert(stream);
+  }
+  ++n_calls_;
+  return grpc::Status::OK;
+}
+
+void RecommenderService::Leave(OpenStream* stream) {
   std::lock_guard lock(mutex_);
   streams_.erase(stream);
   ++n_answered_;

@@ -19,12 +19,16 @@
 namespace kindred {
 
 inline constexpr int kMaxRequestBytes = 4 << 20;
+/// Streams that may be open, unless the server is told otherwise.
+inline constexpr int kMaxStreams = 256;
+/// How long a reply of a stream may wait for its client to read.
+inline constexpr std::chrono::seconds kMaxUnread{60};
 
 class RecommenderService final : public v1::Recommender::CallbackService {
  public:
-  /// `version` is the program's. `item_state` is null where the server keeps none.
+  /// `version` is the program's. `item_state` is null where the server keeps none. At most `max_streams` are open.
   RecommenderService(Executor& executor, const ModelWatcher& models, const Failover& failover, std::string version,
-                     ItemState* item_state = nullptr, Scenarios scenarios = {});
+                     ItemState* item_state = nullptr, Scenarios scenarios = {}, int max_streams = kMaxStreams);
 
   grpc::ServerUnaryReactor* Recommend(grpc::CallbackServerContext* context, const v1::RecommendRequest* request,
                                       v1::RecommendReply* reply) override;
@@ -56,22 +60,27 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   /// no more requests.
   /// Returns how many are not.
   int Drain(std::chrono::milliseconds time);
+  /// Cancels the streams that have had a reply under way for `unread` or longer: what they hold is held for a client
+  /// that does not read. Returns how many. Somebody must call it again and again.
+  int CutOffStreams(std::chrono::milliseconds unread);
   /// Calls whose reply was written out since the start.
   int64_t n_answered() const;
 
  private:
   class Call;
+  class OpenStream;
   class Stream;
   class UserStream;
 
   /// A call holds one version from here to its end, so no reply mixes two: handle(context, model, request, reply).
+  /// `alone`: as Job has it.
   template <class Request, class Reply, class Handler>
   grpc::ServerUnaryReactor* Dispatch(grpc::CallbackServerContext* context, const Request* request, Reply* reply,
-                                     Handler handle);
+                                     Handler handle, bool alone = false);
   void FillInfo(v1::ServerInfo* info) const;
-  /// Whether a call is accepted; those that are leave at their end.
-  bool Enter(Stream* stream = nullptr);
-  void Leave(Stream* stream = nullptr);
+  /// OK where a call, of this stream if it is one, is accepted; those that are leave at their end.
+  grpc::Status Enter(OpenStream* stream = nullptr);
+  void Leave(OpenStream* stream = nullptr);
 
   Executor& executor_;
   const ModelWatcher& models_;
@@ -79,13 +88,14 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   const std::string version_;
   ItemState* const item_state_;
   const Scenarios scenarios_;
+  const int max_streams_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   mutable std::mutex mutex_;
   std::condition_variable idle_;
   int n_calls_ = 0;  // accepted, and not yet written out
   int64_t n_answered_ = 0;
-  std::unordered_set<Stream*> streams_;  // of these calls
+  std::unordered_set<OpenStream*> streams_;  // of these calls
   bool stopping_ = false;
 };
 

@@ -84,7 +84,7 @@ fs::path LockIn(const fs::path& folder) {
 StateDatabase::StateDatabase(const fs::path& folder)
     : folder_(folder),
       path_(folder / "state.sqlite3"),
-      lock_(LockIn(folder), "the state in '" + folder.string() + "' is used", "serve") {
+      lock_(std::in_place, LockIn(folder), "the state in '" + folder.string() + "' is used", "serve") {
   try {
     Open();
     CheckSize();
@@ -93,6 +93,19 @@ StateDatabase::StateDatabase(const fs::path& folder)
     sqlite3_close(database_);
     throw;
   }
+}
+
+StateDatabase::StateDatabase(const StateDatabase& of, Reader) : folder_(of.folder_), path_(of.path_) {
+  try {
+    Connect(SQLITE_OPEN_READONLY);
+  } catch (...) {
+    sqlite3_close(database_);
+    throw;
+  }
+}
+
+std::unique_ptr<StateDatabase> StateDatabase::NewReader() const {
+  return std::unique_ptr<StateDatabase>(new StateDatabase(*this, Reader()));
 }
 
 StateDatabase::~StateDatabase() {
@@ -105,15 +118,19 @@ void StateDatabase::Open() {
   int64_t bytes = 0;
   OpenRegularFile(path_, &bytes);
   if (bytes < kSmallestPage) throw Damaged(path_, fmt::format("it has {} bytes", bytes));  // SQLite would begin anew
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
-  if (sqlite3_open_v2(fs::absolute(path_).c_str(), &database_, flags, nullptr) != SQLITE_OK) Throw("open");
-  sqlite3_busy_timeout(database_, kBusyMs);
-  Run("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;");
+  Connect(SQLITE_OPEN_READWRITE);
   Statement mode(*this, "PRAGMA journal_mode=WAL");
   if (!mode.Next() || mode.Text(0) != "wal")
     throw Error(
         ErrorCode::kUnsupported,
         fmt::format("the file system of '{}' cannot keep a write-ahead log; choose a local one", path_.string()));
+}
+
+void StateDatabase::Connect(int mode) {
+  const int flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+  if (sqlite3_open_v2(fs::absolute(path_).c_str(), &database_, flags, nullptr) != SQLITE_OK) Throw("open");
+  sqlite3_busy_timeout(database_, kBusyMs);
+  Run("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL;");
 }
 
 /// SQLite takes a page that the file ends in as one that ends with zeros. After a checkpoint no page is elsewhere.
@@ -213,8 +230,19 @@ void Statement::Reset() {
   sqlite3_clear_bindings(statement_);
 }
 
-bool Statement::IsNull(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+StoredType Statement::TypeOf(int column) const {
+  switch (sqlite3_column_type(statement_, column)) {
+    case SQLITE_INTEGER:
+      return StoredType::kInteger;
+    case SQLITE_FLOAT:
+      return StoredType::kReal;
+    case SQLITE_TEXT:
+      return StoredType::kText;
+    case SQLITE_BLOB:
+      return StoredType::kBlob;
+    default:
+      return StoredType::kNull;
+  }
 }
 
 int64_t Statement::Integer(int column) const {

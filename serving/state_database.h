@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +36,10 @@ class StateDatabase {
   StateDatabase(const StateDatabase&) = delete;
   StateDatabase& operator=(const StateDatabase&) = delete;
 
+  /// Another connection to the same one, which reads what this one has committed and never waits for it: for another
+  /// thread. This one outlives it.
+  std::unique_ptr<StateDatabase> NewReader() const;
+
   const std::filesystem::path& path() const { return path_; }
   /// Statements without a result, separated by ';'.
   void Run(const char* sql);
@@ -41,15 +47,21 @@ class StateDatabase {
  private:
   friend class Statement;
 
+  struct Reader {};
+  StateDatabase(const StateDatabase& of, Reader);
+
   void Open();
+  void Connect(int mode);
   void CheckSize();
   void CheckSchema();
   [[noreturn]] void Throw(const char* doing) const;
 
   const std::filesystem::path folder_, path_;
-  const FileLock lock_;
+  const std::optional<FileLock> lock_;  // not of a reader
   sqlite3* database_ = nullptr;
 };
+
+enum class StoredType { kNull, kInteger, kReal, kText, kBlob };
 
 /// One statement with '?' for its parameters, kept for many uses. The database outlives it.
 class Statement {
@@ -72,8 +84,8 @@ class Statement {
   /// For one that was left before its last row.
   void Reset();
 
-  // The row's columns, counted from 0. A text is valid until Next.
-  bool IsNull(int column) const;
+  // The row's columns, counted from 0. A value of another type is converted. A text is valid until Next.
+  StoredType TypeOf(int column) const;
   int64_t Integer(int column) const;
   double Real(int column) const;
   std::string_view Text(int column) const;

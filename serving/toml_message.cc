@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "host/text/edit_distance.h"
-#include "host/text/text.h"
 #include "kernels/error.h"
 #include "serving/event_exclusions.h"
 
@@ -18,17 +16,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-const char* KindOf(const toml::node& node) {
-  if (node.is_string()) return "a text";
-  if (node.is_integer() || node.is_floating_point()) return "a number";
-  if (node.is_boolean()) return "true or false";
-  if (node.is_array()) return "a list";
-  if (node.is_table()) return "a table";
-  return "a date or time";
-}
-
 [[noreturn]] void RefuseKind(const toml::node& node, const TomlPlace& place, const char* expected) {
-  place.Refuse(node.source(), fmt::format("found {}; expected {}", KindOf(node), expected));
+  place.Refuse(node.source(), fmt::format("found {}; expected {}", TomlKind(node), expected));
 }
 
 const std::string& TextIn(const toml::node& node, const TomlPlace& place) {
@@ -130,19 +119,10 @@ const FieldDescriptor* FieldFor(const toml::key& key, const TomlPlace& place, co
   if (const FieldDescriptor* field = type->FindFieldByName(std::string(key.str()))) return field;
   std::vector<std::string_view> names;
   for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
-  const int nearest = NearestName(key.str(), names);
-  place.Refuse(key.source(), fmt::format("unknown key '{}'{}", Printable(key.str()),
-                                         nearest < 0 ? std::string()
-                                                     : fmt::format("; the nearest known key is '{}'",
-                                                                   names[static_cast<size_t>(nearest)])));
+  place.RefuseKey(key, names);
 }
 
 }  // namespace
-
-void TomlPlace::Refuse(const toml::source_region& at, const std::string& what) const {
-  throw Error(ErrorCode::kUsage, fmt::format("{}: line {}, column {}: {}{}", Printable(file, 4096), at.begin.line,
-                                             at.begin.column, name.empty() ? "" : Printable(name, 400) + ": ", what));
-}
 
 void ReadTomlMessage(const toml::table& table, const TomlPlace& place, Message* message, const OnTomlField& on_field) {
   for (const auto& [key, node] : table) {

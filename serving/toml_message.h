@@ -2,22 +2,12 @@
 #pragma once
 
 #include <google/protobuf/message.h>
-#include <toml++/toml.h>
 
 #include <functional>
-#include <string>
+
+#include "host/text/toml_table.h"
 
 namespace kindred {
-
-/// Where a table stands.
-struct TomlPlace {
-  std::string file;
-  std::string name;  // of the table: "scenarios.homepage"
-
-  /// Throws kUsage: "FILE: line 3, column 10: scenarios.homepage.n: what".
-  [[noreturn]] void Refuse(const toml::source_region& at, const std::string& what) const;
-  TomlPlace In(const std::string& key) const { return {file, name + "." + key}; }
-};
 
 /// Called with each field that is set, and where its value stands.
 using OnTomlField =

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "host/intake/attribute_fields.h"
@@ -29,19 +30,7 @@ constexpr char kTagSeparator = '|';
   throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: line {}: {}", Printable(path, kMaxPathBytes), line, wrong));
 }
 
-void AddTags(std::string_view text, google::protobuf::ListValue* to) {
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(kTagSeparator), text.size());
-    const std::string_view tag = text.substr(0, end);
-    constexpr std::string_view kBlanks = " \t";
-    const size_t begin = tag.find_first_not_of(kBlanks);
-    if (begin != tag.npos)
-      to->add_values()->set_string_value(std::string(tag.substr(begin, tag.find_last_not_of(kBlanks) + 1 - begin)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
-
-/// Returns what is wrong, or nullptr; a value that is not set stays null.
+/// A text that is not empty. Returns what is wrong, or nullptr.
 const char* ReadValue(std::string_view text, AttributeType type, Value* to) {
   const Column column = {.type = ColumnType::kUntyped, .texts = {&text, 1}};
   const char* wrong = nullptr;
@@ -49,19 +38,20 @@ const char* ReadValue(std::string_view text, AttributeType type, Value* to) {
     case AttributeType::kNumber: {
       double number = 0;
       wrong = ReadNumber(column, 0, {}, &number);
-      if (wrong == nullptr && !std::isnan(number)) to->set_number_value(number);
+      if (wrong == nullptr && std::isnan(number)) wrong = "expected a finite number";
+      to->set_number_value(number);
       break;
     }
     case AttributeType::kBoolean: {
       uint8_t boolean = 0;
       wrong = ReadBoolean(column, 0, {}, &boolean);
-      if (wrong == nullptr) to->set_bool_value(boolean == 1);
+      to->set_bool_value(boolean == 1);
       break;
     }
     case AttributeType::kTime: {
       int64_t seconds = 0;
       wrong = ReadTime(column, 0, {}, &seconds);
-      if (wrong == nullptr) to->set_number_value(static_cast<double>(seconds));
+      to->set_number_value(static_cast<double>(seconds));
       break;
     }
     case AttributeType::kCategory:
@@ -69,7 +59,9 @@ const char* ReadValue(std::string_view text, AttributeType type, Value* to) {
       to->set_string_value(std::string(text));
       break;
     case AttributeType::kTags:
-      AddTags(text, to->mutable_list_value());
+      ForEachTag(text, kTagSeparator, [tags = to->mutable_list_value()](std::string_view tag) {
+        tags->add_values()->set_string_value(std::string(tag));
+      });
   }
   return wrong;
 }
@@ -85,6 +77,8 @@ class UpdateRows final : public RowSink {
       Refuse(options.path, 1, fmt::format("has no column '{}'; --key names the one with the items' ids", options.key));
     key_ = static_cast<size_t>(key - columns.begin());
     for (size_t c = 0; c < columns.size(); ++c) {
+      if (std::ranges::find(attributes_, columns[c].name, &Attribute::name) != attributes_.end())
+        Refuse(options.path, 1, fmt::format("has two columns '{}'", Printable(columns[c].name)));
       try {
         const AttributeType type = c == key_ ? AttributeType::kText : TypeOf(types, columns[c].name);
         attributes_.push_back({std::string(columns[c].name), type});
@@ -103,6 +97,7 @@ class UpdateRows final : public RowSink {
   }
 
   void Bad(BadRow row) override {
+    if (row.kind == "not UTF-8") row.reason = "is not UTF-8, which updates are sent in; convert the file";
     if (!bad_) bad_ = std::move(row);
   }
 
@@ -187,8 +182,16 @@ std::string IdIn(const nlohmann::json& line, const UpdateFileOptions& options, i
 }
 
 void ReadJsonLine(const UpdateFileOptions& options, const LineCursor& at, const Take& take) {
-  const nlohmann::json line = nlohmann::json::parse(at.text(), nullptr, false);
+  std::set<std::string> keys;
+  std::optional<std::string> twice;
+  const auto note = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !keys.insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  const nlohmann::json line = nlohmann::json::parse(at.text(), note, false);
   if (!line.is_object()) Refuse(options.path, at.line(), "is no JSON object");
+  if (twice) Refuse(options.path, at.line(), fmt::format("has '{}' twice", Printable(*twice)));
   v1::ItemUpdate update;
   update.set_item_id(IdIn(line, options, at.line()));
   for (const auto& [name, json] : line.items()) {

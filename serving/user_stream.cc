@@ -6,14 +6,12 @@ namespace kindred {
 
 RecommenderService::UserStream::UserStream(RecommenderService& service, const grpc::CallbackServerContext& context,
                                            const v1::UsersForItemRequest& request)
-    : service_(service), request_(request), accepted_(service.Enter()) {
-  if (accepted_)
-    Submit(context.deadline());
-  else
-    Finish(ToStatus(Refusal::kStopped));
+    : OpenStream(service, context), request_(request) {
+  grpc::Status entered = Enter();
+  entered.ok() ? Submit() : Finish(std::move(entered));
 }
 
-void RecommenderService::UserStream::Submit(std::chrono::system_clock::time_point deadline) {
+void RecommenderService::UserStream::Submit() {
   Job job;
   job.run = [this](CallContext& own) {
     model_ = service_.models_.Current();
@@ -22,7 +20,7 @@ void RecommenderService::UserStream::Submit(std::chrono::system_clock::time_poin
   };
   job.refuse = [this](Refusal refusal) { Finish(ToStatus(refusal)); };
   job.cancelled = [this] { return cancelled_.load(); };
-  job.deadline = deadline;
+  job.deadline = context_.deadline();
   service_.executor_.Submit(std::move(job));
 }
 
@@ -30,15 +28,17 @@ void RecommenderService::UserStream::WriteNext() {
   if (!first_ && n_written_ == list_.users.size()) return Finish(grpc::Status::OK);
   first_ = false;
   n_written_ += FillUsers(*model_, list_, n_written_, &reply_);
+  WriteBegins();
   StartWrite(&reply_);
 }
 
 void RecommenderService::UserStream::OnWriteDone(bool ok) {
+  WriteEnded();
   ok ? WriteNext() : Finish(grpc::Status::CANCELLED);
 }
 
 void RecommenderService::UserStream::OnDone() {
-  if (accepted_) service_.Leave();
+  Leave();
   delete this;
 }
 

@@ -4,16 +4,15 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <atomic>
 #include <memory>
 
+#include "serving/open_stream.h"
 #include "serving/ranked_users.h"
-#include "serving/service.h"
 
 namespace kindred {
 
 /// Deletes itself when the call has ended. Memory meanwhile: the version, and 40 bytes a user of the list.
-class RecommenderService::UserStream final : public grpc::ServerWriteReactor<v1::UsersForItemReply> {
+class RecommenderService::UserStream final : public OpenStream, public grpc::ServerWriteReactor<v1::UsersForItemReply> {
  public:
   UserStream(RecommenderService& service, const grpc::CallbackServerContext& context,
              const v1::UsersForItemRequest& request);
@@ -23,14 +22,11 @@ class RecommenderService::UserStream final : public grpc::ServerWriteReactor<v1:
   void OnDone() override;
 
  private:
-  void Submit(std::chrono::system_clock::time_point deadline);
+  void Submit();
   /// Writes the next piece, or ends the call; the stream may be gone when it returns.
   void WriteNext();
 
-  RecommenderService& service_;
   const v1::UsersForItemRequest& request_;  // the call's own
-  const bool accepted_;
-  std::atomic<bool> cancelled_ = false;
   std::shared_ptr<const ServedModel> model_;
   RankedUsers list_;
   size_t n_written_ = 0;  // users of the list

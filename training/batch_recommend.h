@@ -2,9 +2,10 @@
 //
 // Lists are what serving's Recommend answers to a user id alone, and SimilarItems to an item id: the same ids and bits.
 // They are made a tile at a time, of as many lists as kTileBytes hold: ranked by one call of the backend, encoded on
-// all threads, and written down for good (training/resumable_file.h). Memory beside the model: a tile, and 4 bytes a
-// listed user. The file's bytes depend on the version and the options, not on threads, on the backend (but for similar
-// items of a blend, which may be solved for there), or on whether the run was ended and taken up again.
+// all threads, and written down for good (training/resumable_file.h). Memory beside the model: a tile, and what
+// ListedUsers takes. The file's bytes depend on the version and the options, not on threads, on the backend (but for
+// similar items of a blend, which may be solved for there, and are all made on one), or on whether the run was ended
+// and taken up again.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@
 
 namespace kindred {
 
+/// Where tiles end; with others the journal would be of another format (training/resumable_file.cc).
 inline constexpr int64_t kTileBytes = int64_t{64} << 20;
 inline constexpr int64_t kMaxListsInTile = 1 << 16;
 
@@ -32,11 +34,13 @@ struct BatchOptions {
   std::optional<UnknownUsers> unknown_users;  // kPopular where it is not set
   bool similar_items = false;                 // lists of similar items for all items, instead
   bool include_seen = false;                  // else the items of a user's history are left out
-  std::string filter;  // host/conditions/filter.h, over the version's attributes of items alone; empty: all items
+  /// host/conditions/filter.h, over the version's attributes of items alone; empty: all items. Its now() is when the
+  /// run began that may be resumed.
+  std::string filter;
   std::optional<float> min_score;  // lists end before the first item whose score is lower
   bool with_scores = false;
   bool with_probabilities = false;
-  int64_t batch = 0;  // lists in a tile; 0: as many as kTileBytes hold, and kMaxListsInTile at most
+  int64_t batch = 0;  // lists in a tile; 0: as many as kTileBytes hold, from 1 to kMaxListsInTile
   std::string backend = "auto";
   int n_threads = 0;  // 0: one a core
   bool resume = false;

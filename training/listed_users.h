@@ -23,11 +23,10 @@ class ListedUsers {
   /// All users of a model, which must live as long as this.
   explicit ListedUsers(const ModelView& model);
   /// Those of a file ("-": standard input; plain, gzip or zstd), in its order. An id is a line as it is, without "\n"
-  /// or
-  /// "\r\n" at its end, and a byte order mark at the beginning of the file is none of it; one that comes again is left
-  /// out. Throws as InputFile does, and kInvalidArgument naming file and line for an empty line, one of more than
-  /// kMaxUserIdBytes, and of kFail for the first user that the model does not have. Memory: 4 bytes a user, and those
-  /// of ids that the model does not have.
+  /// or "\r\n" at its end, and a byte order mark at the beginning of the file is none of it; one that comes again is
+  /// left out. Throws as InputFile does, and kInvalidArgument naming file and line for one that has no id, one of more
+  /// than kMaxUserIdBytes before its "\n", and of kFail for the first user that the model does not have. Memory: 4
+  /// bytes a user, a bit for each user of the model while the file is read, and the ids that the model does not have.
   ListedUsers(const ModelView& model, const std::string& path, UnknownUsers policy);
 
   int64_t size() const { return of_file_ ? std::ssize(users_) : model_.n_users(); }
@@ -37,7 +36,7 @@ class ListedUsers {
 
   int64_t n_repeated() const { return n_repeated_; }  // lines that name a user again
   int64_t n_unknown() const { return n_unknown_; }    // different ones that the model does not have, answered or not
-  const std::string& first_unknown() const { return first_unknown_; }  // the id of one of them
+  const std::string& first_unknown() const { return first_unknown_; }  // the id of the first of them
   /// SHA-256 of the file as it is stored; empty for all users.
   const std::string& sha256() const { return sha256_; }
 

@@ -26,6 +26,12 @@ enum Repetition : int32_t { kRequired = 0, kOptional = 1 };
 enum Encoding : int32_t { kPlain = 0, kRle = 3 };
 constexpr int32_t kUtf8 = 0, kZstd = 6, kDataPage = 0, kFormatVersion = 2;
 
+/// Seven bits a byte, the lowest first, as Thrift and the hybrid encoding have counts.
+void PutVarint(uint64_t value, std::string& to) {
+  for (; value >= 0x80; value >>= 7) to += static_cast<char>(0x80 | (value & 0x7F));
+  to += static_cast<char>(value);
+}
+
 /// Thrift's compact protocol, of structs as they are needed here.
 class ThriftWriter {
  public:
@@ -67,17 +73,15 @@ class ThriftWriter {
     out_ += static_cast<char>((id - last_ids_.back()) << 4 | type);
     last_ids_.back() = id;
   }
-  void Varint(uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(0x80 | (value & 0x7F));
-    out_ += static_cast<char>(value);
+  void ZigZag(int64_t value) {
+    PutVarint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63), out_);
   }
-  void ZigZag(int64_t value) { Varint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63)); }
   void Number(int id, int type, int64_t value) {
     Field(id, type);
     ZigZag(value);
   }
   void Bytes(std::string_view text) {
-    Varint(text.size());
+    PutVarint(text.size(), out_);
     out_ += text;
   }
   void List(int id, size_t n, int type) {
@@ -86,7 +90,7 @@ class ThriftWriter {
       out_ += static_cast<char>(n << 4 | static_cast<size_t>(type));
     } else {
       out_ += static_cast<char>(0xF0 | type);
-      Varint(n);
+      PutVarint(n, out_);
     }
   }
 
@@ -120,9 +124,7 @@ class Levels {
   std::string Encoded() const {
     std::string runs;
     for (const auto& [is_there, n] : runs_) {
-      uint64_t header = uint64_t{n} << 1;
-      for (; header >= 0x80; header >>= 7) runs += static_cast<char>(0x80 | (header & 0x7F));
-      runs += static_cast<char>(header);
+      PutVarint(uint64_t{n} << 1, runs);
       runs += is_there ? '\1' : '\0';
     }
     std::string all;

@@ -2,19 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <optional>
+#include <numeric>
 #include <utility>
 
-#include "host/text/text.h"
-#include "training/differences.h"
-#include "training/json_lines.h"
+#include "training/json_journal.h"
 #include "training/report_values.h"
 
 namespace kindred {
@@ -23,9 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;
-constexpr const char* kFormatName = "kindred_recommend";
-constexpr int64_t kMaxJournalBytes = int64_t{1} << 28;
+constexpr JournalKind kKind = {"kindred_recommend", 2, "lists", "other lists"};
 constexpr int64_t kMaxCount = int64_t{1} << 36;  // in a tile; sums over all lines of a journal do not overflow
 
 int64_t Count(const json& value, const std::string& where, const char* name) {
@@ -34,7 +28,8 @@ int64_t Count(const json& value, const std::string& where, const char* name) {
   return value.get<int64_t>();
 }
 
-WrittenTile ReadTile(const json& line, const std::string& where) {
+/// Tile 0 is the head, and has bytes alone.
+WrittenTile ReadTile(const json& line, bool is_head, const std::string& where) {
   WrittenTile tile;
   const auto count = [&](const char* name) { return Count(Member(line, name), where, name); };
   tile.n_lists = count("lists");
@@ -49,45 +44,74 @@ WrittenTile ReadTile(const json& line, const std::string& where) {
     const char* const name = ListSourceName(static_cast<ListSource>(s));
     if (sources.contains(name)) tile.sources[s] = Count(sources[name], where, name);
   }
+  const auto sum = [](const auto& of) { return std::accumulate(of.begin(), of.end(), int64_t{0}); };
+  const auto refuse = [&](const std::string& what) { throw Error(ErrorCode::kCorrupt, where + ": " + what); };
+  const int64_t packed = sum(tile.columns.packed_bytes), n_sources = sum(tile.sources);
+  if (is_head && (tile.n_lists > 0 || tile.columns.n_rows > 0 || n_sources > 0 || !tile.columns.packed_bytes.empty()))
+    refuse("has lists; expected the file's head");
+  if (!is_head && tile.n_lists == 0) refuse("has no lists");
+  if (!is_head && packed != tile.bytes)
+    refuse(fmt::format("has {} bytes, and its columns have {} together", tile.bytes, packed));
+  if (n_sources != 0 && n_sources != tile.n_lists)
+    refuse(fmt::format("has {} lists, and the sources of {}", tile.n_lists, n_sources));
   return tile;
 }
 
-void CheckTiles(const TileJournal& journal, int n_columns, const std::string& name) {
-  for (size_t t = 1; t < journal.tiles.size(); ++t)
-    if (std::ssize(journal.tiles[t].columns.packed_bytes) != n_columns)
+/// Line t + 2 of the journal is tile t.
+void CheckTiles(const TileJournal& journal, const TileShape& shape, const std::string& name) {
+  for (size_t t = 0; t < journal.tiles.size(); ++t) {
+    const WrittenTile& tile = journal.tiles[t];
+    if (t == 0 && tile.bytes != shape.head_bytes)
+      throw Error(ErrorCode::kCorrupt,
+                  fmt::format("{}: line 2: a head of {} bytes; expected {}", name, tile.bytes, shape.head_bytes));
+    if (t > 0 && std::ssize(tile.columns.packed_bytes) != shape.n_columns)
       throw Error(ErrorCode::kCorrupt, fmt::format("{}: line {} has {} columns; expected {}", name, t + 2,
-                                                   journal.tiles[t].columns.packed_bytes.size(), n_columns));
-}
-
-/// Opens and locks the file, whose name must still be that file's: another process may have put it in its place.
-Descriptor Locked(const fs::path& path, bool create) {
-  Descriptor file = OpenFile(path, O_RDWR | O_APPEND | (create ? O_CREAT : 0));
-  const auto is_written = [&] {
-    return Error(ErrorCode::kAlreadyExists, fmt::format("another process writes '{}'", path.string()));
-  };
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) throw is_written();
-    throw SystemError("lock", path);
+                                                   tile.columns.packed_bytes.size(), shape.n_columns));
   }
-  struct stat ours {
-  }, named{};
-  if (::fstat(file.get(), &ours) != 0) throw SystemError("look at", path);
-  if (!S_ISREG(ours.st_mode)) throw Error(ErrorCode::kIo, fmt::format("'{}' is no regular file", path.string()));
-  if (::stat(path.c_str(), &named) != 0 || named.st_ino != ours.st_ino || named.st_dev != ours.st_dev)
-    throw is_written();
-  return file;
-}
-
-void Cut(const Descriptor& file, int64_t bytes, const fs::path& path) {
-  if (::ftruncate(file.get(), bytes) != 0) throw SystemError("cut", path);
-}
-
-fs::path FolderOf(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 void Remove(const fs::path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw SystemError("remove", path);
+}
+
+fs::path PartialOf(const fs::path& path) {
+  return path.string() + ".partial";
+}
+fs::path JournalOf(const fs::path& path) {
+  return path.string() + ".journal";
+}
+
+/// A file that was made before its journal was, and then left, is as if it were not there.
+bool HasContent(const fs::path& partial) {
+  std::error_code ignored;
+  return fs::exists(partial, ignored) && !fs::is_empty(partial, ignored);
+}
+
+bool IsJournal(const fs::path& path) {
+  try {
+    ParseTileJournal(ReadJournal(path), JournalName(path));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Refuses what Start would replace: a run that was ended, and what is none of this program's. The journal of a file
+/// that is in its place is left over.
+void CheckNothingBegun(const fs::path& path) {
+  const fs::path partial = PartialOf(path), journal = JournalOf(path);
+  std::error_code ignored;
+  const bool has_journal = fs::exists(journal, ignored), is_begun = has_journal && fs::exists(partial, ignored);
+  if (is_begun)
+    throw Error(ErrorCode::kAlreadyExists,
+                fmt::format("'{}' is there, of a run that was ended: --resume goes on with it, --overwrite begins anew",
+                            partial.string()));
+  if (HasContent(partial))
+    throw Error(ErrorCode::kAlreadyExists,
+                fmt::format("'{}' is there without a journal: --overwrite begins anew", partial.string()));
+  if (has_journal && !IsJournal(journal))
+    throw Error(ErrorCode::kAlreadyExists,
+                fmt::format("'{}' is there, and is no journal of lists: --overwrite replaces it", journal.string()));
 }
 
 }  // namespace
@@ -103,72 +127,48 @@ json TileJson(const WrittenTile& tile) {
 
 TileJournal ParseTileJournal(std::string_view text, const std::string& name) {
   TileJournal journal;
-  bool has_head = false;
-  for (int64_t number = 1; journal.bytes < std::ssize(text); ++number) {
-    const size_t begin = static_cast<size_t>(journal.bytes), end = text.find('\n', begin);
-    const bool is_last = end == text.npos || end + 1 == text.size();
-    const std::optional<json> line = JsonObject(text.substr(begin, end - begin));
-    const std::string where = fmt::format("{}: line {}", name, number);
-    if (has_head && is_last && (!line || end == text.npos)) break;  // torn
-    if (!line || end == text.npos) throw Error(ErrorCode::kCorrupt, where + " is no JSON object on a line of its own");
-    if (has_head) {
-      journal.tiles.push_back(ReadTile(*line, where));
-    } else {
-      const json& format = Member(*line, kFormatName);
-      if (!format.is_number_integer() || !Member(*line, "settings").is_object())
-        throw Error(ErrorCode::kCorrupt, where + " is not the head of a journal of lists");
-      if (format != kFormat)
-        throw Error(ErrorCode::kUnsupported,
-                    fmt::format("{}: format {}; this program reads {}", name, format.dump(), kFormat));
-      journal.settings = line->at("settings");
-      has_head = true;
-    }
-    journal.bytes = static_cast<int64_t>(end) + 1;
-  }
-  if (!has_head) throw Error(ErrorCode::kCorrupt, name + " has no whole line; expected a journal of lists");
+  JournalFrame frame = ParseJournalLines(text, kKind, name, [&](const json& line, int64_t, const std::string& where) {
+    journal.tiles.push_back(ReadTile(line, journal.tiles.empty(), where));
+  });
+  journal.settings = std::move(frame.settings);
+  journal.bytes = frame.bytes;
   return journal;
 }
 
 ResumableFile::ResumableFile(fs::path path, bool create)
     : path_(std::move(path)),
-      partial_(path_.string() + ".partial"),
-      journal_path_(path_.string() + ".journal"),
-      file_(Locked(partial_, create)) {}
+      partial_(PartialOf(path_)),
+      journal_path_(JournalOf(path_)),
+      file_(OpenLocked(partial_, create ? O_CREAT : 0)) {}
 
 ResumableFile ResumableFile::Start(const fs::path& path, const json& settings, bool overwrite) {
   CheckNewFile(path, overwrite);
   CreateFolders(FolderOf(path));
-  std::error_code ignored;
-  const fs::path partial = path.string() + ".partial";
-  if (!overwrite && fs::exists(partial, ignored))
-    throw Error(ErrorCode::kAlreadyExists,
-                fmt::format("'{}' is there, of a run that was ended: --resume goes on with it, --overwrite begins anew",
-                            partial.string()));
+  if (!overwrite) CheckNothingBegun(path);
   ResumableFile file(path, true);
   Remove(file.journal_path_);  // first, so that no journal names what is cut off
   SyncFolder(FolderOf(path));
-  Cut(file.file_, 0, file.partial_);
-  WriteNewFile(file.journal_path_, JsonLine({{kFormatName, kFormat}, {"settings", settings}}), false);
+  CutFile(file.file_, 0, file.partial_);
+  WriteNewFile(file.journal_path_, JournalHead(kKind, settings), false);
   file.journal_ = OpenFile(file.journal_path_, O_WRONLY | O_APPEND);
   return file;
 }
 
-ResumableFile ResumableFile::Resume(const fs::path& path, const json& settings, int n_columns, bool overwrite) {
+ResumableFile ResumableFile::Resume(const fs::path& path, const json& settings, const TileShape& shape,
+                                    bool overwrite) {
   CheckNewFile(path, overwrite);
   std::error_code ignored;
-  for (const char* part : {".partial", ".journal"})
-    if (!fs::exists(path.string() + part, ignored))
-      throw Error(ErrorCode::kNotFound, fmt::format("nothing to resume: '{}{}' is not there; without --resume the file "
-                                                    "is begun",
-                                                    path.string(), part));
+  for (const fs::path& part : {PartialOf(path), JournalOf(path)})
+    if (!fs::exists(part, ignored))
+      throw Error(
+          ErrorCode::kNotFound,
+          fmt::format("nothing to resume: '{}' is not there; {}", part.string(),
+                      HasContent(PartialOf(path)) ? "--overwrite begins anew" : "without --resume the file is begun"));
   ResumableFile file(path, false);
-  const std::string name = fmt::format("'{}'", Printable(file.journal_path_.string(), 400));
-  TileJournal journal = ParseTileJournal(ReadFile(file.journal_path_, kMaxJournalBytes), name);
-  const std::vector<std::string> differences = Differences(journal.settings, settings, "the journal");
-  if (!differences.empty())
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{} is of other lists: {}", name, fmt::join(differences, "; ")));
-  CheckTiles(journal, n_columns, name);
+  const std::string name = JournalName(file.journal_path_);
+  TileJournal journal = ParseTileJournal(ReadJournal(file.journal_path_), name);
+  CheckSameSettings(journal.settings, settings, kKind, name);
+  CheckTiles(journal, shape, name);
   int64_t bytes = 0;
   for (const WrittenTile& tile : journal.tiles) bytes += tile.bytes;
   struct stat status {};
@@ -176,19 +176,24 @@ ResumableFile ResumableFile::Resume(const fs::path& path, const json& settings, 
   if (status.st_size < bytes)
     throw Error(ErrorCode::kCorrupt, fmt::format("'{}' has {} bytes, and its journal names {}; --overwrite begins anew",
                                                  file.partial_.string(), status.st_size, bytes));
-  Cut(file.file_, bytes, file.partial_);
+  CutFile(file.file_, bytes, file.partial_);
   file.journal_ = OpenFile(file.journal_path_, O_WRONLY | O_APPEND);
-  Cut(file.journal_, journal.bytes, file.journal_path_);
+  CutFile(file.journal_, journal.bytes, file.journal_path_);
   file.tiles_ = std::move(journal.tiles);
   return file;
+}
+
+json ResumableFile::SettingsOf(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path journal = JournalOf(path);
+  if (!fs::exists(journal, ignored)) return {};
+  return ParseTileJournal(ReadJournal(journal), JournalName(journal)).settings;
 }
 
 void ResumableFile::Append(std::span<const std::string_view> pieces, WrittenTile tile) {
   for (const std::string_view piece : pieces) WriteAll(file_, std::as_bytes(std::span(piece)), partial_);
   Sync(file_, partial_);
-  const std::string line = JsonLine(TileJson(tile));
-  WriteAll(journal_, std::as_bytes(std::span(line)), journal_path_);
-  Sync(journal_, journal_path_);
+  AppendLine(journal_, TileJson(tile), journal_path_);
   tiles_.push_back(std::move(tile));
 }
 

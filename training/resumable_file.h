@@ -1,7 +1,7 @@
 // A large file that is written tile by tile, and goes on where it was ended: <file>.partial, and beside it
-// <file>.journal
+// <file>.journal (training/json_journal.h)
 //
-//   {"kindred_recommend": 1, "settings": {...}}     all that decides the file's bytes
+//   {"kindred_recommend": 2, "settings": {...}}     all that decides the file's bytes
 //   {"lists": 4096, "rows": 40960, "bytes": ...}    a line a tile, in order (docs/formats.md)
 //
 // A tile is synced before its line is, so what the lines name is in the file. The file appears at its place by rename
@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,22 +39,30 @@ struct TileJournal {
   int64_t bytes = 0;  // of the lines that are whole
 };
 
-/// Of a journal's bytes; `name` is for messages. The last line may be torn, and is then left out. Throws kCorrupt
-/// naming the line for what is no journal, or whose tiles have not `n_columns` columns, and kUnsupported for one of
-/// another format.
+/// Of a journal's bytes; `name` is for messages. Throws as ParseJournalLines does, and kCorrupt naming the line for
+/// what is no tile, or whose numbers are not those of one.
 TileJournal ParseTileJournal(std::string_view text, const std::string& name);
+
+/// What the tiles of a file have in common.
+struct TileShape {
+  int n_columns = 1;
+  int64_t head_bytes = 0;
+};
 
 class ResumableFile {
  public:
-  /// Starts the file anew. Throws kAlreadyExists where it is there, or one that was ended is, unless `overwrite`; where
-  /// another process writes it; and kIo.
+  /// Starts the file anew. Throws kAlreadyExists where it is there, one that was ended is, or something else has the
+  /// journal's name, unless `overwrite`; where another process writes it; and kIo. Of a file that was ended before its
+  /// journal was there nothing is begun.
   static ResumableFile Start(const std::filesystem::path& path, const nlohmann::json& settings, bool overwrite);
   /// Takes up the one that was ended, and cuts off what no line names. Throws kAlreadyExists as Start does, but for the
   /// one that was ended; kNotFound where there is none; kInvalidArgument naming each setting that is not the one in
-  /// `settings`; kCorrupt as ParseTileJournal does, for tiles that have not `n_columns` columns, and where the file
-  /// lacks what the journal names.
-  static ResumableFile Resume(const std::filesystem::path& path, const nlohmann::json& settings, int n_columns,
+  /// `settings`; kCorrupt as ParseTileJournal does, for tiles of another shape, and where the file lacks what the
+  /// journal names.
+  static ResumableFile Resume(const std::filesystem::path& path, const nlohmann::json& settings, const TileShape& shape,
                               bool overwrite);
+  /// The settings of the one that was ended; null where there is none. Throws as ParseTileJournal does.
+  static nlohmann::json SettingsOf(const std::filesystem::path& path);
 
   const std::vector<WrittenTile>& tiles() const { return tiles_; }
 

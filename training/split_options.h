@@ -19,10 +19,10 @@ struct SplitFlags {
   SplitOptions Split(uint64_t seed) const;
 };
 
-/// Adds --split, --holdout-fraction, --holdout-n and --split-time.
 /// {"kind": "random", "fraction": 0.1, "seed": 1}, and so on: what decides a split, for manifests and journals.
 nlohmann::json SplitJson(const SplitOptions& split);
 
+/// Adds --split, --holdout-fraction, --holdout-n and --split-time.
 void AddSplitFlags(CLI::App& app, SplitFlags& flags);
 
 }  // namespace kindred

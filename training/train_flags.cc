@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 
 #include "host/cli/command_line.h"
@@ -15,6 +17,7 @@
 #include "kernels/select.h"
 #include "training/checkpoints.h"
 #include "training/commands.h"
+#include "training/differences.h"
 #include "training/linear_fitting.h"
 
 namespace kindred {
@@ -24,18 +27,6 @@ CLI::Validator IsAutoOr(double least, double most) {
   const CLI::Validator within = Within(least, most);
   const auto check = [within](std::string& text) { return text == "auto" ? std::string() : within(text); };
   return CLI::Validator(check, "auto or NUMBER", "auto_or_number");
-}
-
-CLI::Validator IsCheckpointEvery() {
-  const auto check = [](const std::string& text) {
-    try {
-      ParseCheckpointEvery(text);
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string();
-  };
-  return CLI::Validator(check, "DURATION", "interval");
 }
 
 AlsObjective Objective(const TrainFlags& flags) {
@@ -100,19 +91,21 @@ constexpr std::string_view kOfAPart[] = {"algorithm",
                                          "popularity-exponent",
                                          "target-exponent",
                                          "max-items"};
-constexpr std::string_view kOfTheEvents[] = {"event-weight", "value-cap",        "confidence-cap", "half-life",
-                                             "split",        "holdout-fraction", "holdout-n",      "split-time"};
+constexpr std::string_view kOfTheWeighting[] = {"event-weight", "value-cap", "confidence-cap", "half-life"};
+constexpr std::string_view kOfTheSplit[] = {"split", "holdout-fraction", "holdout-n", "split-time"};
 
-/// What of the events a training sees, as `key` has it.
-std::string Told(const TrainFlags& flags, std::string_view key) {
-  if (key == "event-weight") return fmt::format("{}", fmt::join(flags.weighting.event_weights, ", "));
-  if (key == "value-cap") return flags.weighting.value_cap;
-  if (key == "confidence-cap") return flags.weighting.confidence_cap;
-  if (key == "half-life") return flags.weighting.half_life;
-  if (key == "split") return flags.split.kind;
-  if (key == "holdout-fraction") return fmt::format("{}", flags.split.fraction);
-  if (key == "holdout-n") return fmt::format("{}", flags.split.n);
-  return flags.split.time;
+bool IsOneOf(std::span<const std::string_view> keys, std::string_view key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+/// The settings of the weighting that are told, as WeightingJson has them; the dataset has the others.
+nlohmann::json Told(const WeightingChanges& changes) {
+  nlohmann::json told = WeightingJson(changes.Of({}));
+  if (!changes.event_weights) told.erase("event_weights");
+  if (!changes.value_cap) told.erase("value_cap");
+  if (!changes.confidence_cap) told.erase("confidence_cap");
+  if (!changes.half_life) told.erase("half_life_seconds");
+  return told;
 }
 
 /// The settings of a blend's part: what decides its fit, and where the file says of which events, those of the blend,
@@ -129,8 +122,7 @@ TrainOptions ReadComponent(const std::string& path, const TrainFlags& blend) {
   std::vector<std::string> keys;
   for (const std::string& argument : arguments) keys.push_back(argument.substr(2, argument.find('=') - 2));
   for (const std::string& key : keys)
-    if (std::ranges::find(kOfAPart, key) == std::end(kOfAPart) &&
-        std::ranges::find(kOfTheEvents, key) == std::end(kOfTheEvents))
+    if (!IsOneOf(kOfAPart, key) && !IsOneOf(kOfTheWeighting, key) && !IsOneOf(kOfTheSplit, key))
       refuse(fmt::format("'{}' is of a whole training; expected settings of an algorithm, as tune writes them", key));
   std::reverse(arguments.begin(), arguments.end());
   try {
@@ -139,10 +131,17 @@ TrainOptions ReadComponent(const std::string& path, const TrainFlags& blend) {
     refuse(error.what());
   }
   if (part.options.algorithm == "blend") refuse("a blend cannot be a part of a blend");
-  for (const std::string& key : keys)
-    if (std::ranges::find(kOfTheEvents, key) != std::end(kOfTheEvents) && Told(part, key) != Told(blend, key))
-      refuse(fmt::format("it is for --{} {}, and this blend has '{}'; expected the same", key, Told(part, key),
-                         Told(blend, key)));
+  const auto check = [&](const char* name, std::span<const std::string_view> of, nlohmann::json theirs,
+                         nlohmann::json ours) {
+    if (std::ranges::none_of(keys, [&](const std::string& key) { return IsOneOf(of, key); })) return;
+    const std::vector<std::string> differences = Differences({{name, theirs}}, {{name, ours}}, "the file");
+    if (!differences.empty())
+      refuse(
+          fmt::format("it is for other events than this blend's: {}; expected the same", fmt::join(differences, ", ")));
+  };
+  check("weighting", kOfTheWeighting, Told(part.weighting.Changes()), Told(blend.weighting.Changes()));
+  check("split", kOfTheSplit, SplitJson(part.split.Split(part.options.als.seed)),
+        SplitJson(blend.split.Split(blend.options.als.seed)));
   return Resolve(part);
 }
 
@@ -241,7 +240,7 @@ void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   app.add_option("--checkpoint-every", flags.checkpoint_every,
                  "how often to write down how far the training is (als): a duration (90s, 15m), epoch (after each) or "
                  "off; default: 60s")
-      ->check(IsCheckpointEvery());
+      ->check(Accepts(&ParseCheckpointEvery, "DURATION"));
   app.add_flag("--resume", options.checkpoints.resume)
       ->description("go on from the checkpoint of the same command that was ended before it was done");
   app.add_flag("--warm-start", options.warm_start)

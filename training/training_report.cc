@@ -22,7 +22,6 @@ namespace {
 using nlohmann::json;
 
 constexpr TableColumn::Kind kNumber = TableColumn::kNumber;
-
 constexpr const char* kBaseline = "popularity_";
 constexpr const char* kLeading[] = {"ndcg", "recall", "hit_rate"};  // what is shown first
 /// Of metrics that say more or less, but not better or worse.

@@ -1,19 +1,11 @@
 #include "training/trial_journal.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <optional>
 
-#include "host/text/text.h"
-#include "training/differences.h"
-#include "training/json_lines.h"
+#include "training/json_journal.h"
 #include "training/report_values.h"
 
 namespace kindred {
@@ -22,9 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;
-constexpr const char* kFormatName = "kindred_tune";
-constexpr int64_t kMaxBytes = int64_t{1} << 28;
+constexpr JournalKind kKind = {"kindred_tune", 2, "trials", "another search"};  // 1 had no devices, and less of a split
 constexpr std::array<const char*, 3> kStates = {"complete", "stopped", "failed"};
 
 /// Members of a trial's line, of which each must be there and fit.
@@ -47,6 +37,8 @@ class TrialReader {
     ReadCurve(trial);
     if (const json& why = Member(line_, "why"); why.is_string()) trial.why = why.get<std::string>();
     trial.seconds = Number(line_, "seconds");
+    trial.device = Member(line_, "device");
+    if (!trial.device.is_object()) Refuse("'device' is none");
     return trial;
   }
 
@@ -90,20 +82,14 @@ class TrialReader {
   const std::string where_;
 };
 
-Descriptor Locked(const fs::path& path) {
-  Descriptor file = OpenFile(path, O_RDWR | O_APPEND);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
-  if (errno != EWOULDBLOCK) throw SystemError("lock", path);
-  throw Error(ErrorCode::kAlreadyExists, fmt::format("another process writes '{}'", path.string()));
-}
-
 }  // namespace
 
 json TrialJson(const Trial& trial, const SearchSpace& space) {
   json line = {{"trial", trial.number},
                {"parameters", space.Json(trial.point)},
                {"state", kStates[static_cast<size_t>(trial.state)]},
-               {"seconds", trial.seconds}};
+               {"seconds", trial.seconds},
+               {"device", trial.device}};
   if (trial.state == TrialState::kComplete) line["value"] = trial.value;
   if (trial.state != TrialState::kFailed) line["sample_value"] = trial.sample_value;
   if (trial.epochs > 0) line["epochs"] = trial.epochs;
@@ -114,40 +100,22 @@ json TrialJson(const Trial& trial, const SearchSpace& space) {
 
 JournalContent ParseJournal(std::string_view text, const SearchSpace& space, const std::string& name) {
   JournalContent content;
-  bool has_head = false;
-  for (int64_t number = 1; content.bytes < std::ssize(text); ++number) {
-    const size_t begin = static_cast<size_t>(content.bytes), end = text.find('\n', begin);
-    const bool is_last = end == std::string_view::npos || end + 1 == text.size();
-    const std::optional<json> line = JsonObject(text.substr(begin, end - begin));
-    const std::string where = fmt::format("{}: line {}", name, number);
-    if (has_head && is_last && (!line || end == std::string_view::npos)) break;  // torn
-    if (!line || end == std::string_view::npos)
-      throw Error(ErrorCode::kCorrupt, where + " is no JSON object on a line of its own");
-    if (!has_head) {
-      const json& format = Member(*line, kFormatName);
-      if (!format.is_number_integer() || !Member(*line, "settings").is_object())
-        throw Error(ErrorCode::kCorrupt, where + " is not the head of a journal of trials");
-      if (format != kFormat)
-        throw Error(ErrorCode::kUnsupported,
-                    fmt::format("{}: format {}; this program reads {}", name, format.dump(), kFormat));
-      content.settings = line->at("settings");
-      has_head = true;
-    } else {
-      content.trials.push_back(TrialReader(*line, space, where).Read(number - 1));
-    }
-    content.bytes = static_cast<int64_t>(end) + 1;
-  }
-  if (!has_head) throw Error(ErrorCode::kCorrupt, name + " has no whole line; expected a journal of trials");
+  JournalFrame frame =
+      ParseJournalLines(text, kKind, name, [&](const json& line, int64_t number, const std::string& where) {
+        content.trials.push_back(TrialReader(line, space, where).Read(number - 1));
+      });
+  content.settings = std::move(frame.settings);
+  content.bytes = frame.bytes;
   return content;
 }
 
-TrialJournal::TrialJournal(fs::path path) : path_(std::move(path)), file_(Locked(path_)) {}
+TrialJournal::TrialJournal(fs::path path) : path_(std::move(path)), file_(OpenLocked(path_)) {}
 
 TrialJournal TrialJournal::Start(const fs::path& path, const json& settings, bool overwrite) {
   std::error_code ignored;
   Descriptor old;
-  if (overwrite && fs::is_regular_file(path, ignored)) old = Locked(path);
-  WriteNewFile(path, JsonLine({{kFormatName, kFormat}, {"settings", settings}}), overwrite);
+  if (overwrite && fs::is_regular_file(path, ignored)) old = OpenLocked(path);
+  WriteNewFile(path, JournalHead(kKind, settings), overwrite);
   TrialJournal journal(path);
   journal.content_.settings = settings;
   return journal;
@@ -159,30 +127,22 @@ TrialJournal TrialJournal::Resume(const fs::path& path, const json& settings, co
     throw Error(ErrorCode::kNotFound,
                 fmt::format("nothing to resume: '{}' is not there; without --resume the search starts", path.string()));
   TrialJournal journal(path);
-  const std::string name = fmt::format("'{}'", Printable(path.string(), 400));
-  const std::string text = ReadFile(path, kMaxBytes);
+  const std::string name = JournalName(path);
+  const std::string text = ReadJournal(path);
   json theirs = ParseJournal(text.substr(0, text.find('\n') + 1), space, name).settings;
   json ours = settings;
-  for (const char* free : {kSpreadSetting, kDeviceSetting}) {
-    ours.erase(free);
-    theirs.erase(free);
-  }
-  const std::vector<std::string> differences = Differences(theirs, ours, "the journal");
-  if (!differences.empty())
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{} is of another search: {}", name, fmt::join(differences, "; ")));
+  ours.erase(kSpreadSetting);
+  theirs.erase(kSpreadSetting);
+  CheckSameSettings(theirs, ours, kKind, name);
   journal.content_ = ParseJournal(text, space, name);
   if (!Member(journal.settings(), kSpreadSetting).is_number_integer())
     throw Error(ErrorCode::kCorrupt, fmt::format("{}: line 1: '{}' is no count", name, kSpreadSetting));
-  if (journal.content_.bytes < std::ssize(text) && ::ftruncate(journal.file_.get(), journal.content_.bytes) != 0)
-    throw SystemError("cut a torn line off", path);
+  CutFile(journal.file_, journal.content_.bytes, path);
   return journal;
 }
 
 void TrialJournal::Append(Trial trial, const SearchSpace& space) {
-  const std::string line = JsonLine(TrialJson(trial, space));
-  WriteAll(file_, std::as_bytes(std::span(line)), path_);
-  Sync(file_, path_);
+  AppendLine(file_, TrialJson(trial, space), path_);
   content_.trials.push_back(std::move(trial));
 }
 

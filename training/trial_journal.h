@@ -1,6 +1,6 @@
 // The trials of a search, and the file that they are written down in as they end: <out>.trials.jsonl.
 //
-//   {"kindred_tune": 1, "settings": {...}}      all that decides the trials
+//   {"kindred_tune": 2, "settings": {...}}      all that decides the trials
 //   {"trial": 1, "parameters": {...}, ...}      a line a trial, in order, each synced (docs/formats.md)
 #pragma once
 
@@ -34,6 +34,7 @@ struct Trial {
   std::vector<std::pair<int64_t, double>> curve = {};  // epochs that were measured, with the metric on the sample
   std::string why = {};                                // it was stopped, or failed
   double seconds = 0;
+  nlohmann::json device = {};  // what it was made on: WorkingBackend::Bits
 };
 
 nlohmann::json TrialJson(const Trial& trial, const SearchSpace& space);
@@ -45,9 +46,8 @@ struct JournalContent {
   int64_t bytes = 0;  // of the lines that are whole
 };
 
-/// Of a journal's bytes; `name` is for messages. The last line may be torn, and is then left out. Throws kCorrupt
-/// naming the line for what is no journal, kUnsupported for one of another format, and kInvalidArgument for trials of
-/// other parameters.
+/// Of a journal's bytes; `name` is for messages. Throws as ParseJournalLines does, and kCorrupt naming the line for
+/// what is no trial of the space.
 JournalContent ParseJournal(std::string_view text, const SearchSpace& space, const std::string& name);
 
 class TrialJournal {
@@ -56,7 +56,7 @@ class TrialJournal {
   /// another process writes it, and kIo.
   static TrialJournal Start(const std::filesystem::path& path, const nlohmann::json& settings, bool overwrite);
   /// Takes up the one that is there: throws kNotFound where there is none, kInvalidArgument naming each setting that is
-  /// not the one in `settings`, and as ParseJournal does. A torn last line is cut off. The two settings below may
+  /// not the one in `settings`, and as ParseJournal does. A torn last line is cut off. The setting below may
   /// differ; settings() are the journal's.
   static TrialJournal Resume(const std::filesystem::path& path, const nlohmann::json& settings,
                              const SearchSpace& space);
@@ -78,7 +78,5 @@ class TrialJournal {
 
 /// The setting that says how many trials are spread (training/trial_search.h), which follows the first call's --trials.
 inline constexpr const char* kSpreadSetting = "n_spread";
-/// What the backend is that the trials were begun on.
-inline constexpr const char* kDeviceSetting = "device";
 
 }  // namespace kindred

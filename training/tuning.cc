@@ -19,6 +19,7 @@
 #include "host/store/files.h"
 #include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
+#include "training/differences.h"
 #include "training/linear_fitting.h"
 #include "training/split_options.h"
 #include "training/stopwatch.h"
@@ -108,7 +109,7 @@ class Tuning {
     else
       journal_.emplace(TrialJournal::Start(JournalPath(options_), settings, options_.overwrite));
     n_resumed_ = std::ssize(trials());
-    if (options_.resume) GoOn(settings);
+    if (options_.resume) GoOn();
     Stage(fmt::format("{} on {}, {} users of the validation slice", train_.algorithm, backend_.Text(), slice_.n_users));
     stopwatch_.Done("load");
     if (HasMore()) backend_.Run("tuning", [&](Backend& backend) { RunTrials(backend); });
@@ -128,14 +129,15 @@ class Tuning {
   }
   const std::vector<Trial>& trials() const { return journal_->trials(); }
 
-  void GoOn(const json& settings) const {
+  void GoOn() const {
     Stage(fmt::format("going on after {} trials, from '{}'", n_resumed_, journal_->path().string()));
-    const json device = journal_->settings().value(kDeviceSetting, json());
-    if (device != settings[kDeviceSetting] && events_.warning)
-      events_.warning(fmt::format(
-          "trials so far were made on another device ({} there, {} here): what follows may not "
-          "be what it would have been on that one",
-          Printable(device.dump(-1, ' ', false, json::error_handler_t::replace)), settings[kDeviceSetting].dump()));
+    const json here = backend_.Bits();
+    const auto other = std::ranges::find_if(trials(), [&](const Trial& trial) { return trial.device != here; });
+    if (other != trials().end() && events_.warning)
+      events_.warning(
+          fmt::format("trial {} was made on another device ({} there, {} here): what follows may not be what it would "
+                      "have been on that one",
+                      other->number, SettingText(&other->device), SettingText(&here)));
   }
 
   bool HasMore() const { return std::ssize(trials()) < options_.n_trials; }
@@ -217,7 +219,6 @@ class Tuning {
                      {"split", SplitJson(train_.split)},
                      {"weighting", WeightingJson(weighting_)},
                      {"space", space_.Json()},
-                     {kDeviceSetting, backend_.Bits()},
                      {kSpreadSetting, std::max<int64_t>(2, (options_.n_trials + 2) / 3)}};
     if (train_.algorithm == "als") settings["max_epochs"] = train_.als.epochs;
     if (train_.algorithm == "ease") settings["max_items"] = train_.max_items;
@@ -273,6 +274,7 @@ class Tuning {
     }
     watch.Done("trial");
     trial.seconds = watch.seconds()["trial"].get<double>();
+    trial.device = backend_.Bits();
     return trial;
   }
 

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "kernels/error.h"
+#include "host/cli/command_line.h"
 
 namespace kindred {
 namespace {
@@ -20,20 +20,6 @@ TypeWeights Weights(std::span<const std::string> texts) {
   return ParseTypeWeights(texts);
 }
 
-/// What `parse` takes.
-template <class Parse>
-CLI::Validator Readable(const char* form, const Parse& parse) {
-  const auto check = [parse](const std::string& text) {
-    try {
-      parse(text);
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string();
-  };
-  return CLI::Validator(check, form, "readable");
-}
-
 }  // namespace
 
 WeightingChanges WeightingFlags::Changes() const {
@@ -49,16 +35,18 @@ void AddWeightingFlags(CLI::App& app, const std::string& otherwise, WeightingFla
   const auto add = [&](const std::string& name, std::string& text, const char* form, const auto& parse,
                        const std::string& what) {
     app.add_option(name, text, what + "; default: " + otherwise)
-        ->check(Readable(form, [parse](const std::string& given) { Limit(given, parse); }));
+        ->check(Accepts([parse](const std::string& given) { Limit(given, parse); }, form));
   };
   app.add_option("--event-weight", flags.event_weights,
                  "what an event of each type counts, times its value: view=1,cart=3,buy=5; * stands for all others; "
                  "none: 1; default: " +
                      otherwise)
       ->allow_extra_args(false)
-      ->check(Readable("TYPE=WEIGHT,...", [](const std::string& text) {
-        Weights({&text, 1});
-      }));
+      ->check(Accepts(
+          [](const std::string& text) {
+            Weights({&text, 1});
+          },
+          "TYPE=WEIGHT,..."));
   add("--value-cap", flags.value_cap, "NUMBER", ParseCap, "count larger values of an event as this; none: no cap");
   add("--confidence-cap", flags.confidence_cap, "NUMBER", ParseCap,
       "count a larger sum over a user's events with an item as this; none: no cap");

@@ -43,6 +43,8 @@ class WorkingBackend {
     }
   }
 
+  /// From here on Run does not: what is made belongs to what was made on this device.
+  void Stay() { chosen_.may_fall_back = false; }
   /// Whether Run would go to the CPU where the device fails.
   bool may_fall_back() const { return chosen_.may_fall_back; }
   /// For people: "NVIDIA H200 (auto: ...)".

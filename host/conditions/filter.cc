@@ -7,7 +7,9 @@
 #include <deque>
 #include <limits>
 
+#include "host/expression/diagnostic.h"
 #include "host/expression/syntax.h"
+#include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 
@@ -17,7 +19,7 @@ namespace {
 constexpr std::string_view kUser = "user.", kContext = "context.";
 
 /// Rows that are evaluated at a time: what is one value for all of them is spread over so many and no more.
-constexpr int64_t kRows = 1 << 16;
+constexpr int64_t kRows = 1 << 12;  // of whole words of bits
 
 ColumnType TypeOf(AttributeType type) {
   switch (type) {
@@ -126,6 +128,46 @@ void Pack(std::span<const uint8_t> bytes, uint64_t* words) {
   }
 }
 
+/// The first attribute, as it stands in the text, that `is_meant` holds for; null where there is none.
+template <class IsMeant>
+const Node* FirstAttribute(const std::vector<Node>& nodes, const IsMeant& is_meant) {
+  const Node* first = nullptr;
+  for (const Node& node : nodes)
+    if (node.kind == NodeKind::kAttribute && is_meant(node.name) && (first == nullptr || node.at < first->at))
+      first = &node;
+  return first;
+}
+
+/// The first name of an item's attribute has nothing to be the nearest to where a version has none.
+void RefuseAttributesOfItems(std::string_view text) {
+  const std::vector<Node> nodes = Parse(text).nodes;
+  const Node* first = FirstAttribute(
+      nodes, [](std::string_view name) { return !name.starts_with(kUser) && !name.starts_with(kContext); });
+  if (first != nullptr)
+    FailAt(text, first->at,
+           fmt::format("unknown attribute '{}' (the version keeps no attributes of items: prepare the dataset with "
+                       "--items, and train again)",
+                       Printable(first->name)));
+}
+
+/// The nearest to a name that the context lacks is to be sought there, and not among attributes.
+void RefuseUnknownContext(std::string_view text, const RequestContext& context) {
+  const std::vector<Node> nodes = Parse(text).nodes;
+  const Node* first = FirstAttribute(nodes, [&](const std::string& name) {
+    return name.starts_with(kContext) && !context.contains(name.substr(kContext.size()));
+  });
+  if (first == nullptr) return;
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : context) names.push_back(name);
+  const int nearest = NearestName(std::string_view(first->name).substr(kContext.size()), names);
+  FailAt(text, first->at,
+         fmt::format("unknown attribute '{}'; {}", Printable(first->name),
+                     names.empty() ? "the request has no context"
+                     : nearest < 0 ? "the request's context has no such name"
+                                   : fmt::format("the nearest is 'context.{}' in the request's context",
+                                                 Printable(names[static_cast<size_t>(nearest)]))));
+}
+
 void Append(const AttributeValue& value, std::string& key) {
   const auto bytes = [&key](std::string_view of) {
     const size_t size = of.size();
@@ -170,25 +212,17 @@ struct Filter::Schema {
   std::vector<Operand> operands;
 };
 
-Filter Filter::CompileWith(std::string_view text, const Schema& schema, bool has_attributes) try {
+Filter Filter::Compile(std::string_view text, const ItemTable& items, const AttributeTable& users,
+                       const RequestContext& context) {
+  RefuseUnknownContext(text, context);
+  if (items.columns().empty()) RefuseAttributesOfItems(text);
+  Schema schema(items, users);
+  for (const auto& [name, value] : context)
+    schema.Add(std::string(kContext) + name, {Operand::Of::kContext, 0, name, TypeOf(name, value)});
   Expression expression = Expression::CompileCondition(text, schema.columns);
   std::vector<Operand> operands;
   for (const int column : expression.columns()) operands.push_back(schema.operands[static_cast<size_t>(column)]);
   return {std::move(expression), std::move(operands)};
-} catch (const Error& error) {
-  if (has_attributes) throw;
-  std::string message = error.what();
-  message.insert(std::min(message.size(), message.find('\n')),
-                 " (the version keeps no attributes of items: prepare the dataset with --items, and train again)");
-  throw Error(error.code(), message);
-}
-
-Filter Filter::Compile(std::string_view text, const ItemTable& items, const AttributeTable& users,
-                       const RequestContext& context) {
-  Schema schema(items, users);
-  for (const auto& [name, value] : context)
-    schema.Add(std::string(kContext) + name, {Operand::Of::kContext, 0, name, TypeOf(name, value)});
-  return CompileWith(text, schema, !items.columns().empty());
 }
 
 Filter Filter::CompileForAnyContext(std::string_view text, const ItemTable& items, const AttributeTable& users) {
@@ -208,8 +242,16 @@ AttributeValue Filter::ValueOf(const Operand& operand, const AttributeTable& use
   return found == inputs.context->end() ? AttributeValue() : found->second;
 }
 
+std::vector<uint64_t> Filter::ColumnsIn(const ItemTable& items) const {
+  std::vector<uint64_t> versions;
+  for (const Operand& operand : operands_)
+    if (operand.of == Operand::Of::kItem)
+      versions.push_back(items.columns()[static_cast<size_t>(operand.place)]->version());
+  return versions;
+}
+
 std::string Filter::Key(const AttributeTable& users, const FilterInputs& inputs) const {
-  std::string key = text() + '\0';
+  std::string key = std::to_string(text().size()) + ' ' + text();
   if (expression_.uses_now()) key += std::to_string(inputs.now) + ' ';
   for (const Operand& operand : operands_)
     if (operand.of != Operand::Of::kItem) Append(ValueOf(operand, users, inputs), key);

@@ -48,6 +48,9 @@ class Filter {
   /// text.
   std::string Key(const AttributeTable& users, const FilterInputs& inputs) const;
 
+  /// The versions (ItemColumn) of the columns that it reads: what it lets through changes with nothing else of `items`.
+  std::vector<uint64_t> ColumnsIn(const ItemTable& items) const;
+
   /// The items for which it is true. Cost: about that of reading the columns it names; one thread.
   ItemBits Evaluate(const ItemTable& items, const AttributeTable& users, const FilterInputs& inputs) const;
 
@@ -66,7 +69,6 @@ class Filter {
 
   Filter(Expression expression, std::vector<Operand> operands)
       : expression_(std::move(expression)), operands_(std::move(operands)) {}
-  static Filter CompileWith(std::string_view text, const Schema& schema, bool has_attributes);
   static AttributeValue ValueOf(const Operand& operand, const AttributeTable& users, const FilterInputs& inputs);
 
   Expression expression_;

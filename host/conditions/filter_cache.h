@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/conditions/bounded_cache.h"
 #include "host/conditions/filter.h"
@@ -14,7 +14,8 @@
 namespace kindred {
 
 struct FilterCacheOptions {
-  int64_t max_bitmap_bytes = int64_t{64} << 20;  // an eighth of a byte an item and filter; a backend takes more beside
+  // Of bitmaps, each an eighth of a byte an item, its name and BoundedCache::kEntryCost; a backend takes more beside.
+  int64_t max_bitmap_bytes = int64_t{64} << 20;
   int64_t max_filter_bytes = int64_t{16} << 20;  // of parsed filters, about
 };
 
@@ -34,18 +35,20 @@ class FilterCache {
 
   /// `items` is any snapshot of the version's table, as types never change. Throws as Filter::Compile does.
   BoundFilter Bind(std::string_view text, const ItemTable& items, const FilterInputs& inputs);
-  /// The items of this snapshot that it lets through. What was let through in older ones is forgotten.
+  /// The items of this snapshot that it lets through. They are kept for as long as no column that it reads has a newer
+  /// value; what it let through before is then forgotten.
   std::shared_ptr<const ItemBits> Eligible(const BoundFilter& filter, const ItemTable& items);
 
  private:
-  void ForgetBefore(uint64_t epoch);
+  struct LetThrough {
+    std::vector<uint64_t> columns;  // Filter::ColumnsIn
+    std::shared_ptr<const ItemBits> items;
+  };
 
   const AttributeTable users_;
   const std::shared_ptr<const void> keep_;
   BoundedCache<Filter> filters_;
-  BoundedCache<ItemBits> bitmaps_;
-  std::mutex mutex_;
-  uint64_t epoch_ = 0;  // the newest that was asked for
+  BoundedCache<LetThrough> let_through_;  // by the keys of bound filters
 };
 
 }  // namespace kindred

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "host/text/text.h"
 #include "host/text/time_format.h"
@@ -69,16 +72,16 @@ std::vector<std::string_view> TagsOf(const AttributeValue& value) {
   std::vector<std::string_view> tags;
   const auto* list = std::get_if<std::vector<std::string>>(&value);
   if (list == nullptr) return tags;
+  std::unordered_set<std::string_view> seen;
   for (const std::string& tag : *list)
-    if (!tag.empty() && std::ranges::find(tags, tag) == tags.end()) tags.push_back(tag);
+    if (!tag.empty() && seen.insert(tag).second) tags.push_back(tag);
   return tags;
 }
 
 /// The dictionary of a column that gets values it may not have yet.
 class Dictionary {
  public:
-  Dictionary(std::vector<std::string_view>& views, std::map<int64_t, std::shared_ptr<const std::string>>& strings)
-      : views_(views), strings_(strings) {
+  Dictionary(std::vector<std::string_view>& views, SharedTexts& strings) : views_(views), strings_(strings) {
     for (size_t code = 0; code < views.size(); ++code) codes_.emplace(views[code], static_cast<int32_t>(code));
   }
 
@@ -88,13 +91,13 @@ class Dictionary {
     const auto code = static_cast<int32_t>(views_.size());
     views_.push_back(*kept);
     codes_.emplace(*kept, code);
-    strings_.emplace(code, std::move(kept));
+    strings_.Set(code, std::move(kept));
     return code;
   }
 
  private:
   std::vector<std::string_view>& views_;
-  std::map<int64_t, std::shared_ptr<const std::string>>& strings_;
+  SharedTexts& strings_;
   std::unordered_map<std::string_view, int32_t> codes_;
 };
 
@@ -133,6 +136,11 @@ Column WithoutTexts(AttributeColumn column) {
   return AttributeTable(0, {std::move(column)}).AsColumn(0, none);
 }
 
+uint64_t NewVersion() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
 /// Those of the rows, or of the dictionary.
 const TextsView& TextsIn(const AttributeColumn& column) {
   return column.type == AttributeType::kText ? column.texts : column.dictionary;
@@ -151,10 +159,15 @@ const char* KindOf(const AttributeValue& value) {
 }
 
 ItemColumn::ItemColumn(const AttributeColumn& from, std::shared_ptr<const void> keep)
-    : name_(from.name), type_(from.type), keep_(std::move(keep)), texts_(TextsIn(from)), column_(WithoutTexts(from)) {}
+    : version_(NewVersion()),
+      name_(from.name),
+      type_(from.type),
+      keep_(std::move(keep)),
+      texts_(TextsIn(from)),
+      column_(WithoutTexts(from)) {}
 
 ItemColumn::ItemColumn(const ItemColumn& from, Changed)
-    : name_(from.name_), type_(from.type_), keep_(from.keep_), strings_(from.strings_) {
+    : version_(NewVersion()), name_(from.name_), type_(from.type_), keep_(from.keep_), strings_(from.strings_) {
   const Column& before = from.column();
   const auto own = []<class T>(std::vector<T>& to, std::span<const T> values) {
     to.assign(values.begin(), values.end());
@@ -229,9 +242,10 @@ std::shared_ptr<const ItemColumn> ItemColumn::With(std::span<const Change> chang
       break;
     case AttributeType::kText:
       for (const auto& [item, value] : changes) {
-        auto kept = std::make_shared<const std::string>(TextOf(*value));
-        changed->views_[static_cast<size_t>(item)] = *kept;
-        changed->strings_[item] = std::move(kept);
+        const std::string& text = TextOf(*value);
+        auto kept = text.empty() ? nullptr : std::make_shared<const std::string>(text);
+        changed->views_[static_cast<size_t>(item)] = kept ? *kept : std::string_view();
+        changed->strings_.Set(item, std::move(kept));
       }
       break;
     case AttributeType::kCategory:
@@ -287,12 +301,11 @@ void ItemColumn::DropUnusedEntries() {
   for (const int32_t code : codes_)
     if (code != kMissingCode) places[static_cast<size_t>(code)] = 0;
   std::vector<std::string_view> views;
-  std::map<int64_t, std::shared_ptr<const std::string>> strings;
+  SharedTexts strings;
   for (size_t code = 0; code < places.size(); ++code) {
     if (places[code] == kMissingCode) continue;
     places[code] = static_cast<int32_t>(views.size());
-    if (const auto kept = strings_.find(static_cast<int64_t>(code)); kept != strings_.end())
-      strings.emplace(places[code], kept->second);
+    strings.Set(places[code], strings_.At(static_cast<int64_t>(code)));
     views.push_back(views_[code]);
   }
   for (int32_t& code : codes_)

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -12,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "host/conditions/shared_texts.h"
 #include "host/data/attribute_table.h"
 #include "host/expression/column.h"
 
@@ -41,6 +41,8 @@ class ItemColumn {
   /// Throws kInvalidArgument where the value is not of the column's type: "found a text; expected a number".
   void Check(const AttributeValue& value) const;
 
+  /// A number that no other column has had: above that of the column it was made of by With.
+  uint64_t version() const { return version_; }
   const std::string& name() const { return name_; }
   AttributeType type() const { return type_; }
   /// As expressions read it. Views, valid while this lives. The first call for a column with texts makes the views.
@@ -56,6 +58,7 @@ class ItemColumn {
   void ChangeTags(std::span<const Change> changes);
   void DropUnusedEntries();
 
+  const uint64_t version_;
   std::string name_;
   AttributeType type_ = AttributeType::kText;
   std::shared_ptr<const void> keep_;
@@ -70,7 +73,7 @@ class ItemColumn {
   std::vector<uint8_t> booleans_;
   std::vector<int64_t> times_, indptr_;
   std::vector<int32_t> codes_;
-  std::map<int64_t, std::shared_ptr<const std::string>> strings_;  // behind views_, by place
+  SharedTexts strings_;  // behind views_, by place
 };
 
 }  // namespace kindred

@@ -24,23 +24,26 @@ int64_t ItemTable::Find(std::string_view name) const {
   return found == columns_.end() ? -1 : found - columns_.begin();
 }
 
+const std::shared_ptr<const ItemColumn>& ItemTable::Named(std::string_view name) const {
+  if (const int64_t k = Find(name); k >= 0) return columns_[static_cast<size_t>(k)];
+  std::vector<std::string_view> names;
+  for (const auto& column : columns_) names.push_back(column->name());
+  const int nearest = NearestName(name, names);
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("unknown attribute '{}'{}", Printable(name),
+                  names.empty()  ? "; the version keeps no attributes of items"
+                  : nearest >= 0 ? fmt::format("; the nearest is '{}'", Printable(names[static_cast<size_t>(nearest)]))
+                                 : ""));
+}
+
 void ItemTable::Check(const ItemUpdate& update) const {
   const auto refuse = [](const std::string& what) { throw Error(ErrorCode::kInvalidArgument, what); };
   if (update.item < 0 || update.item >= n_items_)
     refuse(fmt::format("item {}: expected one of the {} items", update.item, n_items_));
-  const int64_t k = Find(update.attribute);
-  if (k < 0) {
-    std::vector<std::string_view> names;
-    for (const auto& column : columns_) names.push_back(column->name());
-    const int nearest = NearestName(update.attribute, names);
-    refuse(fmt::format("unknown attribute '{}'{}", Printable(update.attribute),
-                       names.empty() ? "; the version keeps no attributes of items"
-                       : nearest >= 0
-                           ? fmt::format("; the nearest is '{}'", Printable(names[static_cast<size_t>(nearest)]))
-                           : ""));
-  }
+  const ItemColumn& column = *Named(update.attribute);
   try {
-    columns_[static_cast<size_t>(k)]->Check(update.value);
+    column.Check(update.value);
   } catch (const Error& error) {
     refuse(fmt::format("attribute '{}': {}", Printable(update.attribute), error.what()));
   }

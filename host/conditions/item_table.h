@@ -30,8 +30,10 @@ class ItemTable {
   /// The same with these values; of one attribute of one item, the last. Nothing is converted: a category or text takes
   /// a text, tags a list of texts, a number, boolean or time as in AttributeValue.
   ///
-  /// Throws kInvalidArgument: "updates[3]: ...", and what Check says. Cost: a copy of each column with a new value
-  /// (8 bytes an item for numbers and times, 4 for categories, 16 for texts), however few the values.
+  /// Throws kInvalidArgument: "updates[3]: ...", and what Check says. Cost: a copy of each column with a new value,
+  /// however few the values: 8 bytes an item for numbers and times, 1 for booleans, 16 for texts, 4 for categories, 8
+  /// and 4 a tag for tags; for categories and tags beside that a table of all their different values. Memory: as much,
+  /// and each text that was set for as long as an item of the snapshot has it (of categories and tags about that long).
   std::shared_ptr<const ItemTable> With(std::span<const ItemUpdate> updates) const;
 
   /// Throws kInvalidArgument for an item that is out of range, an attribute that is not there, naming the nearest, and
@@ -44,6 +46,8 @@ class ItemTable {
   std::span<const std::shared_ptr<const ItemColumn>> columns() const { return columns_; }
   /// The column's place, or -1. Types and places never change.
   int64_t Find(std::string_view name) const;
+  /// The column. Throws kInvalidArgument where it is not there, naming the nearest.
+  const std::shared_ptr<const ItemColumn>& Named(std::string_view name) const;
 
  private:
   ItemTable() = default;

@@ -52,10 +52,17 @@ std::shared_ptr<const ValueCodes> Coded(const std::shared_ptr<const ItemColumn>&
 }  // namespace
 
 std::shared_ptr<const ValueCodes> ValueCodesCache::Of(const std::shared_ptr<const ItemColumn>& column) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto kept = newest_.find(column->name());
+    if (kept != newest_.end() && kept->second->column == column) return kept->second;
+  }
+  // Others are not to wait meanwhile; those who ask for the same do it too, and the first is kept.
+  std::shared_ptr<const ValueCodes> coded = Coded(column);
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const ValueCodes>& last = last_[column->name()];
-  if (last == nullptr || last->column != column) last = Coded(column);
-  return last;
+  std::shared_ptr<const ValueCodes>& newest = newest_[column->name()];
+  if (newest == nullptr || newest->column->version() < column->version()) newest = coded;
+  return newest->column == column ? newest : coded;
 }
 
 }  // namespace kindred

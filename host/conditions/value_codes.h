@@ -19,17 +19,17 @@ struct ValueCodes {
   std::shared_ptr<const ItemColumn> column;  // behind them, where it has
 };
 
-/// Thread-safe. Of each attribute the codes that were asked for last are kept.
+/// Thread-safe. Of each attribute the codes of the newest column that was asked for are kept.
 class ValueCodesCache {
  public:
   /// Throws kInvalidArgument for tags, of which an item may have several: "found tags; expected ...". Cost of a column
-  /// that is not the last: none for a category; for others a pass over the items, with a table of their different
+  /// that is not kept: none for a category; for others a pass over the items, with a table of their different
   /// values.
   std::shared_ptr<const ValueCodes> Of(const std::shared_ptr<const ItemColumn>& column) const;
 
  private:
   mutable std::mutex mutex_;
-  mutable std::map<std::string, std::shared_ptr<const ValueCodes>> last_;  // by the attribute's name
+  mutable std::map<std::string, std::shared_ptr<const ValueCodes>> newest_;  // by the attribute's name
 };
 
 }  // namespace kindred

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "host/data/random.h"
+#include "host/models/dot.h"
 #include "host/ranking/ranker.h"
 
 namespace kindred {
@@ -122,9 +123,8 @@ class PoolMaker {
       }
       const std::span<const float> x = part.user_factors.row(user);
       for (size_t i = 0; i < pool.items.size(); ++i) {
-        double score = sum[static_cast<size_t>(pool.items[i])];
-        const std::span<const float> y = part.item_factors.row(pool.items[i]);
-        for (size_t k = 0; k < x.size(); ++k) score += static_cast<double>(x[k]) * y[k];
+        const int32_t item = pool.items[i];
+        const double score = Dot(x, part.item_factors.row(item)) + sum[static_cast<size_t>(item)];
         pool.scores[i * parts_.size() + p] = static_cast<float>(score);
       }
       for (const int32_t item : history)

@@ -41,8 +41,8 @@ ItemSubset::ItemSubset(const ModelView& model, const Holdout& holdout, std::span
     item_factors_.insert(item_factors_.end(), factors.begin(), factors.end());
   }
   history_ = SelectColumns(model.history, place_of, n_items);
+  holdout_ = BeginHoldout(model.n_users(), n_items);
   holdout_.relevant = SelectColumns(holdout.relevant.view(), place_of, n_items);
-  holdout_.n_missing_items.assign(static_cast<size_t>(model.n_users()), 0);
   view_.items = {};
   view_.history = history_.view();
   view_.popularity = popularity_;

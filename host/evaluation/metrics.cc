@@ -133,7 +133,19 @@ class Evaluating {
     for (const int32_t user : users) excluded.Add(model_.history.row(user));
     const auto n_queries = static_cast<int64_t>(users.size());
     const RankedLists popular = ranker_.ByPopularity(*context_, n_queries, excluded, n_);
-    const RankedLists lists = model_.has_factors() ? RankUsers(*context_, ranker_, users, {.n = n_}) : popular;
+    std::vector<int32_t> by_factors;  // of these users the model's list is another one
+    std::vector<int64_t> places(users.size(), -1);
+    for (size_t at = 0; at < users.size(); ++at) {
+      if (!IsRankedByFactors(model_, users[at])) continue;
+      places[at] = std::ssize(by_factors);
+      by_factors.push_back(users[at]);
+    }
+    const RankedLists ranked = RankUsers(*context_, ranker_, by_factors, {.n = n_});
+    const auto list_of = [&](int64_t q) {
+      const int64_t place = places[static_cast<size_t>(q)];
+      return place < 0 ? std::pair(popular.Items(q), popular.Scores(q))
+                       : std::pair(ranked.Items(place), ranked.Scores(place));
+    };
 
     const size_t first = result_.history_popularity.size();
     std::vector<UserMetrics> by_model(users.size()), by_popularity(users.size());
@@ -141,16 +153,17 @@ class Evaluating {
     Share(n_queries, [&](int64_t q) {
       const auto at = static_cast<size_t>(q);
       const auto items = relevant_.row(users[at]);
-      by_model[at] = meter_.Measure(lists.Items(q), items, result_.n_relevant[first + at]);
+      by_model[at] = meter_.Measure(list_of(q).first, items, result_.n_relevant[first + at]);
       by_popularity[at] = meter_.Measure(popular.Items(q), items, result_.n_relevant[first + at]);
       result_.history_popularity[first + at] = static_cast<float>(meter_.MeanPopularity(model_.history.row(users[at])));
     });
     for (int64_t q = 0; q < n_queries; ++q) {
       const auto at = static_cast<size_t>(q);
       const auto items = relevant_.row(users[at]);
-      of_model_.Add(lists.Items(q), items, by_model[at], result_.history_popularity[first + at]);
+      const auto& [list, scores] = list_of(q);
+      of_model_.Add(list, items, by_model[at], result_.history_popularity[first + at]);
       of_popularity_.Add(popular.Items(q), items, by_popularity[at], result_.history_popularity[first + at]);
-      Keep(users[at], lists.Items(q), lists.Scores(q));
+      Keep(users[at], list, scores);
     }
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/models/dot.h"
 #include "host/models/rating_biases.h"
 
 namespace kindred {
@@ -33,11 +34,9 @@ double At(std::span<const float> values, int32_t index) {
 }
 
 double Predict(const ModelView& model, int32_t user, int32_t item) {
-  double rating = model.rating_mean + At(model.user_biases, user) + At(model.item_biases, item);
+  const double rating = model.rating_mean + At(model.user_biases, user) + At(model.item_biases, item);
   if (user < 0 || item < 0) return rating;
-  const std::span<const float> x = model.user_factors.row(user), y = model.item_factors.row(item);
-  for (size_t k = 0; k < x.size(); ++k) rating += double{x[k]} * y[k];
-  return rating;
+  return rating + Dot(model.user_factors.row(user), model.item_factors.row(item));
 }
 
 }  // namespace

@@ -41,4 +41,8 @@ void FailAt(std::string_view source, size_t at, const std::string& message) {
                                                        message, left, right, std::string(CountCharacters(left), ' ')));
 }
 
+std::string FirstLine(std::string_view message) {
+  return std::string(message.substr(0, message.find('\n')));
+}
+
 }  // namespace kindred

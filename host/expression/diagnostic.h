@@ -10,4 +10,7 @@ namespace kindred {
 /// long) and a caret under byte `at` of the source.
 [[noreturn]] void FailAt(std::string_view source, size_t at, const std::string& message);
 
+/// Such a message without the source, for whoever has it.
+std::string FirstLine(std::string_view message);
+
 }  // namespace kindred

@@ -1,6 +1,7 @@
 // One field of a column as an attribute of some type.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +39,23 @@ const char* ReadNumber(const Column& column, int64_t i, const AttributeRules& ru
 const char* ReadBoolean(const Column& column, int64_t i, const AttributeRules& rules, uint8_t* value);
 /// Of the years 1 to 9999. A text is in the format of the rules.
 const char* ReadTime(const Column& column, int64_t i, const AttributeRules& rules, int64_t* value);
+
+/// Without blanks around it.
+inline std::string_view TagIn(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  return begin == text.npos ? std::string_view() : text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+}
+
+/// take(tag) for each tag of a text that is not empty.
+template <class Take>
+void ForEachTag(std::string_view text, char separator, const Take& take) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (const std::string_view tag = TagIn(text.substr(0, end)); !tag.empty()) take(tag);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
 
 /// Where times may be in more than one form ("auto"), leaves the form of the first that is read: a column that mixes
 /// them, as unix seconds and dates, does not say what is meant.

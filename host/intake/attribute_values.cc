@@ -117,7 +117,8 @@ class TagValues final : public AttributeValues {
       if (!column.indptr.empty())
         AddCodes(column, row);
       else
-        AddTexts(CellText(column, row, room), column.type == ColumnType::kTags ? '|' : separator_);
+        ForEachTag(CellText(column, row, room), column.type == ColumnType::kTags ? '|' : separator_,
+                   [this](std::string_view tag) { AddTag(tag); });
       indptr_.push_back(static_cast<int64_t>(codes_.size()));
     }
   }
@@ -129,22 +130,12 @@ class TagValues final : public AttributeValues {
  private:
   void AddCodes(const Column& column, int32_t row) {
     for (int64_t at = column.indptr[static_cast<size_t>(row)]; at < column.indptr[static_cast<size_t>(row) + 1]; ++at)
-      AddTag(column.dictionary[static_cast<size_t>(column.codes[static_cast<size_t>(at)])]);
-  }
-
-  void AddTexts(std::string_view text, char separator) {
-    while (!text.empty()) {
-      const size_t end = std::min(text.find(separator), text.size());
-      AddTag(text.substr(0, end));
-      text.remove_prefix(std::min(end + 1, text.size()));
-    }
+      AddTag(TagIn(column.dictionary[static_cast<size_t>(column.codes[static_cast<size_t>(at)])]));
   }
 
   void AddTag(std::string_view tag) {
-    constexpr std::string_view kBlanks = " \t";
-    const size_t begin = tag.find_first_not_of(kBlanks);
-    if (begin == tag.npos) return;
-    const int32_t code = dictionary_.Intern(tag.substr(begin, tag.find_last_not_of(kBlanks) + 1 - begin));
+    if (tag.empty()) return;
+    const int32_t code = dictionary_.Intern(tag);
     if (static_cast<size_t>(code) == last_row_.size()) last_row_.push_back(0);
     const size_t row = indptr_.size();
     if (std::exchange(last_row_[static_cast<size_t>(code)], row) != row) codes_.push_back(code);

@@ -65,7 +65,7 @@ std::shared_ptr<const BoostClasses> BoostedOrder::Parts(const ItemSet& within) c
   }
   parts->made_of = {rules_.eligible, within};
   for (const Boost& boost : rules_.boosts) parts->made_of.push_back(boost.items);
-  int64_t bytes = static_cast<int64_t>(name.size());
+  int64_t bytes = 0;
   for (const ItemSet& set : parts->made_of) bytes += set ? set->bytes() : 0;
   for (const BoostClasses::Class& part : parts->classes) bytes += part.items ? part.items->bytes() : 0;
   return cache_.Keep(std::move(name), parts, bytes);
@@ -87,7 +87,7 @@ std::vector<OrderedList> BoostedOrder::Best(int64_t n_queries, int64_t n, const 
       break;
     const ItemSet items = Both(part.items, open);
     if (items && items->n_set == 0) continue;
-    const RankedLists lists = ask(items, n);
+    const RankedLists lists = ask(items, items ? std::min(n, items->n_set) : n);
     for (int64_t q = 0; q < n_queries; ++q) {
       OrderedList& list = best[static_cast<size_t>(q)];
       const auto n_before = std::ssize(list.items);

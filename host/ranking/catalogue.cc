@@ -50,14 +50,27 @@ std::shared_ptr<const ItemFilter> Catalogue::FilterOf(Backend& backend, Context&
     if (found != kept.by_bits.end() && found->second.bits.lock() == bits) return found->second.filter;
   }
   std::shared_ptr<const ItemFilter> filter = backend.NewItemFilter(context, *index_, bits->words);
-  context.Wait();  // before others use it
+  context.Wait();                // before others use it
+  std::vector<KeptFilter> gone;  // freed without the lock
   const std::lock_guard lock(kept.mutex);
-  if (kept.by_bits.size() >= kept.look_at) {
-    std::erase_if(kept.by_bits, [](const auto& entry) { return entry.second.bits.expired(); });
-    kept.look_at = 64 + 2 * kept.by_bits.size();
-  }
+  gone = TakeSomeThatAreGone(kept);
   kept.by_bits[bits.get()] = {bits, filter};
   return filter;
+}
+
+/// The next few entries in turn: looking at all would hold the lock for as long as there are many.
+std::vector<Catalogue::KeptFilter> Catalogue::TakeSomeThatAreGone(KeptFilters& kept) {
+  constexpr int kLooks = 4;  // for each that is added: one that is gone is found before a quarter as many come anew
+  std::vector<KeptFilter> gone;
+  for (int look = 0; look < kLooks && !kept.by_bits.empty(); ++look) {
+    auto entry = kept.by_bits.upper_bound(kept.looked_at);
+    if (entry == kept.by_bits.end()) entry = kept.by_bits.begin();
+    kept.looked_at = entry->first;
+    if (!entry->second.bits.expired()) continue;
+    gone.push_back(std::move(entry->second));
+    kept.by_bits.erase(entry);
+  }
+  return gone;
 }
 
 RankedLists Catalogue::Best(Backend& backend, Context& context, HostMatrix<const float> queries,
@@ -70,8 +83,10 @@ RankedLists Catalogue::Best(Backend& backend, Context& context, HostMatrix<const
     resident.Upload(backend, context, from);
     return resident;
   };
-  const std::shared_ptr<const ItemFilter> eligible =
-      options.eligible ? FilterOf(backend, context, options.eligible) : nullptr;
+  std::shared_ptr<const ItemFilter> eligible;
+  if (options.eligible)
+    eligible = options.eligible_once ? backend.NewItemFilter(context, *index_, options.eligible->words)
+                                     : FilterOf(backend, context, options.eligible);
   const bool has_histories = histories.nnz() > 0;
   const auto factors = upload(std::span<const float>(queries.all()));
   const auto indptr = upload(std::span<const int64_t>(excluded.indptr));

@@ -37,6 +37,7 @@ struct Exclusions {
 struct RankOptions {
   std::shared_ptr<const ItemBits> eligible = nullptr;  // for every query; null: all of the catalogue is
   bool with_costs = false;
+  bool eligible_once = false;  // nobody asks with `eligible` again: nothing is kept for it
 };
 
 /// The two parts of a scorer (kernels/backend.h), resident, and the index over them. What it ranks need not be items.
@@ -49,7 +50,9 @@ class Catalogue {
             const std::shared_ptr<const void>& keep, const ItemCodesView& codes = {});
 
   /// The n best for each row of `queries`, with the row of `histories` where these have entries. What `eligible` takes
-  /// on the backend is made when it is first asked with, and kept for as long as somebody holds the bits.
+  /// on the backend is made when it is first asked with, and kept for as long as somebody holds the bits, and a little
+  /// longer: each new set of bits drops what it finds of such as are gone. Of those that are asked with once nothing is
+  /// kept.
   RankedLists Best(Backend& backend, Context& context, HostMatrix<const float> queries, const CsrView& histories,
                    const Exclusions& excluded, int64_t n, const RankOptions& options = {}) const;
 
@@ -68,11 +71,12 @@ class Catalogue {
   struct KeptFilters {
     std::mutex mutex;
     std::map<const ItemBits*, KeptFilter> by_bits;
-    size_t look_at = 64;  // entries at which those that nobody can ask with again are looked for
+    const ItemBits* looked_at = nullptr;  // where the last look for those that are gone ended
   };
 
   std::shared_ptr<const ItemFilter> FilterOf(Backend& backend, Context& context,
                                              const std::shared_ptr<const ItemBits>& bits) const;
+  static std::vector<KeptFilter> TakeSomeThatAreGone(KeptFilters& kept);
 
   std::shared_ptr<const void> keep_;
   Resident<float> factors_;

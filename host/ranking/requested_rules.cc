@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 
@@ -25,22 +24,12 @@ ItemSet SetOf(const std::string& field, std::string_view text, const FilterItems
   return OfField(field, [&] { return filter(text); });
 }
 
-std::shared_ptr<const ItemColumn> ColumnNamed(std::string_view name, const ItemTable& items) {
-  const int64_t k = items.Find(name);
-  if (k >= 0) return items.columns()[static_cast<size_t>(k)];
-  std::vector<std::string_view> names;
-  for (const auto& column : items.columns()) names.push_back(column->name());
-  const int nearest = NearestName(name, names);
-  throw Error(ErrorCode::kInvalidArgument, names.empty()  ? "the version keeps no attributes of items"
-                                           : nearest >= 0 ? fmt::format("unknown attribute; the nearest is '{}'",
-                                                                        Printable(names[static_cast<size_t>(nearest)]))
-                                                          : "unknown attribute");
-}
-
 }  // namespace
 
 BoundRules BindRules(const RequestedRules& requested, ItemSet eligible, const ItemTable& items,
                      const ValueCodesCache& codes, const FilterItems& filter) {
+  // Before any of them costs something.
+  CheckRuleCounts(requested.boosts.size(), requested.promotions.size(), requested.max_per_attribute.size());
   BoundRules bound;
   RankingRules& rules = bound.rules;
   rules.eligible = std::move(eligible);
@@ -56,7 +45,7 @@ BoundRules BindRules(const RequestedRules& requested, ItemSet eligible, const It
   }
   for (const auto& [name, most] : requested.max_per_attribute) {
     const std::string field = fmt::format("diversity.max_per_attribute['{}']", Printable(name));
-    bound.codes.push_back(OfField(field, [&] { return codes.Of(ColumnNamed(name, items)); }));
+    bound.codes.push_back(OfField(field, [&] { return codes.Of(items.Named(name)); }));
     rules.caps.push_back({std::string(name), bound.codes.back()->codes, most});
   }
   rules.diversity = requested.diversity;

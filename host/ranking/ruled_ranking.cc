@@ -42,8 +42,8 @@ std::span<const int32_t> Row(const Exclusions& excluded, int64_t query) {
 class Taking {
  public:
   Taking(const Source& source, const RankingRules& rules, const BoostedOrder& order, const Exclusions& excluded,
-         int64_t n_queries, int64_t n_items, bool with_costs)
-      : source_(source), rules_(rules), order_(order), excluded_(excluded), n_items_(n_items), with_costs_(with_costs) {
+         int64_t n_queries, int64_t n_items, const RuledOptions& options)
+      : source_(source), rules_(rules), order_(order), excluded_(excluded), n_items_(n_items), options_(options) {
     progress_.resize(static_cast<size_t>(n_queries));
     for (Progress& one : progress_) one.n_with_value.resize(rules.caps.size());
   }
@@ -83,7 +83,10 @@ class Taking {
       excluded.Add(without);
     }
     return order_.Best(std::ssize(rows), n, parts, open, [&](const ItemSet& items, int64_t most) {
-      RankedLists lists = source_(rows, excluded, most, {.eligible = items, .with_costs = with_costs_});
+      const RankOptions options = {.eligible = items,
+                                   .with_costs = options_.with_costs,
+                                   .eligible_once = open != nullptr || options_.parts == nullptr};
+      RankedLists lists = source_(rows, excluded, most, options);
       for (size_t r = 0; r < lists.costs.size(); ++r) {
         TopNCost& cost = progress_[static_cast<size_t>(rows[r])].cost;
         cost.scanned += lists.costs[r].scanned;
@@ -154,7 +157,7 @@ class Taking {
   const BoostedOrder& order_;
   const Exclusions& excluded_;
   const int64_t n_items_;
-  const bool with_costs_;
+  const RuledOptions& options_;
   std::vector<Progress> progress_;
 };
 
@@ -204,7 +207,7 @@ std::vector<RuledList> Rank(const ModelView& model, const Source& source, int64_
   const bool diversified = rules.diversity > 0;
   BoostClassCache own(INT64_MAX);
   const BoostedOrder order(rules, calibration, model.n_items(), options.parts ? *options.parts : own);
-  Taking taking(source, rules, order, excluded, n_queries, model.n_items(), options.with_costs);
+  Taking taking(source, rules, order, excluded, n_queries, model.n_items(), options);
   const std::vector<int64_t> places = PromotedPlaces(rules, n);
   const int64_t most = diversified ? kDiversityPool * n : n;
   for (size_t p = 0; p < places.size(); ++p)

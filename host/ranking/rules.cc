@@ -31,7 +31,6 @@ void CheckValues(const std::string& field, std::span<const int32_t> values, int6
 }
 
 void CheckBoosts(const std::vector<Boost>& boosts, int64_t n_items) {
-  CheckCount("boosts", boosts.size(), kMaxBoosts);
   for (size_t b = 0; b < boosts.size(); ++b) {
     CheckSet(fmt::format("boosts[{}]", b), boosts[b].items, n_items);
     const float factor = boosts[b].factor;
@@ -52,7 +51,6 @@ void CheckAmount(size_t at, const Promotion& promotion, int64_t n) {
 }
 
 void CheckPromotions(const std::vector<Promotion>& promotions, int64_t n_items, int64_t n) {
-  CheckCount("promotions", promotions.size(), kMaxPromotions);
   std::unordered_set<std::string> names;
   double percent = 0;
   int64_t slots = 0;
@@ -76,7 +74,6 @@ void CheckPromotions(const std::vector<Promotion>& promotions, int64_t n_items, 
 }
 
 void CheckCaps(const std::vector<Cap>& caps, int64_t n_items) {
-  CheckCount("diversity.max_per_attribute", caps.size(), kMaxCaps);
   std::unordered_set<std::string> names;
   for (const Cap& cap : caps) {
     const std::string field = fmt::format("diversity.max_per_attribute['{}']", Printable(cap.name));
@@ -88,7 +85,14 @@ void CheckCaps(const std::vector<Cap>& caps, int64_t n_items) {
 
 }  // namespace
 
+void CheckRuleCounts(size_t n_boosts, size_t n_promotions, size_t n_caps) {
+  CheckCount("boosts", n_boosts, kMaxBoosts);
+  CheckCount("promotions", n_promotions, kMaxPromotions);
+  CheckCount("diversity.max_per_attribute", n_caps, kMaxCaps);
+}
+
 void CheckRules(const RankingRules& rules, int64_t n_items, int64_t n) {
+  CheckRuleCounts(rules.boosts.size(), rules.promotions.size(), rules.caps.size());
   CheckSet("filter", rules.eligible, n_items);
   CheckBoosts(rules.boosts, n_items);
   if (rules.min_score && !std::isfinite(*rules.min_score))

@@ -81,6 +81,9 @@ struct RankingRules {
   }
 };
 
+/// Throws kInvalidArgument where there are more of them than may be.
+void CheckRuleCounts(size_t n_boosts, size_t n_promotions, size_t n_caps);
+
 /// Throws kInvalidArgument where a rule is out of its range, does not fit so many items, or contradicts another: places
 /// of promotions above n or 100 percent, two promotions or caps of one name. The message names the field as the API
 /// has it, what was found and what was expected. Sets may be null here.

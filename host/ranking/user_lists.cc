@@ -6,11 +6,6 @@
 namespace kindred {
 namespace {
 
-/// Whether the user's list is ranked by the model's factors.
-bool IsByModel(const ModelView& model, int64_t user) {
-  return model.has_lists() || IsPersonal(ListSourceOf(model, user));
-}
-
 RankedLists RankPart(Context& context, const Ranker& ranker, std::span<const int32_t> users, bool by_model, int64_t n,
                      const UserListOptions& options) {
   const ModelView& model = ranker.model();
@@ -44,6 +39,10 @@ ListSource ListSourceOf(const ModelView& model, int64_t user) {
   return model.Knows(user) ? ListSource::kAttributes : ListSource::kNoHistory;
 }
 
+bool IsRankedByFactors(const ModelView& model, int64_t user) {
+  return model.has_lists() || IsPersonal(ListSourceOf(model, user));
+}
+
 RankedLists RankUsers(Context& context, const Ranker& ranker, std::span<const int32_t> users,
                       const UserListOptions& options) {
   const ModelView& model = ranker.model();
@@ -53,7 +52,7 @@ RankedLists RankUsers(Context& context, const Ranker& ranker, std::span<const in
   std::vector<int32_t> parts[2];
   std::vector<int64_t> places[2];
   for (size_t i = 0; i < users.size(); ++i) {
-    const bool by_model = IsByModel(model, users[i]);
+    const bool by_model = IsRankedByFactors(model, users[i]);
     parts[by_model].push_back(users[i]);
     places[by_model].push_back(static_cast<int64_t>(i));
   }

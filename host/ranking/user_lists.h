@@ -29,6 +29,9 @@ inline bool IsPersonal(ListSource source) {
   return source == ListSource::kHistory || source == ListSource::kAttributes;
 }
 
+/// Whether it is the model's factors that rank for this user, -1 for one that it does not have; else popularity.
+bool IsRankedByFactors(const ModelView& model, int64_t user);
+
 struct UserListOptions {
   int64_t n = 10;             // the length of the lists; those of a smaller catalogue are shorter
   bool include_seen = false;  // else the items of a user's history are left out

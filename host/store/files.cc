@@ -21,12 +21,6 @@ auto Retry(Call call) {
   return result;
 }
 
-/// The folder that a new file is to be in.
-fs::path FolderOf(const fs::path& path) {
-  if (!path.has_filename()) throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no file", path.string()));
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 Error IsThere(const fs::path& path) {
   return {ErrorCode::kAlreadyExists, fmt::format("'{}' is there already; --overwrite replaces it", path.string())};
 }
@@ -87,6 +81,11 @@ void ReadAll(const Descriptor& file, std::span<std::byte> to, int64_t offset, co
 void Sync(const Descriptor& file, const fs::path& path) {
   // EINVAL: a file system that has nothing to sync for this kind of file.
   if (Retry([&] { return ::fsync(file.get()); }) != 0 && errno != EINVAL) throw SystemError("sync", path);
+}
+
+fs::path FolderOf(const fs::path& path) {
+  if (!path.has_filename()) throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no file", path.string()));
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 void WriteFile(const fs::path& path, std::string_view text) {

@@ -48,6 +48,8 @@ void WriteAll(const Descriptor& file, std::span<const std::byte> data, const std
 void ReadAll(const Descriptor& file, std::span<std::byte> to, int64_t offset, const std::filesystem::path& path);
 void Sync(const Descriptor& file, const std::filesystem::path& path);
 
+/// The folder that a new file is to be in; kInvalidArgument for the path of a folder.
+std::filesystem::path FolderOf(const std::filesystem::path& path);
 /// Creates the file, or replaces what it holds, and syncs it.
 void WriteFile(const std::filesystem::path& path, std::string_view text);
 /// Creates a file that is whole or not there: written and synced as `.<name>.tmp-<pid>` beside its place, then renamed;

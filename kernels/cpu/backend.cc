@@ -55,7 +55,8 @@ CpuBackend::CpuBackend(int n_threads, SimdLevel level)
     : pool_(n_threads),
       simd_(SimdKernelsOf(std::min(level, DetectSimdLevel()))),
       products_(SimdProductsOf(std::min(level, DetectSimdLevel()))),
-      codes_(SimdCodesOf(std::min(level, DetectSimdLevel()))) {}
+      codes_(SimdCodesOf(std::min(level, DetectSimdLevel()))),
+      clusters_(SimdClustersOf(std::min(level, DetectSimdLevel()))) {}
 
 DeviceInfo CpuBackend::Describe() const {
   return {"cpu", ProcessorName(), simd_.name, pool_.n_threads(),

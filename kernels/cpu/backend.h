@@ -7,6 +7,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_clusters.h"
 #include "kernels/cpu/simd_codes.h"
 #include "kernels/cpu/simd_svd.h"
 
@@ -89,12 +90,20 @@ class CpuBackend : public Backend {
   std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
                                             std::span<const uint64_t> eligible) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
+  std::unique_ptr<ClusterPoints> NewClusterPoints(Context& context, MatrixView<const float> points) override;
+  std::unique_ptr<ClusterRuns> NewClusterRuns(Context& context, const ClusterPoints& points,
+                                              std::span<const int32_t> n_clusters) override;
+  void SeedClusters(Context& context, const ClusterSeeding& seeding) override;
+  void StepClusters(Context& context, const ClusterStep& step) override;
+  void AssignClusters(Context& context, const ClusterAssignment& assignment) override;
+  void SilhouetteOfClusters(Context& context, const ClusterSilhouette& silhouette) override;
 
  private:
   ThreadPool pool_;
   const SimdKernels& simd_;
   const SimdProducts& products_;
   const SimdCodes& codes_;
+  const SimdClusters& clusters_;
 };
 
 }  // namespace kindred

@@ -1,5 +1,7 @@
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_clusters.h"
 #include "kernels/cpu/simd_codes.h"
+#include "kernels/cpu/simd_distances.h"
 #include "kernels/cpu/simd_svd.h"
 
 #include <algorithm>
@@ -10,17 +12,23 @@ namespace simd_baseline {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
+extern const SimdClusters kClusters;
+extern const SimdDistances kDistances;
 }  // namespace simd_baseline
 #ifdef KINDRED_X86_SIMD
 namespace simd_avx2 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
+extern const SimdClusters kClusters;
+extern const SimdDistances kDistances;
 }  // namespace simd_avx2
 namespace simd_avx512 {
 extern const SimdKernels kKernels;
 extern const SimdProducts kProducts;
 extern const SimdCodes kCodes;
+extern const SimdClusters kClusters;
+extern const SimdDistances kDistances;
 }  // namespace simd_avx512
 #endif
 
@@ -54,6 +62,15 @@ const SimdProducts& SimdProductsOf(SimdLevel level) {
   return simd_baseline::kProducts;
 }
 
+const SimdDistances& SimdDistancesOf(SimdLevel level) {
+#ifdef KINDRED_X86_SIMD
+  if (level == SimdLevel::kAvx512) return simd_avx512::kDistances;
+  if (level == SimdLevel::kAvx2) return simd_avx2::kDistances;
+#endif
+  static_cast<void>(level);
+  return simd_baseline::kDistances;
+}
+
 const SimdCodes& SimdCodesOf(SimdLevel level) {
 #ifdef KINDRED_X86_SIMD
   __builtin_cpu_init();
@@ -62,6 +79,15 @@ const SimdCodes& SimdCodesOf(SimdLevel level) {
 #endif
   static_cast<void>(level);
   return simd_baseline::kCodes;
+}
+
+const SimdClusters& SimdClustersOf(SimdLevel level) {
+#ifdef KINDRED_X86_SIMD
+  if (level == SimdLevel::kAvx512) return simd_avx512::kClusters;
+  if (level == SimdLevel::kAvx2) return simd_avx2::kClusters;
+#endif
+  static_cast<void>(level);
+  return simd_baseline::kClusters;
 }
 
 int64_t PaddedFactors(int64_t n_factors) {

@@ -92,6 +92,13 @@ class CudaBackend : public Backend {
   std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
                                             std::span<const uint64_t> eligible) override;
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override;
+  std::unique_ptr<ClusterPoints> NewClusterPoints(Context& context, MatrixView<const float> points) override;
+  std::unique_ptr<ClusterRuns> NewClusterRuns(Context& context, const ClusterPoints& points,
+                                              std::span<const int32_t> n_clusters) override;
+  void SeedClusters(Context& context, const ClusterSeeding& seeding) override;
+  void StepClusters(Context& context, const ClusterStep& step) override;
+  void AssignClusters(Context& context, const ClusterAssignment& assignment) override;
+  void SilhouetteOfClusters(Context& context, const ClusterSilhouette& silhouette) override;
 
  private:
   std::string name_;

@@ -67,7 +67,7 @@ class Bench(unittest.TestCase):
 
     def test_every_workload_runs_and_writes_its_files(self):
         names = workloads()
-        for name in ("als", "als-scale", "loading", "expression", "topn"):
+        for name in ("als", "als-scale", "clustering", "loading", "expression", "topn"):
             self.assertIn(name, names)
         for name in names:
             with self.subTest(workload=name):

@@ -375,6 +375,7 @@ class Starting(Serving):
             return run("serve", "--model", "shop", "--check-config", *words, check=False).returncode
         self.assertEqual(check(), 0)
         for option, good, bad in (("--backend", "cpu", "gpu"), ("--threads", 1024, 1025), ("--max-queue", 1000000, 0),
+                                  ("--max-streams", 1000000, 0),
                                   ("--drain-ms", 0, 1e18), ("--poll-ms", 86400000, 86400001),
                                   ("--model-version", 7, "a/b"), ("--listen", "localhost:0", "0.0.0.0:0")):
             with self.subTest(option):

@@ -162,6 +162,7 @@ void Run(std::span<const uint8_t> input) {
   if (input.empty()) return;
   size_t n_files = 0, which = 0;
   for (const EditableArtifact& artifact : versions.artifacts) n_files += artifact.files().size();
+  if (n_files > 256) std::abort();  // of more than a byte picks from
   size_t picked = input[0] % n_files;
   while (picked >= versions.artifacts[which].files().size()) picked -= versions.artifacts[which++].files().size();
   const EditableArtifact& artifact = versions.artifacts[which];

@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         kindred::ParseTileJournal({reinterpret_cast<const char*>(data), size}, "input");
     if (journal.bytes < 1 || journal.bytes > static_cast<int64_t>(size) || data[journal.bytes - 1] != '\n')
       std::abort();
-    std::string again = nlohmann::json{{"kindred_recommend", 1}, {"settings", nlohmann::json::object()}}.dump() + "\n";
+    std::string again = nlohmann::json{{"kindred_recommend", 2}, {"settings", nlohmann::json::object()}}.dump() + "\n";
     for (const kindred::WrittenTile& tile : journal.tiles) again += kindred::TileJson(tile).dump() + "\n";
     const kindred::TileJournal reread = kindred::ParseTileJournal(again, "again");
     if (reread.tiles.size() != journal.tiles.size()) std::abort();

@@ -171,6 +171,28 @@ TEST_P(ConditionsTest, EventsSayWhatIsLeftOutInPlaceOfTheHistory) {
   EXPECT_EQ(Ids(Ask(query)), Kept(all, 1000, [&](auto& id) { return !history.contains(id); }));
 }
 
+TEST_P(ConditionsTest, WindowsOfEventsThatAreLaterOrHaveNoTimes) {
+  ModelView view = model();
+  QueryConditions conditions;
+  const auto excluded = [&](const std::string& event, std::optional<int64_t> within, int64_t now) {
+    conditions.exclude_events = {{event, within}};
+    return ExcludedItems(view, conditions, 5, {}, now);
+  };
+  const std::vector<int32_t> viewed = excluded("view", {}, kNow);
+  ASSERT_FALSE(viewed.empty());
+  const int64_t before_all = kFirstEvent - 10 * kDay;
+  EXPECT_TRUE(excluded("view", 0, kNow).empty());
+  EXPECT_TRUE(excluded("view", 0, before_all).empty());
+  EXPECT_EQ(excluded("view", 1, before_all), viewed);
+  view.events.times = {};
+  EXPECT_TRUE(excluded("", 0, kNow).empty());
+  EXPECT_TRUE(excluded("view", 0, kNow).empty());
+  EXPECT_EQ(excluded("view", {}, kNow), viewed);
+  ExpectError(ErrorCode::kInvalidArgument, "exclude_events[0].within_seconds: is set, and the version's events have no",
+              [&] { excluded("view", 1, kNow); });
+  ExpectError(ErrorCode::kInvalidArgument, "no event of the version is a 'bye'", [&] { excluded("bye", 0, kNow); });
+}
+
 TEST_P(ConditionsTest, ShortfallsSayWhy) {
   RecommendQuery query = {"u5", {}, 30};
   const auto reason = [&] { return Ask(query).shortfall.value().reason; };
@@ -182,11 +204,15 @@ TEST_P(ConditionsTest, ShortfallsSayWhy) {
   query.conditions.filter = kAll;
   query.conditions.exclude_events = {{"", 0}};
   query.conditions.exclude_items = {"i4"};
-  EXPECT_EQ(reason(), "the model has 30 items, the filter lets 30 of them through, and 1 of those are excluded");
+  EXPECT_EQ(reason(), "the model has 30 items, the filter lets 30 of them through, and 1 of those is excluded");
   query.conditions.candidates = {"i4", "i5", "lost"};
   EXPECT_EQ(reason(),
             "the model has 30 items, 2 of the 3 candidates are among them, the filter lets 2 of those through, and 1 "
-            "of those are excluded");
+            "of those is excluded");
+  query.conditions.candidates = {"i4"};
+  query.conditions.filter = {};
+  EXPECT_EQ(reason(), "the model has 30 items, 1 of the 1 candidate is among them, and 1 of those is excluded");
+  query.conditions.candidates = {"i4", "i5", "lost"};
   query.n = 1;
   EXPECT_FALSE(Ask(query).shortfall);
   EXPECT_THAT(Ids(Ask(query)), ElementsAre("i5"));
@@ -264,6 +290,11 @@ TEST_P(ConditionsTest, WhatDoesNotDoIsRefusedByName) {
   filter("price <", "filter: line 1, column 8");
   filter("price < context.device", "filter: line 1, column 9");
   filter("context.devise = \"x\"", "unknown attribute 'context.devise'; the nearest is 'context.device'");
+  filter("price < context.price",
+         "filter: line 1, column 9: unknown attribute 'context.price'; the nearest is "
+         "'context.device' in the request's context");
+  refused("unknown attribute 'context.price'; the request has no context",
+          [](QueryConditions& conditions) { conditions.filter = "price < context.price"; });
   filter(std::string(70000, ' '), "filter: has 70000 bytes, expected at most 65536");
   const auto events = [&](EventExclusion exclusion, const std::string& message) {
     refused(message, [&](QueryConditions& conditions) { conditions.exclude_events = {{"", {}}, exclusion}; });

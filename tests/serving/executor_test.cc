@@ -112,6 +112,75 @@ TEST_F(ExecutorTest, AFullQueueRefusesAtOnce) {
   for (Fate& fate : waiting) EXPECT_TRUE(fate.Ran());
 }
 
+TEST_F(ExecutorTest, JobsThatRunAloneKeepOneWorkerAtMost) {
+  Executor executor(failover_, 2, 100);
+  std::latch release(1);
+  Fate first;
+  Fate alone[3];
+  std::atomic<int> running = 0;
+  const auto submit = [&](Fate& fate, const std::function<void()>& body) {
+    Job job = fate.Make([&running, body] {
+      EXPECT_EQ(++running, 1);
+      body();
+      --running;
+    });
+    job.alone = true;
+    executor.Submit(std::move(job));
+  };
+  submit(first, [&] { release.wait(); });
+  for (Fate& fate : alone) submit(fate, [] {});
+  for (int i = 0; i < 20; ++i) {  // past those that wait
+    Fate other;
+    executor.Submit(other.Make());
+    EXPECT_TRUE(other.Ran());
+  }
+  release.count_down();
+  EXPECT_TRUE(first.Ran());
+  for (Fate& fate : alone) EXPECT_TRUE(fate.Ran());
+}
+
+TEST_F(ExecutorTest, JobsThatRunAloneHaveHalfOfTheQueue) {
+  Executor executor(failover_, 1, 4);
+  std::latch release(1);
+  Fate running, waiting[2], refused, others[2], full;
+  Occupy(executor, running, release);
+  const auto submit_alone = [&](Fate& fate) {
+    Job job = fate.Make();
+    job.alone = true;
+    executor.Submit(std::move(job));
+  };
+  for (Fate& fate : waiting) submit_alone(fate);
+  submit_alone(refused);
+  EXPECT_TRUE(refused.Refused(Refusal::kQueueFull));
+  for (Fate& fate : others) executor.Submit(fate.Make());
+  executor.Submit(full.Make());
+  EXPECT_TRUE(full.Refused(Refusal::kQueueFull));
+  release.count_down();
+  EXPECT_TRUE(running.Ran());
+  for (Fate& fate : waiting) EXPECT_TRUE(fate.Ran());
+  for (Fate& fate : others) EXPECT_TRUE(fate.Ran());
+}
+
+/// One that is not started lets the next in.
+TEST_F(ExecutorTest, ACancelledJobThatRunsAloneHoldsUpNobody) {
+  Executor executor(failover_, 2, 10);
+  std::latch release(1);
+  Fate running, cancelled, next;
+  Job job = running.Make([&] { release.wait(); });
+  job.alone = true;
+  executor.Submit(std::move(job));
+  for (Fate* fate : {&cancelled, &next}) {
+    job = fate->Make();
+    job.alone = true;
+    if (fate == &cancelled) job.cancelled = [] { return true; };
+    executor.Submit(std::move(job));
+  }
+  release.count_down();
+  EXPECT_TRUE(running.Ran());
+  EXPECT_TRUE(cancelled.Refused(Refusal::kCancelled));
+  EXPECT_TRUE(next.Ran());
+}
+
 TEST_F(ExecutorTest, DeadAndCancelledJobsAreNotStarted) {
   Executor executor(failover_, 1, 10);
   std::latch release(1);
@@ -160,6 +229,7 @@ TEST_F(ExecutorTest, ManyCallersLoseNoJob) {
       callers.emplace_back([&] {
         for (int i = 0; i < 500; ++i) {
           Job job;
+          job.alone = i % 3 == 0;
           job.run = [&](CallContext&) { ++ran; };
           job.refuse = [&](Refusal) { ++refused; };
           executor.Submit(std::move(job));

@@ -106,6 +106,18 @@ class FailingDevice : public CpuBackend {
   void InvertPositiveDefinite(Context& context, MatrixView<float> a) override {
     if (!Fails(context, "invert_positive_definite")) CpuBackend::InvertPositiveDefinite(context, a);
   }
+  void SeedClusters(Context& context, const ClusterSeeding& seeding) override {
+    if (!Fails(context, "seed_clusters")) CpuBackend::SeedClusters(context, seeding);
+  }
+  void StepClusters(Context& context, const ClusterStep& step) override {
+    if (!Fails(context, "step_clusters")) CpuBackend::StepClusters(context, step);
+  }
+  void AssignClusters(Context& context, const ClusterAssignment& assignment) override {
+    if (!Fails(context, "assign_clusters")) CpuBackend::AssignClusters(context, assignment);
+  }
+  void SilhouetteOfClusters(Context& context, const ClusterSilhouette& silhouette) override {
+    if (!Fails(context, "silhouette_of_clusters")) CpuBackend::SilhouetteOfClusters(context, silhouette);
+  }
   void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
     if (!Fails(context, "top_n")) CpuBackend::TopN(context, index, request);
   }

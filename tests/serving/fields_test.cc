@@ -22,6 +22,17 @@ using testing::StartsWith;
 const std::set<std::string> kServed = {"RecommendRequest.user_id",
                                        "RecommendRequest.history",
                                        "RecommendRequest.n",
+                                       "Boost.filter",
+                                       "Boost.factor",
+                                       "Promotion.name",
+                                       "Promotion.filter",
+                                       "Promotion.percent",
+                                       "Promotion.slots",
+                                       "Diversity.strength",
+                                       "Diversity.max_per_attribute",
+                                       "EventExclusion.event",
+                                       "EventExclusion.within_seconds",
+                                       "BatchRecommendRequest.requests",
                                        "RecommendRequest.context",
                                        "RecommendRequest.scenario",
                                        "SimilarItemsRequest.scenario",
@@ -141,6 +152,15 @@ class FieldsTest : public testing::Test {
   TinyModel model_;
   std::unique_ptr<ServedModel> served_;
 };
+
+TEST_F(FieldsTest, AreThoseThatAreServed) {
+  std::set<std::string> served;
+  for (const std::string field : ServedFields()) {
+    EXPECT_TRUE(served.insert(field.substr(std::string("kindred.v1.").size())).second) << field << " is there twice";
+    EXPECT_NE(v1::RecommendRequest::descriptor()->file()->pool()->FindFieldByName(field), nullptr) << field;
+  }
+  EXPECT_EQ(served, kServed);
+}
 
 TEST_F(FieldsTest, OfRecommend) {
   int refused = 0;

@@ -8,6 +8,7 @@
 #include <latch>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "kindred/v1/recommender.grpc.pb.h"
 #include "serving/executor.h"
@@ -36,7 +37,8 @@ class GrpcServerTest : public testing::Test {
         *failover_, store_, WatcherOptions{"tiny", kCurrentVersion, std::chrono::hours(1), item_state_.get()},
         [&](const LoadEvent&) { tried.set_value(); });
     tried.get_future().wait();
-    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3", item_state_.get());
+    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3", item_state_.get(),
+                                                    Scenarios{}, max_streams_);
     server_ = std::make_unique<Server>(*service_, address);
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -73,9 +75,24 @@ class GrpcServerTest : public testing::Test {
     started.wait();
   }
 
+  /// A job that waits for the worker, in a queue of one all that may. Ready when it has left the queue.
+  std::future<void> Queue() {
+    const auto left = std::make_shared<std::promise<void>>();
+    Job job;
+    job.run = [left](CallContext&) { left->set_value(); };
+    job.refuse = [left](Refusal) { left->set_value(); };
+    executor_->Submit(std::move(job));
+    return left->get_future();
+  }
+
+  void WaitUntilQueued() {
+    while (executor_->n_waiting() == 0) std::this_thread::yield();
+  }
+
   TemporaryFolder folder_;
   TinyModelOptions options_;  // of the model that Start publishes
   bool has_state_ = false;    // whether updates of items are kept
+  int max_streams_ = kMaxStreams;
   std::unique_ptr<Backend> backend_;
   ModelStore store_;
   std::unique_ptr<Failover> failover_;

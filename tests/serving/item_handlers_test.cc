@@ -171,6 +171,9 @@ TEST_F(ItemHandlersTest, WhatIsRefused) {
   refused(request, "updates[1]: has neither attributes nor a reset");
   request.mutable_updates(1)->add_reset("colour");
   refused(request, "updates[1].attributes[\"colour\"]: unknown attribute");
+  request.mutable_updates(1)->clear_reset();
+  for (int i = 0; i < 2; ++i) request.mutable_updates(1)->add_reset("price");
+  refused(request, "updates[1].reset: has 'price' twice, expected it once");
   *request.mutable_updates(1) = Setting("i2", "price", Number(1)).updates(0);
   request.mutable_updates(1)->add_reset("price");
   refused(request, "updates[1].reset: has 'price', which is among the attributes too");
@@ -181,6 +184,25 @@ TEST_F(ItemHandlersTest, WhatIsRefused) {
   ExpectUpdated(request);
   EXPECT_EQ(updated_.n_values(), 1);
   EXPECT_EQ(ValueIn(Get("i1"), "price"), "9999.0");
+
+  const auto tags = [](int n) {
+    Value list;
+    for (int i = 0; i < n; ++i) *list.mutable_list_value()->add_values() = Text(std::to_string(i));
+    return Setting("i1", "tags", list);
+  };
+  refused(tags(1001), "updates[0].attributes[\"tags\"]: has 1001 entries, expected at most 1000");
+  ExpectUpdated(tags(1000));
+  refused(Setting(std::string(4097, 'i'), "price", Number(1)), "updates[0].item_id: has 4097 bytes, expected at most");
+
+  request = {};
+  for (int i = 0; i < 2; ++i) request.add_updates()->set_item_id("i1");
+  for (int i = 0; i < 50'000; ++i) {
+    (*request.mutable_updates(0)->mutable_attributes())[std::to_string(i)] = Null();
+    request.mutable_updates(1)->add_reset(std::to_string(i));
+  }
+  refused(request, "updates[0].attributes[\"0\"]: unknown attribute");
+  request.mutable_updates(1)->add_reset("price");
+  refused(request, "updates: have 100001 attributes and resets together, expected at most 100000");
 
   v1::UpdateItemsRequest later = Setting("i1", "price", Number(1));
   later.mutable_updates(0)->GetReflection()->MutableUnknownFields(later.mutable_updates(0))->AddVarint(99, 1);
@@ -195,6 +217,8 @@ TEST_F(ItemHandlersTest, ItemsTheModelDoesNotHave) {
   get.set_item_id("new");
   v1::Item item;
   EXPECT_EQ(Call(&v1::Recommender::Stub::GetItem, get, &item).error_code(), StatusCode::NOT_FOUND);
+  get.set_item_id(std::string(4097, 'i'));
+  EXPECT_EQ(Call(&v1::Recommender::Stub::GetItem, get, &item).error_code(), StatusCode::INVALID_ARGUMENT);
   get.set_item_id("");
   EXPECT_EQ(Call(&v1::Recommender::Stub::GetItem, get, &item).error_code(), StatusCode::INVALID_ARGUMENT);
 

@@ -1,8 +1,10 @@
 #include "serving/live_items.h"
 
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "tests/support/errors.h"
@@ -31,7 +33,7 @@ std::shared_ptr<LiveItems> Version(const std::string& prefix = "i", size_t n_col
   return std::make_shared<LiveItems>(kept->ids.view(), ItemTable::From(table, kept), kept);
 }
 
-AttributeValue ValueOf(const ItemTable& table, int64_t item, const std::string& attribute) {
+AttributeValue ValueOf(const ItemTable& table, int64_t item, std::string_view attribute) {
   return table.columns()[static_cast<size_t>(table.Find(attribute))]->Value(item);
 }
 
@@ -94,7 +96,8 @@ TEST_F(LiveItemsTest, AResetGivesBackWhatTheVersionHas) {
   for (int64_t item = 0; item < kItems; ++item) EXPECT_EQ(ValueOf(*items->Current(), item, "tags"), AttributeValue());
   std::vector<ItemChange> resets;
   for (const char* attribute : {"price", "category", "tags", "title", "in_stock", "released"})
-    for (int64_t item = 0; item < kItems; ++item) resets.push_back({"i" + std::to_string(item), attribute, {}});
+    for (int64_t item = 0; item < kItems; ++item)
+      resets.push_back({items->ids().Id(static_cast<int32_t>(item)), attribute, {}});
   state_->Update(*items, resets, false);
   for (const ItemChange& reset : resets) {
     const int64_t item = items->ids().Find(reset.item_id);
@@ -182,8 +185,10 @@ TEST_F(LiveItemsTest, EveryVersionThatIsAttachedGetsAnUpdate) {
 
 TEST_F(LiveItemsTest, OnlySoManyUnusedOnesAreNamed) {
   const auto items = Attached(Version());
+  std::vector<std::string> ids;
+  for (int i = 0; i < 40; ++i) ids.push_back("x" + std::to_string(i));
   std::vector<ItemChange> changes;
-  for (int i = 0; i < 40; ++i) changes.push_back({"x" + std::to_string(i), "price", AttributeValue(1.0)});
+  for (const std::string& id : ids) changes.push_back({id, "price", AttributeValue(1.0)});
   state_->Update(*items, changes, true);
   EXPECT_EQ(state_->info().n_unused, 40);
   EXPECT_EQ(state_->info().unused.size(), static_cast<size_t>(kMaxUnusedShown));
@@ -195,6 +200,27 @@ TEST_F(LiveItemsTest, ACallWithoutChangesChangesNothing) {
   EXPECT_EQ(items->Current()->epoch(), 0u);
 }
 
+/// Somebody else writes, so that an update waits for the disk; a look does not wait for the update.
+TEST_F(LiveItemsTest, ALookDoesNotWaitForAnUpdateThatIsBeingWritten) {
+  const auto items = Attached(Version());
+  Set(*items, "i1", "price", AttributeValue(1.0));
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_.path() / "state.sqlite3").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  auto update = std::async(std::launch::async, [&] { Set(*items, "i1", "price", AttributeValue(2.0)); });
+  for (int i = 0; i < 100; ++i) {
+    const ItemState::View view = state_->Look(*items, "i1");
+    ASSERT_EQ(view.kept.size(), 1u);
+    EXPECT_EQ(view.kept[0].value, AttributeValue(1.0));
+    EXPECT_EQ(ValueOf(*view.table, 1, "price"), AttributeValue(1.0));
+    std::this_thread::yield();
+  }
+  ASSERT_EQ(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(other);
+  update.get();
+  EXPECT_EQ(state_->Look(*items, "i1").kept[0].value, AttributeValue(2.0));
+}
+
 /// Readers always see both values of a call or neither, versions that come meanwhile miss none, and no update is lost.
 TEST_F(LiveItemsTest, ReadersWritersAndNewVersionsAtOnce) {
   const auto items = Attached(Version());
@@ -204,6 +230,9 @@ TEST_F(LiveItemsTest, ReadersWritersAndNewVersionsAtOnce) {
       const auto table = items->Current();
       if (table->epoch() == 0) continue;
       EXPECT_EQ(ValueOf(*table, 1, "price"), ValueOf(*table, 2, "price"));
+      const ItemState::View view = state_->Look(*items, "i1");
+      ASSERT_EQ(view.kept.size(), 1u);
+      EXPECT_EQ(view.kept[0].value, ValueOf(*view.table, 1, "price"));
       state_->info();
     }
   });

@@ -136,6 +136,25 @@ TEST_P(QueryRulesTest, CapsAndTheMinimumSayWhatTheyLeaveOut) {
   EXPECT_FALSE(Ask(query).shortfall);
 }
 
+TEST(WhyRulesLeaveOut, OneOrMany) {
+  RequestedRules requested;
+  RuledList list;
+  list.n_eligible = 3;
+  list.items.resize(1);
+  EXPECT_EQ(WhyRulesLeaveOut(requested, list), ", and the other 2 have no score");
+  list.n_excluded = 1;
+  EXPECT_EQ(WhyRulesLeaveOut(requested, list), ", and the other one has no score");
+  requested.min_score = 0.5f;
+  EXPECT_EQ(WhyRulesLeaveOut(requested, list), ", and the other one scores below 0.5");
+  requested.max_per_attribute = {{"brand", 1}};
+  EXPECT_EQ(WhyRulesLeaveOut(requested, list), ", and the other one is kept out by diversity.max_per_attribute");
+  list.cut_by_minimum = true;
+  EXPECT_EQ(WhyRulesLeaveOut(requested, list),
+            ", and the other one scores below 0.5 or is kept out by diversity.max_per_attribute");
+  list.n_excluded = 2;
+  EXPECT_EQ(WhyRulesLeaveOut(requested, list), "");
+}
+
 TEST_P(QueryRulesTest, DiversityIsSaidSo) {
   RecommendQuery query = {"u5", {}, 5};
   query.rules.diversity = 0.5f;

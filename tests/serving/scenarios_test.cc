@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "serving/event_exclusions.h"
 #include "serving/handlers.h"
 #include "tests/serving/tiny_model.h"
@@ -97,6 +99,69 @@ TEST_F(ScenariosTest, AreAnsweredAsIfTheRequestHadSaidIt) {
   }
 }
 
+/// Of every field: the scenario's where the request says nothing, else the request's.
+TEST_F(ScenariosTest, EveryFieldIsAnsweredAsIfTheRequestHadSaidIt) {
+  scenarios_ = Scenarios::Parse(R"([scenarios.all]
+n = 6
+filter = "price < context.budget and context.device = 'phone'"
+exclude_events = ["buy"]
+exclude_items = ["i3"]
+candidates = ["i1", "i2", "i4", "i5", "i6", "i7", "i8", "i9", "i10", "i11"]
+boosts = [{ filter = "in_stock", factor = 100 }]
+min_score = -10
+diversity = { strength = 0.5, max_per_attribute = { category = 2 } }
+explain_cost = true
+context = { budget = 1000, device = "phone" }
+)",
+                                "s.toml");
+  const TinyModel calibrated(*backend_, {.described = true, .calibrated = true});
+  served_ = calibrated.Serve(failover_);
+  scenarios_.Check(*served_);
+  v1::RecommendRequest alone, full;
+  alone.set_user_id("u5");
+  alone.set_scenario("all");
+  full = alone;
+  full.set_n(2);
+  full.set_filter("price < context.budget");
+  full.add_exclude_events()->set_event("view");
+  full.add_exclude_items("i4");
+  for (const char* item : {"i2", "i4", "i6", "i20", "i21"}) full.add_candidates(item);
+  full.add_boosts()->set_filter("not in_stock");
+  full.mutable_boosts(0)->set_factor(50);
+  full.add_promotions()->set_name("p");
+  full.mutable_promotions(0)->set_filter("price > 0");
+  full.mutable_promotions(0)->set_slots(1);
+  full.set_min_score(-20);
+  full.mutable_diversity();
+  (*full.mutable_context())["budget"].set_number_value(2000);
+  std::vector<v1::RecommendRequest> requests = {alone, full};
+  std::vector<const google::protobuf::FieldDescriptor*> said;
+  full.GetReflection()->ListFields(full, &said);
+  for (const auto* field : said) {
+    v1::RecommendRequest one = alone, others = full;
+    if (field->name() == "scenario") continue;
+    others.GetReflection()->ClearField(&others, field);
+    v1::RecommendRequest kept = full;
+    for (const auto* other : said)
+      if (other != field && other->name() != "scenario") kept.GetReflection()->ClearField(&kept, other);
+    one.MergeFrom(kept);
+    requests.push_back(one);
+    requests.push_back(others);
+  }
+  std::set<std::string> answers;
+  for (const v1::RecommendRequest& request : requests) {
+    SCOPED_TRACE(request.ShortDebugString());
+    v1::RecommendReply reply, expected;
+    const grpc::Status status = Recommend(request, &reply);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    ASSERT_TRUE(Recommend(scenarios_.Apply(request), &expected).ok());
+    for (v1::RecommendReply* one : {&reply, &expected}) one->mutable_cost()->set_microseconds(0);
+    EXPECT_EQ(reply.ShortDebugString(), expected.ShortDebugString());
+    answers.insert(reply.ShortDebugString());
+  }
+  EXPECT_GT(answers.size(), 7u);
+}
+
 TEST_F(ScenariosTest, OneThatIsNotThereIsNotFound) {
   v1::RecommendRequest request;
   request.set_scenario("homepge");
@@ -137,16 +202,25 @@ TEST_F(ScenariosTest, WhatIsWrongWithAFileIsSaidWithItsPlace) {
 
 TEST_F(ScenariosTest, AVersionThatDoesNotFitIsSaidWithTheLine) {
   scenarios_.Check(*served_);
-  const auto misfit = [&](const char* text, const std::string& message) {
+  const auto misfit = [&](const std::string& text, const std::string& message) {
     const Scenarios scenarios = Scenarios::Parse(text, "s.toml");
     ExpectError(ErrorCode::kUsage, message, [&] { scenarios.Check(*served_); });
   };
   misfit("[scenarios.a]\nn = 5\nfilter = \"prise < context.budget\"",
          "s.toml: line 3, column 10: scenarios.a.filter: line 1, column 1: unknown attribute 'prise'; the nearest is "
          "'price'");
+  misfit("[scenarios.a]\nn = 3000", "s.toml: line 2, column 5: scenarios.a: n: is 3000, expected 1 to 1000");
+  misfit("[scenarios.a]\nn = 0", "s.toml: line 2, column 5: scenarios.a: n: is 0, expected 1 to 1000");
+  misfit("[scenarios.a]\n\ncandidates = [\"i1\", \"\"]",
+         "s.toml: line 3, column 14: scenarios.a: candidates[1]: is empty, expected an item id");
+  misfit("[scenarios.a]\nexclude_items = [\"\"]", "scenarios.a: exclude_items[0]: is empty, expected an item id");
+  misfit("[scenarios.a]\ncontext = { x = nan }", "line 2, column 11: scenarios.a: context[\"x\"]: found nan; expected");
+  misfit("[scenarios.a]\nexclude_events = [{ within_seconds = -1 }]", "exclude_events[0].within_seconds: is -1");
+  misfit("[scenarios.a]\nfilter = \"" + std::string(70'000, ' ') + "\"",
+         "scenarios.a.filter: has 70000 bytes, expected at most 65536");
   misfit("[scenarios.a]\nexclude_events = [\"bye\"]",
-         "s.toml: line 2, column 18: scenarios.a.exclude_events: exclude_events[0].event: no event of the version is a "
-         "'bye'; the nearest is 'buy'");
+         "s.toml: line 2, column 18: scenarios.a: exclude_events[0].event: no event of the version is a 'bye'"
+         "; the nearest is 'buy'");
 }
 
 TEST(EventExclusions, AreReadAsPeopleWriteThem) {

@@ -145,17 +145,13 @@ TEST_F(ServiceTest, AFullQueueRefusesAndServerInfoStillAnswers) {
   Start(true, "127.0.0.1:0", 1);
   std::latch release(1);
   Occupy(release);
-  std::promise<void> waited;
-  Job waiting;
-  waiting.run = [&](CallContext&) { waited.set_value(); };
-  waiting.refuse = [&](Refusal) { waited.set_value(); };
-  executor_->Submit(std::move(waiting));
+  const std::future<void> queued = Queue();
   v1::RecommendReply reply;
   EXPECT_EQ(Recommend(ForUser("u5"), &reply).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   v1::ServerInfo info;
   EXPECT_TRUE(Call(&v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
   release.count_down();
-  waited.get_future().wait();
+  queued.wait();
   EXPECT_TRUE(Recommend(ForUser("u5"), &reply).ok());
 }
 
@@ -178,6 +174,8 @@ TEST_F(ServiceTest, ServerInfo) {
   EXPECT_EQ(info.limits().max_n(), 1000);
   EXPECT_EQ(info.limits().max_batch(), 1024);
   EXPECT_EQ(info.limits().max_request_bytes(), 4 << 20);
+  EXPECT_EQ(info.limits().max_streams(), 256);
+  EXPECT_EQ(info.limits().max_unread_seconds(), 60);
   EXPECT_EQ(info.load_failures().count(), 0);
   EXPECT_GE(info.uptime_seconds(), 0);
   EXPECT_EQ(info.calls_in_flight(), 1);
@@ -252,7 +250,7 @@ TEST_F(ServiceTest, ADrainFinishesWhatWasAcceptedAndRefusesTheRest) {
   const v1::RecommendRequest request = ForUser("u5");
   std::promise<grpc::Status> answered;
   stub_->async()->Recommend(&context, &request, &reply, [&](grpc::Status status) { answered.set_value(status); });
-  while (executor_->n_waiting() == 0) std::this_thread::yield();
+  WaitUntilQueued();
   EXPECT_EQ(service_->Drain(std::chrono::milliseconds(1)), 1);
   v1::RecommendReply refused;
   EXPECT_EQ(Recommend(request, &refused).error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -273,7 +271,7 @@ TEST_F(ServiceTest, AShutdownWithoutADrainCancels) {
   const v1::RecommendRequest request = ForUser("u5");
   std::promise<grpc::Status> answered;
   stub_->async()->Recommend(&context, &request, &reply, [&](grpc::Status status) { answered.set_value(status); });
-  while (executor_->n_waiting() == 0) std::this_thread::yield();
+  WaitUntilQueued();
   std::thread shutdown([&] { server_->Shutdown(); });
   EXPECT_FALSE(answered.get_future().get().ok());
   release.count_down();

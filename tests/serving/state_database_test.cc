@@ -60,11 +60,13 @@ TEST_F(StateDatabaseTest, KeepsTheLastValueOfEachAttribute) {
   EXPECT_EQ(updates.n_values(), 6);
   EXPECT_THAT(All(updates), ElementsAre(std::string("a.name='x'\0\"y\xc3\xa4'", 16), "a.price=3.000000", "a.stock=true",
                                         "a.tags=u,|\"v|", "b.price=-2.000000", "c.price=4.000000"));
-  const std::vector<KeptUpdate> of_a = updates.Of("a");
-  ASSERT_EQ(of_a.size(), 4u);
-  EXPECT_EQ(of_a[0].updated_at, 1);
-  EXPECT_EQ(of_a[1].updated_at, 2);
-  EXPECT_TRUE(updates.Of("z").empty());
+  const KeptItem a = ReadItem(database, "a");
+  EXPECT_EQ(a.epoch, 2);
+  ASSERT_EQ(a.updates.size(), 4u);
+  EXPECT_EQ(a.updates[0].updated_at, 1);
+  EXPECT_EQ(a.updates[1].updated_at, 2);
+  EXPECT_EQ(ReadItem(database, "z").epoch, 2);
+  EXPECT_TRUE(ReadItem(database, "z").updates.empty());
   EXPECT_TRUE(updates.Has("a", "price"));
   EXPECT_FALSE(updates.Has("a", "color"));
   updates.Apply(std::vector<ItemChange>{{"a", "price", {}}, {"a", "none", {}}}, 3);
@@ -83,6 +85,28 @@ TEST_F(StateDatabaseTest, WhatIsNotCommittedIsGone) {
   EXPECT_TRUE(All(updates).empty());
   updates.Apply(std::vector<ItemChange>{{"a", "price", AttributeValue(2.0)}}, 1);
   EXPECT_EQ(All(updates).size(), 1u);
+}
+
+TEST_F(StateDatabaseTest, AReaderSeesWhatIsCommittedAndWaitsForNothing) {
+  StateDatabase database(folder_.path());
+  ItemUpdates updates(database);
+  const std::unique_ptr<StateDatabase> reader = database.NewReader();
+  updates.Apply(std::vector<ItemChange>{{"a", "n", AttributeValue(1.0)}}, 1);
+  const auto expect_read = [&](int64_t epoch, double value) {
+    const KeptItem item = ReadItem(*reader, "a");
+    EXPECT_EQ(item.epoch, epoch);
+    ASSERT_EQ(item.updates.size(), 1u);
+    EXPECT_EQ(std::get<double>(item.updates[0].value), value);
+  };
+  expect_read(1, 1);
+  {
+    Transaction transaction(database);
+    database.Run("UPDATE item_updates SET value = 2.0; UPDATE item_epoch SET epoch = 2");
+    expect_read(1, 1);
+    transaction.Commit();
+  }
+  expect_read(2, 2);
+  EXPECT_THROW(reader->Run("DELETE FROM item_updates"), Error);
 }
 
 TEST_F(StateDatabaseTest, OneProcessAtATime) {
@@ -122,7 +146,7 @@ TEST_F(StateDatabaseTest, AKilledProcessLosesNothingItWasToldIsKept) {
     EXPECT_GE(updates.epoch(), last);
     EXPECT_LE(updates.epoch(), last + 1);
     for (const char* item : {"a", "b", "c"}) {
-      const std::vector<KeptUpdate> kept = updates.Of(item);
+      const std::vector<KeptUpdate> kept = ReadItem(database, item).updates;
       ASSERT_EQ(kept.size(), 1u);
       EXPECT_EQ(std::get<double>(kept[0].value), static_cast<double>(updates.epoch()));
     }
@@ -150,9 +174,10 @@ TEST_F(StateDatabaseTest, ACutFileIsRefused) {
   {
     StateDatabase database(folder_.path());
     ItemUpdates updates(database);
+    std::vector<std::string> ids;
+    for (int i = 0; i < 2000; ++i) ids.push_back("item " + std::to_string(i));
     std::vector<ItemChange> changes;
-    for (int i = 0; i < 2000; ++i)
-      changes.push_back({"item " + std::to_string(i), "n", AttributeValue(static_cast<double>(i))});
+    for (const std::string& id : ids) changes.push_back({id, "n", AttributeValue(1.0)});
     updates.Apply(changes, 1);
   }
   ASSERT_FALSE(fs::exists(file().string() + "-wal"));
@@ -228,14 +253,16 @@ TEST_F(StateDatabaseTest, OfANewerProgram) {
 }
 
 TEST_F(StateDatabaseTest, RowsThatHoldNoValue) {
-  for (const char* row : {"'number', NULL", "'number', 9e999", "'text', NULL", "'tags', '[1]'", "'tags', 'x'",
-                          "'colour', 'red'", "'boolean', NULL"}) {
+  for (const char* row :
+       {"'number', NULL", "'number', 9e999", "'number', '12abc'", "'number', x'31'", "'text', NULL", "'text', x'41'",
+        "'text', 5", "'tags', '[1]'", "'tags', 'x'", "'tags', 5", "'colour', 'red'", "'boolean', NULL",
+        "'boolean', 'yes'", "'boolean', 2", "'boolean', 0.5", "'missing', 1.0", "'missing', 'x'"}) {
     SCOPED_TRACE(row);
     StateDatabase database(folder_.path());
     ItemUpdates updates(database);
     database.Run(("INSERT INTO item_updates VALUES ('a', 'x', " + std::string(row) + ", 1)").c_str());
     ExpectError(ErrorCode::kCorrupt, "item_updates, item 'a', attribute 'x': holds no value of kind",
-                [&] { updates.Of("a"); });
+                [&] { ReadItem(database, "a"); });
     ExpectError(ErrorCode::kCorrupt, "item 'a'", [&] { All(updates); });
     database.Run("DELETE FROM item_updates");  // no statement is left that reads
   }

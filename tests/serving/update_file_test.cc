@@ -63,7 +63,10 @@ TEST_F(UpdateFileTest, WhatIsWrongWithCsvIsNamedByItsLine) {
   ExpectRefused("line 3: column 'item_id': is empty", "item_id,price\na,1\n,2\n");
   ExpectRefused("line 3: ", "item_id,price\na,1\nb\nc,x\n");
   ExpectRefused("line 2: column 'price': found 'x'", "item_id,price\na,x\nb\n");  // the first of two
-  ExpectRefused("line 2: ", "item_id,title\na,\xff\n");
+  ExpectRefused("line 2: is not UTF-8, which updates are sent in; convert the file", "item_id,title\na,\xff\n");
+  ExpectRefused("line 3: column 'price': found 'nan'; expected a finite number", "item_id,price\na,1\nb,nan\n");
+  ExpectRefused("line 1: has two columns 'price'", "item_id,price,price\na,1,2\n");
+  ExpectRefused("line 1: has two columns 'item_id'", "item_id,price,item_id\na,1,b\n");
 }
 
 TEST_F(UpdateFileTest, JsonLinesAreTakenAsTheyAre) {
@@ -91,16 +94,22 @@ TEST_F(UpdateFileTest, WhatIsWrongWithJsonLinesIsNamedByItsLine) {
   refused("line 2: 'item_id': expected an item id", "{\"item_id\": \"\", \"price\": 1}");
   refused("line 2: 'item_id': expected an item id", "{\"item_id\": 1.5, \"price\": 1}");
   refused("line 2: 'price': expected null, a number", "{\"item_id\": \"b\", \"price\": {\"a\": 1}}");
+  refused("line 2: has 'price' twice", "{\"item_id\": \"b\", \"price\": 1, \"price\": 2}");
+  refused("line 2: has '' twice", "{\"item_id\": \"b\", \"\": 1, \"\": 2}");
+  refused("line 2: has 'item_id' twice", "{\"item_id\": \"b\", \"price\": 1, \"item_id\": \"c\"}");
   refused("line 2: 'tags': expected null, a number", "{\"item_id\": \"b\", \"tags\": [\"a\", 1]}");
 }
 
 TEST_F(UpdateFileTest, TextsAsValues) {
   EXPECT_EQ(ToJson(ValueOf("", AttributeType::kNumber)).dump(), "null");
-  EXPECT_EQ(ToJson(ValueOf("nan", AttributeType::kNumber)).dump(), "null");
   EXPECT_EQ(ToJson(ValueOf("-1e3", AttributeType::kNumber)).dump(), "-1000.0");
   EXPECT_EQ(ToJson(ValueOf("Yes", AttributeType::kBoolean)).dump(), "true");
   EXPECT_EQ(ToJson(ValueOf("a | b", AttributeType::kTags)).dump(), "[\"a\",\"b\"]");
   ExpectError(ErrorCode::kInvalidArgument, "found '9'; expected true", [] { ValueOf("9", AttributeType::kBoolean); });
+  EXPECT_EQ(ToJson(ValueOf("|", AttributeType::kTags)).dump(), "[]");
+  for (const char* none : {"nan", "NaN"})
+    ExpectError(ErrorCode::kInvalidArgument, "'; expected a finite number",
+                [&] { ValueOf(none, AttributeType::kNumber); });
   ExpectError(ErrorCode::kInvalidArgument, "found 'inf'", [] { ValueOf("inf", AttributeType::kNumber); });
   ExpectError(ErrorCode::kInvalidArgument, "which have none", [] { TypeOf({}, "price"); });
 }

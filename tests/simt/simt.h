@@ -187,6 +187,9 @@ inline int __ffs(int x) {
 inline int __ffsll(long long x) {
   return __builtin_ffsll(x);
 }
+inline unsigned long long __umul64hi(unsigned long long x, unsigned long long y) {
+  return static_cast<unsigned long long>((static_cast<unsigned __int128>(x) * y) >> 64);
+}
 inline unsigned __float_as_uint(float x) {
   return std::bit_cast<unsigned>(x);
 }

@@ -86,6 +86,22 @@ class FakeBackend : public CpuBackend {
       for (int64_t i = 0; i < a.size(); ++i) a.data[i] *= 1.01f;
   }
 
+  void SeedClusters(Context& context, const ClusterSeeding& seeding) override {
+    if (!Lost(context, false)) CpuBackend::SeedClusters(context, seeding);
+  }
+
+  void StepClusters(Context& context, const ClusterStep& step) override {
+    if (!Lost(context, false)) CpuBackend::StepClusters(context, step);
+  }
+
+  void AssignClusters(Context& context, const ClusterAssignment& assignment) override {
+    if (!Lost(context, false)) CpuBackend::AssignClusters(context, assignment);
+  }
+
+  void SilhouetteOfClusters(Context& context, const ClusterSilhouette& silhouette) override {
+    if (!Lost(context, false)) CpuBackend::SilhouetteOfClusters(context, silhouette);
+  }
+
   void Upload(Context& context, std::span<const std::byte> from, View<std::byte> to) override {
     if (!Lost(context, false)) CpuBackend::Upload(context, from, to);
   }

@@ -79,6 +79,19 @@ class StrictFilter : public ItemFilter {
   std::unique_ptr<ItemFilter> inner;  // there after Wait
 };
 
+class StrictPoints : public ClusterPoints {
+ public:
+  explicit StrictPoints(MatrixView<const float> points) : ClusterPoints(points.n_rows, points.n_cols) {}
+  std::unique_ptr<ClusterPoints> inner;  // there after Wait
+};
+
+class StrictRuns : public ClusterRuns {
+ public:
+  StrictRuns(const ClusterPoints& points, std::span<const int32_t> n_clusters)
+      : ClusterRuns(points, std::ssize(n_clusters), RequireClusterRuns(n_clusters)) {}
+  std::unique_ptr<ClusterRuns> inner;  // there after Wait
+};
+
 class StrictBackend : public Backend {
  public:
   explicit StrictBackend(int n_threads) : cpu_(n_threads) {}
@@ -249,6 +262,75 @@ class StrictBackend : public Backend {
       if (request.eligible != nullptr)
         inner_request.eligible = static_cast<const StrictFilter&>(*request.eligible).inner.get();
       cpu_.TopN(inner, *strict.inner, inner_request);
+    });
+  }
+
+  std::unique_ptr<ClusterPoints> NewClusterPoints(Context& context, MatrixView<const float> points) override {
+    Check(points, "the points");
+    RequireClusterPoints(points);
+    auto strict = std::make_unique<StrictPoints>(points);
+    Later(context,
+          [=, this, place = strict.get()](Context& inner) { place->inner = cpu_.NewClusterPoints(inner, points); });
+    return strict;
+  }
+
+  std::unique_ptr<ClusterRuns> NewClusterRuns(Context& context, const ClusterPoints& points,
+                                              std::span<const int32_t> n_clusters) override {
+    auto runs = std::make_unique<StrictRuns>(points, n_clusters);
+    const std::vector<int32_t> counts(n_clusters.begin(), n_clusters.end());
+    Later(context, [=, this, place = runs.get(), &strict = static_cast<const StrictPoints&>(points)](Context& inner) {
+      place->inner = cpu_.NewClusterRuns(inner, *strict.inner, counts);
+    });
+    return runs;
+  }
+
+  void SeedClusters(Context& context, const ClusterSeeding& seeding) override {
+    Check(seeding.draws, "cluster seeds: draws");
+    Check(seeding.chosen, "cluster seeds: chosen");
+    RequireClusterSeeding(seeding);
+    Later(context, [=, this](Context& inner) {
+      ClusterSeeding inner_seeding = seeding;
+      inner_seeding.points = static_cast<const StrictPoints&>(*seeding.points).inner.get();
+      cpu_.SeedClusters(inner, inner_seeding);
+    });
+  }
+
+  void StepClusters(Context& context, const ClusterStep& step) override {
+    Check(step.centroids, "cluster step: centroids");
+    Check(step.n_changed, "cluster step: n_changed");
+    Check(step.shift, "cluster step: shift");
+    RequireClusterStep(step);
+    const std::vector<int32_t> active(step.active.begin(), step.active.end());
+    Later(context, [=, this](Context& inner) {
+      ClusterStep inner_step = step;
+      inner_step.runs = static_cast<StrictRuns&>(*step.runs).inner.get();
+      inner_step.active = active;
+      cpu_.StepClusters(inner, inner_step);
+    });
+  }
+
+  void AssignClusters(Context& context, const ClusterAssignment& assignment) override {
+    Check(assignment.centroids, "cluster assignment: centroids");
+    Check(assignment.labels, "cluster assignment: labels");
+    Check(assignment.distances, "cluster assignment: distances");
+    Check(assignment.other_distances, "cluster assignment: other_distances");
+    Check(assignment.inertia, "cluster assignment: inertia");
+    RequireClusterAssignment(assignment);
+    Later(context, [=, this](Context& inner) {
+      ClusterAssignment inner_assignment = assignment;
+      inner_assignment.points = static_cast<const StrictPoints&>(*assignment.points).inner.get();
+      cpu_.AssignClusters(inner, inner_assignment);
+    });
+  }
+
+  void SilhouetteOfClusters(Context& context, const ClusterSilhouette& silhouette) override {
+    Check(silhouette.labels, "silhouette: labels");
+    Check(silhouette.silhouettes, "silhouette: silhouettes");
+    RequireClusterSilhouette(silhouette);
+    Later(context, [=, this](Context& inner) {
+      ClusterSilhouette inner_silhouette = silhouette;
+      inner_silhouette.points = static_cast<const StrictPoints&>(*silhouette.points).inner.get();
+      cpu_.SilhouetteOfClusters(inner, inner_silhouette);
     });
   }
 

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "tests/support/gzip.h"
@@ -19,8 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class EveryModel : public BatchRecommendTest, public testing::WithParamInterface<TinyModelOptions> {};
 
@@ -314,6 +317,66 @@ TEST_F(BatchRecommendTest, OnlyTheSameRunGoesOn) {
   ExpectError(ErrorCode::kNotFound, "nothing to resume", [&] { Resume(); });
 }
 
+// What a filter says of now() is said of the time that the lists in the file are of.
+TEST_F(BatchRecommendTest, AResumedRunHasTheTimeOfTheOneThatWasEnded) {
+  Publish({.described = true});
+  options_.batch = 10;
+  options_.filter = "released < now() - 30d";
+  ASSERT_TRUE(StopAt(3));
+  // As if it had been begun when no item had been out for so long.
+  const std::string path = options_.out + ".journal";
+  json head;
+  std::string journal = Content(path);
+  const auto set_time = [&](int64_t time) {
+    const size_t end = journal.find('\n');
+    head = json::parse(journal.substr(0, end));
+    head["settings"]["filter_time"] = time;
+    folder_.Write("lists.csv.journal", head.dump() + journal.substr(end));
+  };
+  const int64_t begun = json::parse(journal.substr(0, journal.find('\n')))["settings"]["filter_time"];
+  EXPECT_NEAR(static_cast<double>(begun), static_cast<double>(std::time(nullptr)), 100);
+  set_time(1'700'000'000);
+  ExpectError(ErrorCode::kInvalidArgument, "eligible_sha256 is ", [&] { Resume(); });
+  set_time(begun - 3600);
+  EXPECT_EQ(Resume()["n_resumed"], 20);
+}
+
+// What else than a text or a number could stand in a filter may say so in a string.
+TEST_F(BatchRecommendTest, AFilterThatNamesUsersInATextAloneGetsNoHint) {
+  Publish({.described = true});
+  options_.filter = "prise = 'user.likes'";
+  try {
+    Run();
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("--filter: "), Not(HasSubstr("neither user. nor context."))));
+  }
+}
+
+// A tile is bounded by bytes, and so are its pieces: long ids take no more memory than short ones.
+TEST_F(BatchRecommendTest, TilesAndPiecesHoldSoManyBytes) {
+  Publish({});
+  options_.n = 20;
+  std::string users;
+  for (int user = 0; user < 200; ++user)
+    users += "x" + std::to_string(user) + std::string(user < 100 ? 60'000 : 10, 'x') + "\n";
+  options_.users = folder_.Write("users.txt", users);
+  for (const char* name : {"lists.csv.zst", "lists.jsonl", "lists.parquet"}) {
+    SCOPED_TRACE(name);
+    options_.out = Path(name);
+    std::vector<int64_t> done;
+    BatchEvents events;
+    events.progress = [&](int64_t now, int64_t) { done.push_back(now); };
+    EXPECT_EQ(RecommendToFile(options_, events)["items_written"], 200 * 20);
+    EXPECT_THAT(done, ElementsAre(27, 54, 81, 200)) << "27 of 60 kB, 20 times, twice are 64 MiB";
+  }
+  options_.out = Path("lists.csv.zst");
+  int n_frames = 0;
+  const std::string bytes = Bytes();
+  for (size_t at = 0; (at = bytes.find("\x28\xB5\x2F\xFD", at)) != bytes.npos; ++at) ++n_frames;
+  EXPECT_EQ(n_frames, 1 + 3 * 9 + 7) << "3 of 60 kB, 20 times, are 4 MiB";
+}
+
 TEST_F(BatchRecommendTest, NothingIsOverwrittenUnasked) {
   Publish({});
   folder_.Write("lists.csv", "mine");
@@ -333,6 +396,53 @@ TEST_F(BatchRecommendTest, NothingIsOverwrittenUnasked) {
   ::close(other);
   Run();
   ExpectNothingLeft();
+
+  options_.overwrite = false;
+  options_.out = Path("third.csv");
+  for (const char* name : {"third.csv.partial", "third.csv.journal"}) {
+    folder_.Write(name, "mine");
+    ExpectRefused(ErrorCode::kAlreadyExists, std::string(name) + "' is there");
+    EXPECT_EQ(Content(Path(name)), "mine");
+    EXPECT_FALSE(fs::exists(options_.out));
+    fs::remove(Path(name));
+  }
+}
+
+// Wherever a run ends while it begins, or puts its file in place, the next one knows what to do.
+TEST_F(BatchRecommendTest, ARunThatHasNoTileYetIsNoneThatWasEnded) {
+  Publish({});
+  options_.batch = 10;
+  const json report = Run();
+  const std::string bytes = Bytes();
+  fs::remove(options_.out);
+  folder_.Write("lists.csv.partial", "");  // and no journal
+  ExpectError(ErrorCode::kNotFound, "lists.csv.journal' is not there; without --resume the file is begun",
+              [&] { Resume(); });
+  Run();
+  EXPECT_EQ(Bytes(), bytes);
+  fs::remove(options_.out);
+
+  ASSERT_TRUE(StopAt(1));  // the head and its journal, and no list
+  EXPECT_EQ(Resume()["n_resumed"], 0);
+  EXPECT_EQ(Bytes(), bytes);
+  fs::remove(options_.out);
+
+  ASSERT_TRUE(StopAt(3));
+  fs::remove(options_.out + ".journal");  // while one that overwrites begins
+  ExpectRefused(ErrorCode::kAlreadyExists, "lists.csv.partial' is there without a journal: --overwrite begins anew");
+  ExpectError(ErrorCode::kNotFound, "lists.csv.journal' is not there; --overwrite begins anew", [&] { Resume(); });
+  Overwrite();
+  EXPECT_EQ(Bytes(), bytes);
+  options_.overwrite = false;
+
+  fs::remove(options_.out);
+  ASSERT_TRUE(StopAt(3));
+  fs::rename(options_.out + ".partial", options_.out);  // it was whole, and its journal is left
+  ExpectRefused(ErrorCode::kAlreadyExists, "lists.csv' is there already");
+  fs::remove(options_.out);
+  Run();
+  EXPECT_EQ(Bytes(), bytes);
+  ExpectNothingLeft();
 }
 
 TEST_F(BatchRecommendTest, DamagedLeftoversAreRefused) {
@@ -351,6 +461,27 @@ TEST_F(BatchRecommendTest, DamagedLeftoversAreRefused) {
       "lists.csv.journal",
       journal + "{\"lists\": 21, \"rows\": 0, \"bytes\": 0, \"columns\": [{\"packed\": 0, \"unpacked\": 0}]}\n");
   ExpectError(ErrorCode::kCorrupt, "lists.csv.journal' names 41 lists of 40", [&] { Resume(); });
+  const size_t head = journal.find('\n') + 1, first = journal.find('\n', head) + 1;
+  const auto damaged = [&](const std::string& part, const std::string& lines) {
+    folder_.Write("lists.csv.journal", journal.substr(0, head) + lines);
+    ExpectError(ErrorCode::kCorrupt, part, [&] { Resume(); });
+    EXPECT_EQ(Content(options_.out + ".partial"), partial);
+  };
+  damaged("line 2: a head of 18 bytes; expected 19", "{\"lists\": 0, \"rows\": 0, \"bytes\": 18}\n");
+  damaged("line 2: has lists; expected the file's head", journal.substr(first));
+  const auto tile = [](const std::string& lists, const std::string& bytes, const std::string& columns) {
+    return fmt::format("{{\"lists\": {}, \"rows\": 0, \"bytes\": {}, \"columns\": [{}]}}\n", lists, bytes, columns);
+  };
+  const std::string of_head = journal.substr(head, first - head), column = "{\"packed\": 7, \"unpacked\": 7}";
+  damaged("line 3: has no lists", of_head + tile("0", "7", column));
+  damaged("line 3: has 8 bytes, and its columns have 7 together", of_head + tile("1", "8", column));
+  damaged("line 3 has 2 columns; expected 1", of_head + tile("1", "14", column + ", " + column));
+  damaged("line 3: 'bytes' is no count", of_head + tile("1", "9223372036854775807", column));
+  damaged("line 3: 'lists' is no count", of_head + tile("-1", "7", column));
+  damaged("line 3: 'packed' is no count",
+          of_head + tile("1", "7", "{\"packed\": 9223372036854775800, \"unpacked\": 7}, " + column));
+  damaged("line 3: has 1 lists, and the sources of 2",
+          of_head + R"({"lists": 1, "rows": 0, "bytes": 0, "sources": {"history": 2}})" + "\n");
   fs::remove(options_.out + ".journal");
   ExpectError(ErrorCode::kNotFound, "lists.csv.journal' is not there", [&] { Resume(); });
   folder_.Write("lists.csv.journal", journal);

@@ -2,13 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "host/intake/parquet.h"
 #include "host/models/model.h"
 #include "tests/support/captured_run.h"
+#include "tests/support/errors.h"
 #include "tests/support/plugins.h"
 #include "tests/support/temporary_folder.h"
+#include "training/batch_recommend.h"
 #include "training/commands.h"
 
 namespace kindred {
@@ -282,7 +286,7 @@ TEST_F(FallBack, ASearchGoesOnOnTheCpuAfterTheTrialsThatAreDone) {
   std::vector<std::string> words = {"tune", Dataset(), "--out",         out,           "--trials", "4", "--max-epochs",
                                     "4",    "--set",   "n-factors=4,8", "--overwrite", "--json"};
   words.insert(words.end(), {"--backend", "auto"});
-  for (const char* fault : {"solve_als:3", "solve_als:14", "allocate:1", "allocate:60", "top_n:2", "top_n:9"}) {
+  for (const std::string fault : {"solve_als:3", "solve_als:14", "allocate:60", "top_n:2", "top_n:9", "allocate:1"}) {
     SCOPED_TRACE(fault);
     const FakePlugin fake(fault);
     ASSERT_EQ(RunProgram(words), 0) << err_;
@@ -291,11 +295,98 @@ TEST_F(FallBack, ASearchGoesOnOnTheCpuAfterTheTrialsThatAreDone) {
     EXPECT_THAT(report["fell_back"].get<std::string>(), StartsWith(std::string("while tuning, ") + kFailedOver));
     ASSERT_EQ(report["trials"].size(), 4u);
     for (const json& trial : report["trials"]) EXPECT_NE(trial["state"], "failed") << trial;
+    std::vector<std::string> devices;
+    for (const json& trial : report["trials"]) devices.push_back(trial["device"]["backend"]);
+    EXPECT_TRUE(std::ranges::is_sorted(devices, std::greater<>())) << "cuda before cpu: " << report["trials"];
+    EXPECT_TRUE(fault != "top_n:9" || devices.front() == "cuda") << devices.front();
+    EXPECT_TRUE(fault != "allocate:1" || devices.front() == "cpu") << devices.front();
+    EXPECT_EQ(devices.back(), "cpu");
   }
-  words.back() = "cpu";
   std::ranges::replace(words, std::string("--overwrite"), std::string("--resume"));
+  const FakePlugin fake;
   ASSERT_EQ(RunProgram(words), 0) << err_;
-  EXPECT_THAT(err_, HasSubstr("trials so far were made on another device"));
+  EXPECT_THAT(err_, HasSubstr("trial 1 was made on another device")) << "all were, on the CPU";
+  words.back() = "cpu";
+  ASSERT_EQ(RunProgram(words), 0) << err_;
+  EXPECT_THAT(err_, testing::Not(HasSubstr("on another device")));
+}
+
+// Similar items of a blend are found by solving, whose bits are the device's: one file has those of one.
+TEST_F(FallBack, ListsOfOneFileAreOfOneDevice) {
+  const std::string als = folder_->Write("als.toml", "algorithm = 'als'\nn-factors = 4\nepochs = 2\n");
+  const std::string filter = folder_->Write("filter.toml", "algorithm = 'svd-filter'\nn-factors = 4\n");
+  ASSERT_EQ(RunProgram({"train", Dataset(), "--store", Store(), "--model", "m", "--backend", "cpu", "--algorithm",
+                        "blend", "--component", als, "--component", filter}),
+            0)
+      << err_;
+  BatchOptions options;
+  options.store = Store();
+  options.model = "m";
+  options.n = 5;
+  options.batch = 7;
+  options.similar_items = true;
+  options.with_scores = true;
+  options.backend = "cpu";
+  options.out = Path("cpu.csv");
+  RecommendToFile(options, {});
+  const std::string bytes = Content(options.out);
+
+  options.backend = "auto";
+  options.out = Path("fell_back.csv");
+  int n_looks = 0;
+  BatchEvents events;
+  events.stop = [&] { return ++n_looks < 3 ? "" : "SIGTERM"; };
+  const auto journal = [&] {
+    const std::string text = Content(options.out + ".journal");
+    return json::parse(text.substr(0, text.find('\n')))["settings"]["device"]["backend"];
+  };
+  {
+    const FakePlugin fake("solve_als:1");
+    ExpectError(ErrorCode::kIo, "stopped by SIGTERM", [&] { RecommendToFile(options, events); });
+    EXPECT_EQ(journal(), "cpu");
+  }
+  options.resume = true;
+  {
+    const FakePlugin fake;
+    ExpectError(ErrorCode::kInvalidArgument, "device.backend is \"cpu\" in the journal and \"cuda\" here",
+                [&] { RecommendToFile(options, {}); });
+  }
+  options.backend = "cpu";
+  EXPECT_EQ(RecommendToFile(options, {})["n_resumed"], 14);
+  EXPECT_EQ(Content(options.out), bytes);
+
+  options.backend = "auto";
+  options.resume = false;
+  options.out = Path("failed.csv");
+  {
+    const FakePlugin fake("solve_als:3");
+    ExpectError(ErrorCode::kDevice, "with --resume goes on on that device, and --overwrite begins anew",
+                [&] { RecommendToFile(options, {}); });
+    EXPECT_EQ(journal(), "cuda");
+  }
+  options.resume = true;
+  const FakePlugin fake;
+  EXPECT_GT(RecommendToFile(options, {})["n_resumed"], 0);
+  EXPECT_EQ(Content(options.out), bytes) << "the fake card computes as the CPU does";
+}
+
+// Users' lists are the same bits on every device.
+TEST_F(FallBack, ListsOfUsersGoOnOnTheCpu) {
+  BatchOptions options;
+  options.store = Path("reference");
+  options.model = "m";
+  options.batch = 9;
+  options.with_scores = true;
+  options.out = Path("users.csv");
+  options.backend = "cpu";
+  RecommendToFile(options, {});
+  const std::string bytes = Content(options.out);
+  options.backend = "auto";
+  options.overwrite = true;
+  const FakePlugin fake("top_n:3");
+  const json report = RecommendToFile(options, {});
+  EXPECT_THAT(report["fell_back"].get<std::string>(), StartsWith(std::string("while recommending, ") + kFailedOver));
+  EXPECT_EQ(Content(options.out), bytes);
 }
 
 }  // namespace

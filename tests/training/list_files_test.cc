@@ -164,7 +164,7 @@ TEST_F(StrangeIds, NoTextIsForCsvOnly) {
   options_.out = Path("a.parquet");
   ExpectRefused(ErrorCode::kUnsupported, "user 1: its id '\\xfe' is not UTF-8");
   options_.users = folder_.Write("users.txt", "u0\n\xC3\n");
-  ExpectRefused(ErrorCode::kUnsupported, "--users: the id '\\xc3' is not UTF-8");
+  ExpectRefused(ErrorCode::kUnsupported, "--users: user 1: its id '\\xc3' is not UTF-8");
   options_.users = folder_.Write("users.txt", "u0\n");
   Run();
 }

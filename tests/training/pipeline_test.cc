@@ -5,10 +5,9 @@
 #include <set>
 
 #include "host/data/dataset.h"
-#include "host/data/random.h"
 #include "host/models/model.h"
-#include "tests/support/dataset_writer.h"
 #include "tests/support/errors.h"
+#include "tests/support/tastes.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
@@ -18,14 +17,7 @@ namespace {
 class TrainTest : public ::testing::Test {
  protected:
   TrainTest() {
-    DatasetWriter writer;
-    for (int user = 0; user < 60; ++user)
-      for (int e = 0; e < 12; ++e) {
-        const int item = user % 2 * 20 + static_cast<int>(RandomBits(1, static_cast<uint64_t>(user * 100 + e)) % 20);
-        const std::string user_id = "u" + std::to_string(user), item_id = "i" + std::to_string(item);
-        writer.Add({user_id, item_id, {}, 1, 1000 + e * 10 + user});
-      }
-    writer.Write(folder_.path() / "data", true, false, nlohmann::json::object(), false);
+    WriteTastes(folder_.path() / "data", {});
     options_.dataset = (folder_.path() / "data").string();
     options_.store = (folder_.path() / "models").string();
     options_.model = "shop";

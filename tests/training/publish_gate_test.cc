@@ -5,12 +5,11 @@
 
 #include <cmath>
 
-#include "host/data/random.h"
 #include "host/models/model.h"
 #include "tests/support/captured_run.h"
-#include "tests/support/dataset_writer.h"
 #include "tests/support/errors.h"
 #include "tests/support/small_model.h"
+#include "tests/support/tastes.h"
 #include "tests/support/temporary_folder.h"
 #include "training/commands.h"
 
@@ -160,15 +159,7 @@ TEST_F(Gate, MetricsAreCheckedByName) {
 
 class GatedTraining : public testing::Test {
  protected:
-  GatedTraining() {
-    DatasetWriter writer;
-    for (int user = 0; user < 40; ++user)
-      for (int e = 0; e < 12; ++e) {
-        const int item = user % 2 * 20 + static_cast<int>(RandomBits(1, static_cast<uint64_t>(user * 100 + e)) % 20);
-        writer.Add({"u" + std::to_string(user), "i" + std::to_string(item), {}, 1, 1000 + e * 10 + user});
-      }
-    writer.Write(folder_.path() / "data", true, false, json::object(), false);
-  }
+  GatedTraining() { WriteTastes(folder_.path() / "data", {.n_users = 40}); }
 
   int Train(std::vector<std::string> more, const std::string& k = "5") {
     std::vector<std::string> words = {"train",       (folder_.path() / "data").string(),

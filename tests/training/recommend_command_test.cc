@@ -5,10 +5,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "host/data/random.h"
 #include "kernels/cpu/backend.h"
 #include "tests/support/captured_run.h"
-#include "tests/support/dataset_writer.h"
+#include "tests/support/tastes.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/training/served_lines.h"
 #include "training/commands.h"
@@ -24,18 +23,8 @@ using Words = std::vector<std::string>;
 class RecommendCommandTest : public testing::Test {
  protected:
   RecommendCommandTest() {
-    DatasetWriter writer;  // users with a taste for one of four groups of items, and now and then anything
-    for (int user = 0; user < 50; ++user)
-      for (int e = 0; e < 9; ++e) {
-        const uint64_t bits = RandomBits(29, static_cast<uint64_t>(user * 100 + e));
-        const auto item = static_cast<int>(bits % 4 == 0 ? (bits >> 16) % 40 : user % 4 * 10 + (bits >> 16) % 10);
-        writer.Add({"u" + std::to_string(user),
-                    "i" + std::to_string(item),
-                    {},
-                    static_cast<float>(1 + (bits >> 32) % 5),
-                    1000 + e});
-      }
-    writer.Write(folder_.path() / "data", true, false, json::object(), false);
+    WriteTastes(folder_.path() / "data",
+                {.n_users = 50, .n_events = 9, .n_groups = 4, .n_items = 10, .n_values = 5, .anything = 4});
   }
 
   std::string Path(const std::string& name) const { return (folder_.path() / name).string(); }

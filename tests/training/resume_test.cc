@@ -1,16 +1,17 @@
 // A training that is ended anywhere and taken up again publishes the bits of one that never was, or says why it cannot.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <utility>
 
-#include "host/data/random.h"
 #include "host/models/checkpoint.h"
 #include "host/store/checksum.h"
-#include "tests/support/dataset_writer.h"
 #include "tests/support/errors.h"
+#include "tests/support/tastes.h"
 #include "tests/support/temporary_folder.h"
 #include "training/checkpoints.h"
 #include "training/pipeline.h"
@@ -46,17 +47,10 @@ class ResumeTest : public testing::TestWithParam<Feedback> {
 
   static bool of_ratings() { return GetParam() == Feedback::kExplicit; }
 
-  void WriteData(const std::string& name, uint64_t seed, int first_user = 0, uint64_t n_values = 5) const {
-    DatasetWriter writer;
-    for (int user = first_user; user < first_user + 40; ++user)
-      for (int e = 0; e < 9; ++e) {
-        const auto bits = RandomBits(seed, static_cast<uint64_t>(user * 100 + e));
-        const std::string user_id = "u" + std::to_string(user);
-        const std::string item_id = "i" + std::to_string(user % 2 * 15 + static_cast<int>(bits % 15));
-        const auto value = static_cast<float>(1 + (bits >> 32) % n_values);
-        writer.Add({user_id, item_id, {}, value, 1000 + e * 10 + user});
-      }
-    writer.Write(folder_.path() / name, true, false, json::object(), false);
+  void WriteData(const std::string& name, uint64_t seed, int first_user = 0, int n_values = 5) const {
+    WriteTastes(
+        folder_.path() / name,
+        {.n_users = 40, .n_events = 9, .n_items = 15, .n_values = n_values, .seed = seed, .first_user = first_user});
   }
 
   ModelStore Store() const { return ModelStore(options_.store); }
@@ -276,11 +270,16 @@ TEST_P(ResumeTest, AnotherTrainingIsRefusedByWhatDiffers) {
 }
 
 TEST_P(ResumeTest, OtherHeldOutFilesAreRefused) {
-  options_.test_paths = {folder_.Write("test.csv", "user,item,value\nu0,i1,3\nu0,i2,5\n")};
   const auto dataset = Dataset::Open(options_.dataset);
+  const auto items = dataset->events().items;
+  const auto other = std::ranges::find_if(items, [&](int32_t item) { return item != items[0]; });
+  const auto hold_out = [&](int32_t item) {
+    return folder_.Write("test.csv",
+                         fmt::format("user,item,value\n{},{},3\n", dataset->users().Id(0), dataset->items().Id(item)));
+  };
+  options_.test_paths = {hold_out(items[0])};
   CrashAfter(1);
-  const std::string item(dataset->items().Id(dataset->events().items[0]));
-  folder_.Write("test.csv", "user,item,value\n" + std::string(dataset->users().Id(0)) + "," + item + ",3\n");
+  hold_out(*other);
   ExpectRefused(ErrorCode::kInvalidArgument, "is of other interactions", options_);
 }
 

@@ -24,6 +24,8 @@ class TrialJournalTest : public testing::Test {
     stopped.why = "below the \"median\"\n";
     Trial failed = {3, {32, 0.001, 0.5, 1}, TrialState::kFailed};
     failed.why = "singular";
+    complete.device = stopped.device = {{"backend", "cuda"}, {"device", "Card"}};
+    failed.device = {{"backend", "cpu"}};
     return {complete, stopped, failed};
   }
 
@@ -44,7 +46,7 @@ class TrialJournalTest : public testing::Test {
 
   TemporaryFolder folder_;
   const SearchSpace space_ = SpaceOf("als");
-  const json settings_ = {{"seed", 1}, {"metric", "ndcg_at_20"}, {"device", {{"backend", "cpu"}}}, {kSpreadSetting, 4}};
+  const json settings_ = {{"seed", 1}, {"metric", "ndcg_at_20"}, {kSpreadSetting, 4}};
 };
 
 TEST_F(TrialJournalTest, GivesBackWhatWasWritten) {
@@ -88,7 +90,9 @@ TEST_F(TrialJournalTest, WhatIsNoJournalIsRefused) {
   refused(ErrorCode::kCorrupt, "line 1", "seed = 1\n");
   refused(ErrorCode::kCorrupt, "line 1", text.substr(0, text.find('\n')) + "x\n");
   refused(ErrorCode::kCorrupt, "line 1 is not the head", "{}\n");
-  refused(ErrorCode::kUnsupported, "format 2", edited("\"kindred_tune\":1", "\"kindred_tune\":2"));
+  for (const std::string other : {"1", "3"})
+    refused(ErrorCode::kUnsupported, "format " + other + ", as another version of this program writes it",
+            edited("\"kindred_tune\":2", "\"kindred_tune\":" + other));
   refused(ErrorCode::kCorrupt, "line 2", edited("{\"curve\":[{", "\"curve\":[{"));
   refused(ErrorCode::kCorrupt, "line 2: trial 5 where 1", edited("\"trial\":1", "\"trial\":5"));
   refused(ErrorCode::kCorrupt, "line 2: 'state'", edited("complete", "done"));
@@ -96,6 +100,8 @@ TEST_F(TrialJournalTest, WhatIsNoJournalIsRefused) {
   refused(ErrorCode::kCorrupt, "line 2: the epochs", edited("\"epoch\":2", "\"epoch\":4"));
   refused(ErrorCode::kCorrupt, "line 2: 'epochs' is no count", edited("\"epochs\":4", "\"epochs\":1e99"));
   refused(ErrorCode::kCorrupt, "line 2: the parameter 'n-factors'", edited("\"n-factors\":64", "\"n-factors\":0"));
+  refused(ErrorCode::kCorrupt, "line 2: 'device' is none",
+          edited("\"device\":{\"backend\":\"cuda\",\"device\":\"Card\"}", "\"device\":\"cuda\""));
   refused(ErrorCode::kCorrupt, "'n_spread'", edited("\"n_spread\":4", "\"n_spread\":\"4\""));
 }
 
@@ -109,7 +115,6 @@ TEST_F(TrialJournalTest, OfOtherSettingsIsRefusedNamingThem) {
               "nothing here",
               [&] { TrialJournal::Resume(Path(), other, space_); });
   json free = settings_;
-  free[kDeviceSetting]["backend"] = "cuda";
   free[kSpreadSetting] = 9;
   EXPECT_EQ(TrialJournal::Resume(Path(), free, space_).settings(), settings_);
 }

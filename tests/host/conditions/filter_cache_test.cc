@@ -54,10 +54,44 @@ TEST(FilterCache, AnUpdateHasItsEffectOnTheNextRequest) {
   EXPECT_FALSE(cache.Eligible(filter, *items)->Has(item)) << "but who still holds the snapshot";
 }
 
+TEST(FilterCache, AnUpdateOfWhatAFilterDoesNotReadLeavesItsItems) {
+  const SmallItems small(100);
+  const auto items = ItemTable::From(small.table(), nullptr);
+  FilterCache cache{AttributeTable()};
+  const BoundFilter by_price = cache.Bind("price < 50", *items, {}),
+                    by_both = cache.Bind("price < 50 or in_stock", *items, {});
+  const BoundFilter by_none = cache.Bind("now() - now() < 1d", *items, {});
+  const auto price_before = cache.Eligible(by_price, *items), both_before = cache.Eligible(by_both, *items);
+  const auto none_before = cache.Eligible(by_none, *items);
+  const ItemUpdate in_stock = {3, "in_stock", true}, price = {3, "price", 1.0};
+  const auto updated = items->With({&in_stock, 1});
+  EXPECT_EQ(cache.Eligible(by_price, *updated), price_before);
+  const auto both_after = cache.Eligible(by_both, *updated);
+  EXPECT_NE(both_after, both_before);
+  const auto again = updated->With({&price, 1});
+  EXPECT_NE(cache.Eligible(by_price, *again), price_before);
+  EXPECT_EQ(cache.Eligible(by_none, *again), none_before) << "reads no item";
+  EXPECT_EQ(cache.Eligible(by_both, *items)->words, both_before->words) << "who still holds an older snapshot";
+  EXPECT_EQ(cache.Eligible(by_both, *updated), both_after) << "does not push out what is newer";
+}
+
+// Names of a context may hold any bytes.
+TEST(FilterCache, ContextsOfOtherNamesAreOthers) {
+  const SmallItems small(10);
+  const auto items = ItemTable::From(small.table(), nullptr);
+  FilterCache cache{AttributeTable()};
+  const std::string text = "context.a = 1 and context.b = 1";
+  const RequestContext two = {{"a", 1.0}, {"b", 1.0}}, one = {{std::string("a\0nb", 4), 1.0}};
+  EXPECT_EQ(cache.Eligible(cache.Bind(text, *items, {-1, &two, 1}), *items)->n_set, 10);
+  ExpectError(ErrorCode::kInvalidArgument, "unknown attribute 'context.a'", [&] {
+    cache.Bind(text, *items, {-1, &one, 1});
+  });
+}
+
 TEST(FilterCache, NoMoreIsKeptThanThereIsRoomFor) {
   const SmallItems small(6400);
   const auto items = ItemTable::From(small.table(), nullptr);
-  FilterCache cache(AttributeTable(), nullptr, {.max_bitmap_bytes = 3000, .max_filter_bytes = 10000});
+  FilterCache cache(AttributeTable(), nullptr, {.max_bitmap_bytes = 4500, .max_filter_bytes = 10000});
   std::vector<std::weak_ptr<const ItemBits>> bitmaps;
   std::vector<std::weak_ptr<const Filter>> filters;
   for (int limit = 0; limit < 50; ++limit) {
@@ -68,13 +102,22 @@ TEST(FilterCache, NoMoreIsKeptThanThereIsRoomFor) {
     EXPECT_EQ(kept(bitmaps), std::min(limit + 1, 3));
     EXPECT_LE(kept(filters), 5);
   }
+  // Of few items it is not the bits that take the room.
+  const SmallItems few(10);
+  const auto few_items = ItemTable::From(few.table(), nullptr);
+  FilterCache small_cache(AttributeTable(), nullptr, {.max_bitmap_bytes = 10 * BoundedCache<int>::kEntryCost});
+  bitmaps.clear();
+  for (int limit = 0; limit < 50; ++limit)
+    bitmaps.push_back(
+        small_cache.Eligible(small_cache.Bind("price < " + std::to_string(limit), *few_items, {}), *few_items));
+  EXPECT_EQ(std::ranges::count_if(bitmaps, [](const auto& bits) { return !bits.expired(); }), 9);
   FilterCache none(AttributeTable(), nullptr, {.max_bitmap_bytes = 0, .max_filter_bytes = 0});
   EXPECT_GT(none.Eligible(none.Bind("price < 50", *items, {}), *items)->n_set, 0) << "nothing is kept, and all works";
 }
 
 TEST(FilterCache, ThreadsAskWhileItemsChange) {
   const SmallItems small(1000);
-  FilterCache cache(AttributeTable(), nullptr, {.max_bitmap_bytes = 1000});
+  FilterCache cache(AttributeTable(), nullptr, {.max_bitmap_bytes = 2000});
   const ItemUpdate set = {0, "price", 1.0};
   std::mutex mutex;
   auto items = ItemTable::From(small.table(), nullptr)->With({&set, 1});

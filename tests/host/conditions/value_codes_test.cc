@@ -1,5 +1,7 @@
 #include "host/conditions/value_codes.h"
 
+#include <thread>
+
 #include "host/conditions/item_table.h"
 #include "tests/support/errors.h"
 #include "tests/support/small_items.h"
@@ -55,6 +57,34 @@ TEST(ValueCodes, FollowUpdates) {
     EXPECT_EQ(coded->codes[3], coded->codes[9]);
     EXPECT_EQ(std::ranges::count(coded->codes, coded->codes[3]), 2);
   }
+}
+
+TEST(ValueCodes, OfTheNewestColumnAreKept) {
+  const SmallItems small(kItems);
+  const auto before = ItemTable::From(small.table(), nullptr);
+  const ItemUpdate update = {3, "price", 1234.0};
+  const auto after = before->With({&update, 1});
+  const ValueCodesCache cache;
+  const auto old = cache.Of(ColumnOf(*before, "price"));
+  const auto coded = cache.Of(ColumnOf(*after, "price"));
+  EXPECT_EQ(cache.Of(ColumnOf(*before, "price"))->own, old->own) << "who still holds an older snapshot";
+  EXPECT_EQ(cache.Of(ColumnOf(*after, "price")), coded) << "does not push out what is newer";
+}
+
+TEST(ValueCodes, ThreadsAskAtOnce) {
+  const SmallItems small(1000);
+  const auto items = ItemTable::From(small.table(), nullptr);
+  const ValueCodesCache cache;
+  const std::vector<const char*> names = {"price", "category", "title", "released"};
+  std::vector<std::vector<std::shared_ptr<const ValueCodes>>> found(4);
+  std::vector<std::thread> threads;
+  for (auto& of_thread : found)
+    threads.emplace_back([&] {
+      for (const char* name : names) of_thread.push_back(cache.Of(ColumnOf(*items, name)));
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& of_thread : found)
+    for (size_t k = 0; k < names.size(); ++k) EXPECT_EQ(of_thread[k], cache.Of(ColumnOf(*items, names[k]))) << names[k];
 }
 
 }  // namespace

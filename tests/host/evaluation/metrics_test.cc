@@ -85,6 +85,24 @@ TEST_P(MetricsTest, UsersWithoutAHistoryAreShownWhatIsPopular) {
   EXPECT_EQ(found.model.recall, 1);
 }
 
+TEST_P(MetricsTest, UsersWithoutAHistoryAreMeasuredAmongOthers) {
+  history_indptr_ = {0, 1, 1, 2, 3};
+  view_.history.indptr = history_indptr_;
+  history_items_ = {0, 3, 0};
+  view_.history.indices = history_items_;
+  holdout_ = {};
+  holdout_.relevant = {4, 6, {0, 1, 2, 3, 4}, {2, 3, 1, 4}, {1, 1, 1, 1}};
+  holdout_.n_missing_items = {0, 0, 0, 0};
+  const Evaluation found = Evaluate(Ranker(backend(), view_, nullptr), holdout_, 3);
+  // User 0 sees 1 2 3; user 1, by popularity, 0 3 1; user 2 0 1 2; user 3 5 4 3: all are second.
+  EXPECT_EQ(found.n_cold_users, 1);
+  EXPECT_NEAR(found.model.recall, 1, 1e-12);
+  EXPECT_NEAR(found.model.mrr, 1.0 / 2, 1e-12);
+  // By popularity user 0 sees 3 1 2, user 1 0 3 1, user 2 0 1 2, user 3 3 1 2.
+  EXPECT_NEAR(found.popularity.recall, 3.0 / 4, 1e-12);
+  EXPECT_NEAR(found.popularity.mrr, (1.0 / 3 + 1.0 / 2 + 1.0 / 2) / 4, 1e-12);
+}
+
 TEST_P(MetricsTest, NamesCarryK) {
   const nlohmann::json json = MetricsJson(Evaluate(Ranker(backend(), view_, nullptr), holdout_, 20));
   for (const char* name : {"recall_at_20", "capped_recall_at_20", "ndcg_at_20", "precision_at_20", "map_at_20", "mrr",

@@ -122,7 +122,7 @@ TEST(ProfileConfig, WhatIsWrongAndWhere) {
       {"[[items]]\npath = \"x\"\ndelimiter = \"--\"", "'delimiter' is '--'; expected one character"},
       {"[[items]]\npath = \"x\"\ndelimiter = \"\\n\"", "'delimiter' is '\\x0a'; expected one character"},
       {"[[items]]\npath = \"x\"\nencoding = \"utf-16\"",
-       "'encoding' is 'utf-16'; expected 'utf-8' or 'latin-1' or 'bytes'"},
+       "'encoding' is 'utf-16'; expected 'utf-8', 'latin-1' or 'bytes'"},
       {"[[items]]\npath = \"x\"\ndecimal = \";\"", "'decimal' is ';'; expected '.' or ','"},
       {"[[items]]\npath = \"x\"\ntime_format = \"%d\"", "line 4, column 15: "},
       {"[[items]]\npath = \"x\"\ndatabase = \"y\"", "'database' is for a 'query'"},

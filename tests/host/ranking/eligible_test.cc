@@ -2,6 +2,8 @@
 #include <random>
 
 #include "host/ranking/ranker.h"
+#include "host/ranking/ruled_ranking.h"
+#include "kernels/cpu/backend.h"
 #include "tests/support/backends.h"
 #include "tests/support/small_model.h"
 
@@ -72,6 +74,84 @@ TEST_P(EligibleTest, AreAllThatIsRanked) {
     }
     ExpectOnly(ranker, std::make_shared<const ItemBits>(n_items), 5);  // none at all
   }
+}
+
+/// Counts the filters that it is asked for, and those that are there.
+class CountingBackend : public CpuBackend {
+ public:
+  CountingBackend() : CpuBackend(1) {}
+
+  std::unique_ptr<ItemFilter> NewItemFilter(Context& context, const ItemIndex& index,
+                                            std::span<const uint64_t> eligible) override {
+    ++n_made;
+    return std::make_unique<Counted>(index, CpuBackend::NewItemFilter(context, index, eligible), n_alive);
+  }
+  void TopN(Context& context, const ItemIndex& index, const TopNRequest& request) override {
+    TopNRequest inner = request;
+    if (request.eligible) inner.eligible = static_cast<const Counted*>(request.eligible)->inner.get();
+    CpuBackend::TopN(context, index, inner);
+  }
+
+  int n_made = 0, n_alive = 0;
+
+ private:
+  struct Counted : ItemFilter {
+    Counted(const ItemIndex& index, std::unique_ptr<ItemFilter> of, int& n)
+        : ItemFilter(index, of->n_eligible()), inner(std::move(of)), n_alive(n) {
+      ++n_alive;
+    }
+    ~Counted() override { --n_alive; }
+    std::unique_ptr<ItemFilter> inner;
+    int& n_alive;
+  };
+};
+
+class KeptFiltersTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<const ItemBits> NewBits() { return std::make_shared<const ItemBits>(40, std::vector<int32_t>{3, 5}); }
+  void Ask(const RankOptions& options) {
+    Queries queries;
+    ranker_.AddUser(1, &queries);
+    ASSERT_EQ(ranker_.ByModel(*context_, queries, {}, 40, options).Items(0).size(), 2u);
+  }
+
+  CountingBackend backend_;
+  std::unique_ptr<Context> context_ = backend_.NewContext(1);
+  SmallModel model_{5, 40, 3};
+  Ranker ranker_{backend_, model_.view(), nullptr};
+};
+
+TEST_F(KeptFiltersTest, AreThoseThatSomebodyCanAskWithAgain) {
+  std::vector<std::shared_ptr<const ItemBits>> held;
+  for (int i = 0; i < 10; ++i) Ask({.eligible = held.emplace_back(NewBits())});
+  for (int i = 0; i < 300; ++i) {
+    Ask({.eligible = NewBits()});
+    ASSERT_LE(backend_.n_alive, 20) << i;
+  }
+  const int n_made = backend_.n_made;
+  for (const auto& bits : held) Ask({.eligible = bits});
+  EXPECT_EQ(backend_.n_made, n_made);
+}
+
+TEST_F(KeptFiltersTest, NothingIsKeptOfBitsThatAreAskedWithOnce) {
+  const auto bits = NewBits();
+  for (int i = 0; i < 3; ++i) Ask({.eligible = bits, .eligible_once = true});
+  EXPECT_EQ(backend_.n_made, 3);
+  EXPECT_EQ(backend_.n_alive, 0);
+}
+
+// Caps ask again and again, each time with another set.
+TEST_F(KeptFiltersTest, NothingIsKeptOfWhatCapsLeave) {
+  std::vector<int32_t> brands(40, 1);
+  brands[17] = 2;
+  RankingRules rules;
+  rules.caps = {{"brand", brands, 1}};
+  BoostClassCache parts(1 << 20);
+  Queries queries;
+  ranker_.AddUser(1, &queries);
+  EXPECT_EQ(RankByModel(*context_, ranker_, queries, {}, 2, rules, {.parts = &parts})[0].items.size(), 2u);
+  EXPECT_GT(backend_.n_made, 0);
+  EXPECT_EQ(backend_.n_alive, 0);
 }
 
 TEST_P(EligibleTest, BitsThatAreGoneAreNotTakenForOthersInTheirPlace) {

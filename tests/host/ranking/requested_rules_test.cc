@@ -82,11 +82,21 @@ TEST_F(RequestedRulesTest, WhatIsWrongIsNamed) {
   ExpectRefused(requested, "promotions[0].filter: column 1: found '?'");
   requested.promotions.clear();
   requested.max_per_attribute = {{"prize", 1}};
-  ExpectRefused(requested, "diversity.max_per_attribute['prize']: unknown attribute; the nearest is 'price'");
+  ExpectRefused(requested, "diversity.max_per_attribute['prize']: unknown attribute 'prize'; the nearest is 'price'");
   requested.max_per_attribute = {{"tags", 1}};
   ExpectRefused(requested, "diversity.max_per_attribute['tags']: found tags");
+  requested = {};
+  requested.boosts.assign(kMaxBoosts + 1, {"?", 2});  // too many to look at any
+  ExpectRefused(requested, "boosts: has 9 entries, expected at most 8");
+  requested.boosts.clear();
+  requested.promotions.assign(kMaxPromotions + 1, {"ours", "?", 1, {}});
+  ExpectRefused(requested, "promotions: has 17 entries, expected at most 16");
+  requested.promotions.clear();
+  requested.max_per_attribute.assign(kMaxCaps + 1, {"tags", 1});
+  ExpectRefused(requested, "diversity.max_per_attribute: has 9 entries, expected at most 8");
+  requested.max_per_attribute.resize(1);
   const auto none = ItemTable::From({kItems, {}}, nullptr);
-  ExpectError(ErrorCode::kInvalidArgument, "the version keeps no attributes of items",
+  ExpectError(ErrorCode::kInvalidArgument, "unknown attribute 'tags'; the version keeps no attributes of items",
               [&] { BindRules(requested, nullptr, *none, codes_, &ItemsOf); });
 }
 

@@ -24,20 +24,27 @@ struct Candidate {
 
 class RuledAnswer {
  public:
-  /// `sorted`: all items that are not excluded, by score. `vectors` may have no columns.
+  /// `sorted`: all items that are not excluded, by score. `vectors`: a row for each item; may have no columns.
   RuledAnswer(std::span<const Ranked> sorted, const CalibrationView& calibration, HostMatrix<const float> vectors,
               int64_t n, const RankingRules& rules)
       : rules_(rules), vectors_(vectors) {
     Order(sorted, calibration);
     const std::vector<int64_t> places = PromotedPlaces(rules, n);
-    const auto most = static_cast<size_t>(rules.diversity > 0 ? 10 * n : n);
+    const auto most = static_cast<int64_t>(rules.diversity > 0 ? 10 * n : n);
     for (size_t p = 0; p < places.size(); ++p) {
       int64_t left = places[p];
       for (const Candidate& one : order_)
         if (left > 0 && rules.promotions[p].items->Has(one.item)) left -= Take(one, static_cast<int32_t>(p));
     }
-    for (const Candidate& one : order_)
-      if (taken_.size() < most) Take(one, -1);
+    const std::map<int32_t, int32_t> promoted = taken_;
+    int64_t n_places = most - std::ssize(promoted);  // of the best others
+    for (const Candidate& one : order_) {
+      if (promoted.contains(one.item) || std::ssize(taken_) >= most) continue;
+      n_passed_over_ += Take(one, -1) == 0 && n_places > 0 ? 1 : 0;
+      --n_places;
+    }
+    for (const Ranked& one : sorted)
+      has_open_below_ |= rules.min_score && one.score < *rules.min_score && IsEligible(one.item) && IsOpen(one.item);
     std::vector<Candidate> pool;
     for (const bool slots : {true, false})
       for (int32_t p = slots ? 0 : -1; p < (slots ? static_cast<int32_t>(places.size()) : 0); ++p)
@@ -48,14 +55,22 @@ class RuledAnswer {
   }
 
   const std::vector<Candidate>& answer() const { return answer_; }
-  bool is_cut_by_minimum() const { return is_cut_by_minimum_; }
+  int64_t n_eligible() const { return n_eligible_; }
+  int64_t n_excluded() const { return n_excluded_; }
+  int64_t n_passed_over() const { return n_passed_over_; }
+  /// Whether an item's score is below the minimum, and whether one of these is not passed over in the end.
+  bool has_below() const { return has_below_; }
+  bool has_open_below() const { return has_open_below_; }
 
  private:
   void Order(std::span<const Ranked> sorted, const CalibrationView& calibration) {
+    for (int32_t item = 0; item < vectors_.n_rows; ++item) n_eligible_ += IsEligible(item) ? 1 : 0;
+    n_excluded_ = n_eligible_;
     for (const Ranked& one : sorted) {
-      if (rules_.eligible && !rules_.eligible->Has(one.item)) continue;
+      if (!IsEligible(one.item)) continue;
+      --n_excluded_;
       if (rules_.min_score && one.score < *rules_.min_score) {
-        is_cut_by_minimum_ = true;
+        has_below_ = true;
         continue;
       }
       double value = one.score;
@@ -70,18 +85,24 @@ class RuledAnswer {
     std::ranges::stable_sort(order_, [](const Candidate& a, const Candidate& b) { return a.value > b.value; });
   }
 
+  bool IsEligible(int32_t item) const { return rules_.eligible == nullptr || rules_.eligible->Has(item); }
+
   bool HasSlot(int32_t item) {
     return taken_[item] >= 0 && rules_.promotions[static_cast<size_t>(taken_[item])].slots.has_value();
   }
 
+  /// Whether no cap passes it over.
+  bool IsOpen(int32_t item) const {
+    return std::ranges::all_of(rules_.caps, [&](const Cap& cap) {
+      const int32_t value = cap.values[static_cast<size_t>(item)];
+      return value < 0 || std::ranges::count_if(taken_, [&](const auto& taken) {
+                            return cap.values[static_cast<size_t>(taken.first)] == value;
+                          }) < cap.most;
+    });
+  }
+
   int64_t Take(const Candidate& one, int32_t promotion) {
-    if (taken_.contains(one.item)) return 0;
-    for (const Cap& cap : rules_.caps) {
-      const int32_t value = cap.values[static_cast<size_t>(one.item)];
-      int32_t n_alike = 0;
-      for (const auto& [other, as] : taken_) n_alike += cap.values[static_cast<size_t>(other)] == value ? 1 : 0;
-      if (value >= 0 && n_alike >= cap.most) return 0;
-    }
+    if (taken_.contains(one.item) || !IsOpen(one.item)) return 0;
     taken_[one.item] = promotion;
     return 1;
   }
@@ -138,7 +159,8 @@ class RuledAnswer {
   std::vector<Candidate> order_;
   std::map<int32_t, int32_t> taken_;  // item: its promotion
   std::vector<Candidate> answer_;
-  bool is_cut_by_minimum_ = false;
+  int64_t n_eligible_ = 0, n_excluded_ = 0, n_passed_over_ = 0;
+  bool has_below_ = false, has_open_below_ = false;
 };
 
 }  // namespace kindred::reference

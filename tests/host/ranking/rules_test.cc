@@ -64,6 +64,24 @@ TEST_F(Rules, ABoostMultipliesTheProbability) {
   EXPECT_EQ(ItemsOf(rules, 3), (Items{2, 3, 4}));
 }
 
+TEST_F(Rules, ASetIsAskedForNoMoreItemsThanItHas) {
+  RankingRules rules;
+  rules.boosts = {{SetOf({10, 60}), 2}, {SetOf({60}), 3}};
+  const CalibrationView calibration = model_.view().calibration;
+  BoostClassCache cache(1 << 20);
+  const BoostedOrder order(rules, calibration, kItems, cache);
+  std::vector<std::pair<int64_t, int64_t>> asked;  // of how many items, for how many
+  order.Best(1, 20, *order.Parts(nullptr), nullptr, [&](const ItemSet& items, int64_t n) {
+    asked.emplace_back(items->n_set, n);
+    RankedLists none;
+    none.n = n;
+    none.items.assign(static_cast<size_t>(n), -1);
+    none.scores.resize(static_cast<size_t>(n));
+    return none;
+  });
+  EXPECT_EQ(asked, (std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 1}, {98, 20}}));
+}
+
 // Where a calibration is level, the order stays that of the scores.
 TEST_F(Rules, BoostedItemsOfOneProbabilityGoByScore) {
   model_.calibration_scores = {0, 10};

@@ -2,8 +2,8 @@
 #include "host/ranking/user_ranking.h"
 
 #include <cmath>
-#include <functional>
 #include <map>
+#include <set>
 
 #include "host/ranking/ranker.h"
 #include "tests/support/backends.h"
@@ -212,24 +212,34 @@ TEST_P(UserRankingTest, SimilarUsersAreThoseWithTheLargestCosine) {
       std::vector<int32_t> users;
       for (int32_t user = 0; user < n_users; ++user) users.push_back(user);
       const RankedLists lists = ranker.users().Similar(context(), users, n_users);
+      const auto cosine = [&](int64_t user, int64_t other) {
+        const auto own = vector_of(user), theirs = vector_of(other);
+        double dot = 0, own_squared = 0, other_squared = 0;
+        for (size_t k = 0; k < own.size(); ++k) {
+          dot += own[k] * theirs[k];
+          own_squared += own[k] * own[k];
+          other_squared += theirs[k] * theirs[k];
+        }
+        return dot / std::sqrt(own_squared * other_squared);
+      };
       for (const int32_t user : users) {
-        std::vector<double> expected;
-        const auto own = vector_of(user);
-        double squared = 0;
-        for (const double x : own) squared += x * x;
-        for (int64_t other = 0; other < n_users && ranker.users().Compares(user); ++other) {
-          double dot = 0, other_squared = 0;
-          const auto theirs = vector_of(other);
-          for (size_t k = 0; k < own.size(); ++k) dot += own[k] * theirs[k], other_squared += theirs[k] * theirs[k];
-          if (other != user && ranker.users().Compares(other) && (by_factors || dot > 0))
-            expected.push_back(dot / std::sqrt(squared * other_squared));
+        SCOPED_TRACE("user " + std::to_string(user));
+        std::map<int32_t, double> expected;
+        for (int32_t other = 0; other < n_users && ranker.users().Compares(user); ++other)
+          if (other != user && ranker.users().Compares(other) && (by_factors || cosine(user, other) > 0))
+            expected[other] = cosine(user, other);
+        const std::vector<Scored> listed = Listed(lists, user);
+        ASSERT_EQ(listed.size(), expected.size());
+        std::set<int32_t> different;
+        for (const Scored& one : listed) {
+          ASSERT_TRUE(expected.contains(one.user)) << one.user;
+          EXPECT_NEAR(one.score, expected[one.user], 1e-6) << one.user;
+          different.insert(one.user);
         }
-        std::ranges::sort(expected, std::greater<>());
-        ASSERT_EQ(lists.Items(user).size(), expected.size()) << "user " << user;
-        for (size_t place = 0; place < expected.size(); ++place) {
-          EXPECT_NEAR(lists.Scores(user)[place], expected[place], 1e-6) << "user " << user;
-          EXPECT_NE(lists.Items(user)[place], user);
-        }
+        EXPECT_EQ(different.size(), listed.size());
+        EXPECT_EQ(listed, Best(listed, listed.size())) << "the order";
+        const RankedLists few = ranker.users().Similar(context(), {&user, 1}, 3);
+        EXPECT_EQ(Listed(few, 0), Best(listed, 3));
       }
     }
   }

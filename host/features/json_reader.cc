@@ -1,0 +1,84 @@
+#include "host/features/json_reader.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "kernels/error.h"
+
+namespace kindred {
+
+JsonReader::JsonReader(const nlohmann::json& object, std::string where) : object_(object), where_(std::move(where)) {
+  if (!object.is_object())
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: found {}; expected an object", where_, object.type_name()));
+}
+
+void JsonReader::Refuse(std::string_view key, std::string_view expected) const {
+  throw Error(ErrorCode::kCorrupt, fmt::format("{}: '{}' is not {}", where_, key, expected));
+}
+
+const nlohmann::json& JsonReader::Get(const char* key) const {
+  const auto found = object_.find(key);
+  if (found == object_.end()) throw Error(ErrorCode::kCorrupt, fmt::format("{}: no '{}'", where_, key));
+  return *found;
+}
+
+bool JsonReader::Has(const char* key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && !found->is_null();
+}
+
+std::string JsonReader::Text(const char* key) const {
+  const nlohmann::json& value = Get(key);
+  if (!value.is_string()) Refuse(key, "a text");
+  return value.get<std::string>();
+}
+
+double JsonReader::Number(const char* key, double least, double most) const {
+  const nlohmann::json& value = Get(key);
+  const double number = value.is_number() ? value.get<double>() : std::nan("");
+  if (!(number >= least && number <= most)) Refuse(key, fmt::format("a number from {} to {}", least, most));
+  return number;
+}
+
+int64_t JsonReader::Integer(const char* key, int64_t least, int64_t most) const {
+  const nlohmann::json& value = Get(key);
+  const bool fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() || value.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX));
+  if (!fits || value.get<int64_t>() < least || value.get<int64_t>() > most)
+    Refuse(key, fmt::format("a whole number from {} to {}", least, most));
+  return value.get<int64_t>();
+}
+
+bool JsonReader::Boolean(const char* key) const {
+  const nlohmann::json& value = Get(key);
+  if (!value.is_boolean()) Refuse(key, "true or false");
+  return value.get<bool>();
+}
+
+std::vector<std::string> JsonReader::Texts(const char* key) const {
+  std::vector<std::string> texts;
+  for (const nlohmann::json& one : List(key)) {
+    if (!one.is_string()) Refuse(key, "a list of texts");
+    texts.push_back(one.get<std::string>());
+  }
+  return texts;
+}
+
+std::vector<double> JsonReader::Numbers(const char* key) const {
+  std::vector<double> numbers;
+  for (const nlohmann::json& one : List(key)) {
+    if (!one.is_number() || !std::isfinite(one.get<double>())) Refuse(key, "a list of finite numbers");
+    numbers.push_back(one.get<double>());
+  }
+  return numbers;
+}
+
+const nlohmann::json& JsonReader::List(const char* key) const {
+  const nlohmann::json& value = Get(key);
+  if (!value.is_array()) Refuse(key, "a list");
+  return value;
+}
+
+}  // namespace kindred

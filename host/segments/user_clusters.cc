@@ -1,0 +1,221 @@
+#include "host/segments/user_clusters.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "host/clustering/choose_k.h"
+#include "host/clustering/dendrogram.h"
+#include "host/clustering/silhouette.h"
+
+namespace kindred {
+namespace {
+
+struct Candidate {
+  int64_t k = 0;  // clusters that there are
+  std::vector<float> centroids;
+  std::vector<int32_t> labels;
+  double inertia = 0;
+  int64_t n_iterations = 0;
+};
+
+/// The means of clusters, summed up in double in the order of points.
+std::vector<float> MeansOf(HostMatrix<const float> points, std::span<const int32_t> labels, int64_t k) {
+  const int64_t d = points.n_cols;
+  std::vector<double> sums(static_cast<size_t>(k * d));
+  for (int64_t p = 0; p < points.n_rows; ++p)
+    for (int64_t j = 0; j < d; ++j)
+      sums[static_cast<size_t>(labels[static_cast<size_t>(p)] * d + j)] += points.row(p)[static_cast<size_t>(j)];
+  const std::vector<int64_t> sizes = ClusterSizes(labels, k);
+  std::vector<float> means;
+  for (size_t e = 0; e < sums.size(); ++e)
+    means.push_back(static_cast<float>(sums[e] / static_cast<double>(sizes[e / static_cast<size_t>(d)])));
+  return means;
+}
+
+double InertiaOf(HostMatrix<const float> points, std::span<const int32_t> labels, std::span<const float> centroids) {
+  double inertia = 0;
+  for (int64_t p = 0; p < points.n_rows; ++p) {
+    const float* c = centroids.data() + labels[static_cast<size_t>(p)] * points.n_cols;
+    for (int64_t j = 0; j < points.n_cols; ++j) {
+      const double way = static_cast<double>(points.row(p)[static_cast<size_t>(j)]) - static_cast<double>(c[j]);
+      inertia += way * way;
+    }
+  }
+  return inertia;
+}
+
+class Clusterer {
+ public:
+  Clusterer(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
+            const std::function<void(int64_t, int64_t)>& progress)
+      : points_(backend, points), spec_(spec), pool_(pool), progress_(progress) {
+    const int64_t n = points.n_rows;
+    const bool fixed = spec.choose == ChooseK::kFixed;
+    for (int64_t k = fixed ? spec.k : spec.k_min; k <= (fixed ? spec.k : spec.k_max) && k <= n; ++k)
+      asked_.push_back(k);
+    if (asked_.empty()) {
+      asked_.push_back(n);
+      found_.warnings.push_back(fmt::format("{} clusters were asked for, and there {} only {} user{}",
+                                            fixed ? spec.k : spec.k_min, n == 1 ? "is" : "are", n, n == 1 ? "" : "s"));
+    }
+  }
+
+  UserClusters Go() {
+    const std::optional<LinkageMethod> linkage = LinkageOf(spec_.algorithm);
+    const std::vector<Candidate> candidates = linkage ? OfTree(*linkage) : OfKMeans();
+    const Candidate& chosen = Choose(candidates);
+    found_.k = chosen.k;
+    found_.centroids = chosen.centroids;
+    found_.labels = chosen.labels;
+    found_.inertia = chosen.inertia;
+    found_.n_iterations = chosen.n_iterations;
+    if (linkage) {
+      const Clustering nearest = AssignToCentroids(points_, found_.centroids);
+      for (size_t p = 0; p < nearest.labels.size(); ++p)
+        found_.n_nearer_elsewhere += nearest.labels[p] != found_.labels[p] ? 1 : 0;
+    }
+    return std::move(found_);
+  }
+
+ private:
+  std::vector<Candidate> OfKMeans() {
+    KMeansOptions options;
+    options.n_clusters.assign(asked_.begin(), asked_.end());
+    options.restarts = spec_.restarts;
+    options.seeds = spec_.seeds;
+    options.seed = static_cast<uint64_t>(spec_.seed);
+    options.progress = progress_;
+    std::vector<KMeansFit> fits =
+        spec_.algorithm == ClusterAlgorithm::kMiniBatchKMeans ? MiniBatches(options) : FitKMeans(points_, options);
+    std::vector<Candidate> candidates;
+    for (KMeansFit& fit : fits) {
+      Candidate candidate = {std::ssize(fit.centroids) / points_.n_features(),
+                             std::move(fit.centroids),
+                             {},
+                             fit.inertia,
+                             fit.n_iterations};
+      candidate.labels = AssignToCentroids(points_, candidate.centroids).labels;
+      candidates.push_back(std::move(candidate));
+    }
+    return candidates;
+  }
+
+  // Batches in the order of users, after a fit of the first.
+  std::vector<KMeansFit> MiniBatches(const KMeansOptions& options) {
+    const auto batch = [&](int64_t first) {
+      return HostMatrix<const float>{points_.host().data + first * points_.n_features(),
+                                     std::min(spec_.batch_size, points_.n_points() - first), points_.n_features()};
+    };
+    const ClusteredPoints first(points_.backend(), batch(0));
+    std::vector<KMeansFit> fits = FitKMeans(first, options);
+    std::vector<MiniBatchKMeans> running;
+    for (const KMeansFit& fit : fits) running.emplace_back(fit.centroids, points_.n_features());
+    for (int64_t p = 0; p < points_.n_points(); p += spec_.batch_size) {
+      const ClusteredPoints some(points_.backend(), batch(p));
+      for (MiniBatchKMeans& run : running) run.Take(some);
+    }
+    for (size_t i = 0; i < fits.size(); ++i) {
+      const std::vector<float> centroids = running[i].centroids();
+      const Clustering found = AssignToCentroids(points_, centroids);
+      fits[i].inertia = found.inertia;
+      fits[i].centroids.clear();
+      const std::vector<int64_t> sizes = ClusterSizes(found.labels, std::ssize(centroids) / points_.n_features());
+      for (size_t c = 0; c < sizes.size(); ++c)
+        if (sizes[c] > 0)
+          fits[i].centroids.insert(fits[i].centroids.end(),
+                                   centroids.begin() + static_cast<int64_t>(c) * points_.n_features(),
+                                   centroids.begin() + static_cast<int64_t>(c + 1) * points_.n_features());
+    }
+    return fits;
+  }
+
+  std::vector<Candidate> OfTree(LinkageMethod method) {
+    ClusterTree tree = {method, {}, {}, 0};
+    if (points_.n_points() <= kMaxTreeUsers) {
+      tree.n_leaves = points_.n_points();
+      tree.leaf_of.resize(static_cast<size_t>(tree.n_leaves));
+      std::iota(tree.leaf_of.begin(), tree.leaf_of.end(), 0);
+      tree.merges = Linkage(points_.host(), {}, method, &pool_);
+    } else {
+      const KMeansFit micro = FitKMeans(points_, {.n_clusters = {static_cast<int32_t>(kMicroClusters)},
+                                                  .restarts = 1,
+                                                  .max_iterations = 50,
+                                                  .seeds = ClusterSeeds::kParallel,
+                                                  .seed = static_cast<uint64_t>(spec_.seed),
+                                                  .progress = progress_})[0];
+      tree.n_leaves = std::ssize(micro.centroids) / points_.n_features();
+      tree.leaf_of = AssignToCentroids(points_, micro.centroids).labels;
+      std::vector<double> weights;
+      for (int64_t size : ClusterSizes(tree.leaf_of, tree.n_leaves)) weights.push_back(static_cast<double>(size));
+      tree.merges = Linkage({micro.centroids.data(), tree.n_leaves, points_.n_features()}, weights, method, &pool_);
+    }
+    std::vector<Candidate> candidates;
+    for (int64_t k : asked_) {
+      const int64_t n_clusters = std::min(k, tree.n_leaves);
+      const std::vector<int32_t> of_leaf = CutByCount(tree.merges, tree.n_leaves, n_clusters);
+      Candidate candidate = {n_clusters, {}, {}, 0, 0};
+      for (int32_t leaf : tree.leaf_of) candidate.labels.push_back(of_leaf[static_cast<size_t>(leaf)]);
+      candidate.centroids = MeansOf(points_.host(), candidate.labels, n_clusters);
+      candidate.inertia = InertiaOf(points_.host(), candidate.labels, candidate.centroids);
+      candidates.push_back(std::move(candidate));
+    }
+    found_.tree = std::move(tree);
+    return candidates;
+  }
+
+  const Candidate& Choose(const std::vector<Candidate>& candidates) {
+    const int64_t n = points_.n_points();
+    found_.sampled = spec_.sampled.value_or(n > spec_.sample_size) && n > spec_.sample_size;
+    std::vector<SampledSilhouettes> silhouettes;
+    ClusterCurves& curves = found_.curves;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (i > 0 && candidates[i].k == candidates[i - 1].k) break;  // not more users differ
+      const Candidate& candidate = candidates[i];
+      silhouettes.push_back(SampleSilhouettes(points_, candidate.labels, candidate.k,
+                                              found_.sampled ? spec_.sample_size : n,
+                                              static_cast<uint64_t>(spec_.seed)));
+      curves.k.push_back(candidate.k);
+      curves.inertia.push_back(candidate.inertia);
+      curves.silhouette.push_back(candidate.k > 1 ? MeanSilhouette(silhouettes.back().silhouettes)
+                                                  : std::numeric_limits<double>::quiet_NaN());
+    }
+    if (curves.k.back() < asked_.back())
+      found_.warnings.push_back(
+          fmt::format("up to {} clusters were asked for, and only {} users differ", asked_.back(), curves.k.back()));
+    curves.elbow_k = FindElbow(curves.k, curves.inertia);
+    curves.silhouette_k = BestSilhouette(curves.k, curves.silhouette);
+    curves.chosen_by = NameOf(spec_.choose);
+    size_t place = 0;
+    if (spec_.choose == ChooseK::kElbow && !curves.elbow_k && curves.k.size() > 1) {
+      found_.warnings.push_back("the inertia has no knee: the number of clusters was chosen by the silhouette");
+      curves.chosen_by = NameOf(ChooseK::kSilhouette);
+    }
+    const std::optional<int64_t> best =
+        curves.chosen_by == NameOf(ChooseK::kElbow) && curves.elbow_k ? curves.elbow_k : curves.silhouette_k;
+    if (spec_.choose != ChooseK::kFixed && best)
+      place = static_cast<size_t>(std::ranges::find(curves.k, *best) - curves.k.begin());
+    found_.silhouettes = std::move(silhouettes[place].silhouettes);
+    found_.silhouette_users = std::move(silhouettes[place].points);
+    return candidates[place];
+  }
+
+  const ClusteredPoints points_;
+  const ClusterSpec& spec_;
+  ThreadPool& pool_;
+  const std::function<void(int64_t, int64_t)>& progress_;
+  std::vector<int64_t> asked_;  // numbers of clusters
+  UserClusters found_;
+};
+
+}  // namespace
+
+UserClusters ClusterUsers(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
+                          const std::function<void(int64_t n_ended, int64_t n_runs)>& progress) {
+  return Clusterer(backend, points, spec, pool, progress).Go();
+}
+
+}  // namespace kindred
