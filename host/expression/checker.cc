@@ -135,11 +135,9 @@ class Checker {
     const auto side = std::find_if(node.children.begin(), node.children.end(),
                                    [&](int child) { return syntax_.at(child).kind == NodeKind::kAttribute; });
     const Node& attribute = syntax_.at(*side);
-    const bool rules =
-        std::any_of(schema_.begin(), schema_.end(), [](const ColumnInfo& column) { return column.window != 0; });
-    Fail(attribute.at, fmt::format("'{}' is not counted in windows; {}", Printable(attribute.name),
-                                   rules ? "expected a name of events"
-                                         : "only rules of segments have windows, over names of events"));
+    Fail(attribute.at, fmt::format("'{}' is not counted in windows; expected a name of events, which only rules of "
+                                   "segments have",
+                                   Printable(attribute.name)));
   }
 
   /// Says how an untyped node is read; fails where a typed one is of another type.

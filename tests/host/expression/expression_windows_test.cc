@@ -137,11 +137,12 @@ TEST(ExpressionWindows, Refusals) {
 
 TEST(ExpressionWindows, AreOnlyWhereTheSchemaCounts) {
   const std::vector<ColumnInfo> schema = {{"price", ColumnType::kNumber}, {"price in 7d", ColumnType::kNumber}};
-  EXPECT_EQ(Refusal("price >= 3 in 7d", schema),
-            "line 1, column 1: 'price' is not counted in windows; only rules of segments have windows, over names of "
-            "events\n"
-            "  price >= 3 in 7d\n"
-            "  ^");
+  EXPECT_EQ(
+      Refusal("price >= 3 in 7d", schema),
+      "line 1, column 1: 'price' is not counted in windows; expected a name of events, which only rules of segments "
+      "have\n"
+      "  price >= 3 in 7d\n"
+      "  ^");
   EXPECT_EQ(Refusal("`price in 7d` >= 3", schema), "compiles");  // a column of that name
 }
 
