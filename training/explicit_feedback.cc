@@ -17,7 +17,7 @@ void CheckExplicit(const TrainOptions& options, const Dataset& dataset, const Ev
   CheckRatingWeighting(weighting);
   const nlohmann::json reader = dataset.manifest().value("reader", nlohmann::json::object());
   const auto column = reader.find("value_column");
-  if (column != reader.end() && column->is_null())
+  if (column != reader.end() && column->is_null() && reader.value("value", nlohmann::json()).is_null())
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{}: its events have no values to take for ratings; prepare it with --value-column",
                             options.dataset));

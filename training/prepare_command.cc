@@ -88,10 +88,13 @@ AttributeSource TableOf(const std::string& path, const EventReaderOptions& event
 PrepareOptions Resolve(const PrepareFlags& flags) {
   PrepareOptions options = flags.options;
   const int n_threads = options.reader.n_threads;
-  const std::string where = options.reader.where;
+  const std::string where = options.reader.where, value = options.reader.value;
+  if (!value.empty() && !flags.reader.columns.value_column.empty())
+    throw Error(ErrorCode::kUsage, "--value and --value-column are both given; expected one of them");
   SetInputs(flags, options);
   options.reader.n_threads = n_threads;
   options.reader.where = where;
+  options.reader.value = value;
   options.weighting = flags.weighting.Changes();
   if (options.append && options.overwrite)
     throw Error(ErrorCode::kUsage, "--append and --overwrite are both given; expected one of them");
@@ -138,12 +141,15 @@ void AddPrepareCommand(CommandLine& program) {
                   "where --sql is asked: a PostgreSQL URI or connection string; default: what PGHOST and so on say")
       ->type_name("URI");
   AddReaderFlags(*app, "", flags->reader);
-  app->add_option("--where", options.reader.where,
-                  "take only rows for which this is true: 'Quantity > 0 and CustomerID is present'")
-      ->type_name("EXPRESSION")
-      ->check([](const std::string& text) {
-        return text.find_first_not_of(" \t\r\n") == text.npos ? std::string("expected an expression") : std::string();
-      });
+  const auto expression = [&](const char* name, std::string& value, const char* what) {
+    app->add_option(name, value, what)->type_name("EXPRESSION")->check([](const std::string& text) {
+      return text.find_first_not_of(" \t\r\n") == text.npos ? std::string("expected an expression") : std::string();
+    });
+  };
+  expression("--where", options.reader.where,
+             "take only rows for which this is true: 'Quantity > 0 and CustomerID is present'");
+  expression("--value", options.reader.value,
+             "the value of each event, computed, in place of a column's: 'Quantity * UnitPrice'");
   app->add_option("--items", flags->items, "a table of items' attributes, joined by id")
       ->type_name("FILE")
       ->allow_extra_args(false);

@@ -45,6 +45,9 @@ def resident_bytes():
 
 
 items, queries = rows("items"), rows("queries")
+for batch in arguments.batches:
+    if not 1 <= batch <= len(queries):
+        parser.error(f"--batches {batch}: expected 1 to the {len(queries)} queries that there are")
 versions = {"numpy": np.__version__}
 measures = {}
 

@@ -71,10 +71,12 @@ Tree TreeOf(const Dendrogram& dendrogram, const std::vector<int32_t>& labels, in
 class HeightAxis {
  public:
   explicit HeightAxis(const std::vector<Merge>& merges) {
-    constexpr double kSmall = 0.2;  // of the largest, where roots are shown
+    constexpr double kSmall = 0.2;                   // of the largest, where roots are shown
+    constexpr double kTiny = 1e-290, kHuge = 1e290;  // beyond them round numbers may be 0 or too large
     const double largest = merges.empty() ? 0 : merges.back().height;
     root_ = !merges.empty() && merges[merges.size() / 2].height < kSmall * largest;
-    ticks_ = largest > 0 ? LinearTicks(largest, 4, false) : std::vector<double>{0, 1};
+    ticks_ = {0, largest > 0 ? largest : 1};
+    if (largest > kTiny && largest < kHuge) ticks_ = LinearTicks(largest, 4, false);
     if (const double first = ticks_[1]; root_) ticks_.insert(ticks_.begin() + 1, {first / 10, first * 2 / 5});
     unit_ = ticks_.back();
   }

@@ -35,15 +35,12 @@ void Check(const HostMatrix<const float>& points, std::span<const double> weight
   if (static_cast<int64_t>(weights.size()) != points.n_rows)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} weights for {} points; expected one a point", weights.size(), points.n_rows));
-  double sum = 0;
-  for (size_t r = 0; r < weights.size(); ++r) {
-    sum += weights[r];
-    if (!std::isfinite(weights[r]) || weights[r] <= 0)
+  for (size_t r = 0; r < weights.size(); ++r)
+    if (!(weights[r] >= kLeastLinkageWeight && weights[r] <= kMostLinkageWeight))
       throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("point {}: its weight is {}; expected a finite number above 0", r, weights[r]),
+                  fmt::format("point {}: its weight is {}; expected {} to {}", r, weights[r], kLeastLinkageWeight,
+                              kMostLinkageWeight),
                   static_cast<int64_t>(r));
-  }
-  if (!std::isfinite(sum)) throw Error(ErrorCode::kInvalidArgument, "the weights add up to more than a number can be");
 }
 
 /// Points without those equal to one before them.

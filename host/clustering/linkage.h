@@ -42,6 +42,9 @@ inline constexpr int64_t kMostLinkageBytes = int64_t{4} << 30;
 /// So many different points fit: n (n - 1) / 2 pairs.
 inline constexpr int64_t kMostMatrixPoints = 32768;
 
+/// Of a point. Between these no distance of clusters is too small or too large for a double.
+inline constexpr double kLeastLinkageWeight = 1e-30, kMostLinkageWeight = 1e30;
+
 /// The n_points - 1 merges, none for fewer than two points. Without `weights`, each is 1: with them a point stands for
 /// so many, as a micro-cluster does; single and complete linkage take them for sizes alone.
 ///
@@ -52,8 +55,8 @@ inline constexpr int64_t kMostMatrixPoints = 32768;
 /// matrix may hold: K-Means first, then the linkage of its clusters with their sizes as weights.
 ///
 /// On the threads of `pool` (null: the caller's), on which the result does not depend. Throws kInvalidArgument for a
-/// value that is not finite (row() says whose), for weights that are not one a point, above 0 and finite, their sum
-/// too, and for more than 2^30 points; kOutOfMemory, saying how much it would take, for more different points than
+/// value that is not finite or a weight out of range (row() says whose), for weights that are not one a point, and for
+/// more than 2^30 points; kOutOfMemory, saying how much it would take, for more different points than
 /// kMostMatrixPoints.
 std::vector<Merge> Linkage(const HostMatrix<const float>& points, std::span<const double> weights, LinkageMethod method,
                            ThreadPool* pool);

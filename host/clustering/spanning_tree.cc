@@ -1,4 +1,5 @@
-// Single linkage by a minimum spanning tree.
+// Single linkage by a minimum spanning tree. Clusters at a height are runs of the order in which points are taken into
+// the tree, parted where one is taken that is farther from the tree; so that who is nearest to it need not be known.
 #include <bit>
 #include <cmath>
 
@@ -18,7 +19,6 @@ class Outside {
       filter_.SetFactor(i, HUGE_VAL);
     }
     squares_.assign(static_cast<size_t>(n_), HUGE_VAL);
-    joins_.assign(static_cast<size_t>(n_), -1);
   }
 
   bool empty() const { return n_ == 0; }
@@ -27,12 +27,11 @@ class Outside {
   int64_t Take(int64_t slot) {
     const PointFilter::Query query = filter_.MakeQuery(slot);
     const std::vector<double> point(points_.row(slot), points_.row(slot) + points_.n_features);
-    const int32_t id = ids_[static_cast<size_t>(slot)];
     Remove(slot);
     const int64_t per_task = filter_.slots_per_task();
     std::vector<int64_t> nearest(static_cast<size_t>((n_ + per_task - 1) / per_task));
     ForEachSlice(pool_, n_, per_task, [&](int64_t s, int64_t begin, int64_t end) {
-      Update(query, point.data(), id, begin, end);
+      Update(query, point.data(), begin, end);
       int64_t best = begin;
       for (int64_t other = begin + 1; other < end; ++other)
         if (Before(other, best)) best = other;
@@ -44,10 +43,8 @@ class Outside {
     return best;
   }
 
-  PairMerge Edge(int64_t slot) const {
-    const auto at = static_cast<size_t>(slot);
-    return {joins_[at], ids_[at], std::sqrt(squares_[at])};
-  }
+  int32_t id(int64_t slot) const { return ids_[static_cast<size_t>(slot)]; }
+  double distance(int64_t slot) const { return std::sqrt(squares_[static_cast<size_t>(slot)]); }
 
  private:
   bool Before(int64_t a, int64_t b) const {
@@ -63,10 +60,9 @@ class Outside {
     filter_.Move(last, slot);
     ids_[to] = ids_[from];
     squares_[to] = squares_[from];
-    joins_[to] = joins_[from];
   }
 
-  void Update(const PointFilter::Query& query, const double* point, int32_t id, int64_t begin, int64_t end) {
+  void Update(const PointFilter::Query& query, const double* point, int64_t begin, int64_t end) {
     constexpr int64_t kBlocks = 16;
     uint64_t near[kBlocks];
     const int64_t last = (end + kBlockPoints - 1) / kBlockPoints;
@@ -80,7 +76,6 @@ class Outside {
           const double square = SquaredDistance(point, points_.row(other), points_.n_features);
           if (square >= squares_[static_cast<size_t>(other)]) continue;
           squares_[static_cast<size_t>(other)] = square;
-          joins_[static_cast<size_t>(other)] = id;
           filter_.SetFactor(other, square * filter_.squared_scale());
         }
     }
@@ -92,16 +87,19 @@ class Outside {
   ThreadPool* pool_;
   std::vector<int32_t> ids_;
   std::vector<double> squares_;  // of the distance to the tree
-  std::vector<int32_t> joins_;   // the point of the tree that is so near
 };
 
 }  // namespace
 
 std::vector<PairMerge> MergeBySpanningTree(WeightedPoints points, ThreadPool* pool) {
   std::vector<PairMerge> merges;
+  if (points.n == 0) return merges;
   Outside outside(std::move(points), pool);
-  for (int64_t slot = outside.empty() ? 0 : outside.Take(0); !outside.empty(); slot = outside.Take(slot))
-    merges.push_back(outside.Edge(slot));
+  int32_t last = outside.id(0);
+  for (int64_t slot = outside.Take(0); !outside.empty(); slot = outside.Take(slot)) {
+    merges.push_back({last, outside.id(slot), outside.distance(slot)});
+    last = outside.id(slot);
+  }
   return merges;
 }
 

@@ -5,8 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <span>
-#include <unordered_map>
+#include <utility>
 
 #include "host/expression/diagnostic.h"
 #include "host/expression/syntax.h"
@@ -30,7 +31,8 @@ bool IsQuantity(ValueType type) {
 class Checker {
  public:
   Checker(Syntax* syntax, std::span<const ColumnInfo> schema) : syntax_(*syntax), schema_(schema) {
-    for (size_t i = 0; i < schema.size(); ++i) columns_.emplace(schema[i].name, static_cast<int>(i));
+    for (size_t i = 0; i < schema.size(); ++i)
+      columns_.emplace(Key(schema[i].name, schema[i].window), static_cast<int>(i));
   }
 
   void Whole(bool condition) {
@@ -65,6 +67,7 @@ class Checker {
         return Arithmetic(node);
       case NodeKind::kCompare:
       case NodeKind::kInRange:
+        CheckWindow(node);
         return Comparison(node);
       case NodeKind::kInList:
         return InList(node);
@@ -90,7 +93,11 @@ class Checker {
   }
 
   ValueType Attribute(Node& node) {
-    const auto found = columns_.find(node.name);
+    auto found = columns_.find(Key(node.name, node.window));
+    if (found == columns_.end() && node.window != 0) {
+      node.window = 0;
+      found = columns_.find(Key(node.name, 0));
+    }
     if (found == columns_.end()) {
       std::vector<std::string_view> names;
       for (const ColumnInfo& column : schema_) names.push_back(column.name);
@@ -118,6 +125,19 @@ class Checker {
         return ValueType::kTags;
     }
     return ValueType::kText;
+  }
+
+  /// A window is of attributes that there are counts of.
+  void CheckWindow(const Node& node) const {
+    if (node.window == 0) return;
+    for (const int child : node.children)
+      if (syntax_.at(child).kind == NodeKind::kAttribute && syntax_.at(child).window != 0) return;
+    const auto side = std::find_if(node.children.begin(), node.children.end(),
+                                   [&](int child) { return syntax_.at(child).kind == NodeKind::kAttribute; });
+    const Node& attribute = syntax_.at(*side);
+    Fail(attribute.at, fmt::format("'{}' is not counted in windows; expected a name of events, which only rules of "
+                                   "segments have",
+                                   Printable(attribute.name)));
   }
 
   /// Says how an untyped node is read; fails where a typed one is of another type.
@@ -286,9 +306,11 @@ class Checker {
     return first.type;
   }
 
+  using Key = std::pair<std::string_view, int64_t>;
+
   Syntax& syntax_;
   std::span<const ColumnInfo> schema_;
-  std::unordered_map<std::string_view, int> columns_;
+  std::map<Key, int> columns_;
 };
 
 }  // namespace

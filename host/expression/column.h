@@ -50,6 +50,9 @@ struct Column {
 struct ColumnInfo {
   std::string_view name;
   ColumnType type = ColumnType::kUntyped;
+  /// Seconds; of a kNumber: how many events of this name there were in the last so many, what `name >= 3 in 7d` reads.
+  /// 0: a column as any other.
+  int64_t window = 0;
 };
 
 }  // namespace kindred

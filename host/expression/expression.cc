@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/expression/program.h"
+#include "host/expression/syntax.h"
 #include "host/text/text.h"
 
 namespace kindred {
@@ -12,6 +13,15 @@ namespace kindred {
 const char* NameOf(ValueType type) {
   static constexpr const char* kNames[] = {"boolean", "number", "text", "time", "duration", "tags"};
   return kNames[static_cast<int>(type)];
+}
+
+std::vector<WindowedName> WindowedNames(std::string_view text) {
+  std::vector<WindowedName> names;
+  for (Node& node : Parse(text).nodes)
+    if (node.kind == NodeKind::kAttribute && node.window != 0) names.push_back({std::move(node.name), node.window});
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
 }
 
 Expression Expression::CompileAs(std::string_view text, std::span<const ColumnInfo> schema,

@@ -42,6 +42,20 @@ struct RowError {
   const char* reason = nullptr;  // "expected a number"
 };
 
+/// What a comparison with a window counts: the attribute and seconds, of `views >= 3 in 7d` ("views", 604800).
+struct WindowedName {
+  std::string name;
+  int64_t window = 0;
+
+  auto operator<=>(const WindowedName&) const = default;
+};
+
+/// All that the text has, each once, by name and window: for who adds columns of these (ColumnInfo::window) to the
+/// schema before it is compiled. Of `views > carts in 7d` both; names that are no events (a threshold on the other
+/// side) are among them, and need no such column. Throws as Expression::Compile does, for what is wrong without a
+/// schema.
+std::vector<WindowedName> WindowedNames(std::string_view text);
+
 struct Program;  // program.h
 
 /// Compiled: immutable, cheap to copy, usable by many threads at once.
@@ -50,8 +64,11 @@ class Expression {
   /// Longer texts, and texts that nest deeper (parentheses, operators within operators, calls), are refused.
   static constexpr size_t kMaxBytes = size_t{1} << 20;
   static constexpr int kMaxDepth = 256;
+  /// Longer windows are refused: 10,000 years of 365 days.
+  static constexpr int64_t kLongestWindow = int64_t{10'000} * 365 * 86400;
 
-  /// Attributes are columns of the schema, by name. Time: about linear in the text.
+  /// Attributes are columns of the schema, by name; those of a comparison with a window are the columns with that
+  /// window where there are such, at least one. Time: about linear in the text.
   ///
   /// Throws kInvalidArgument with the line and column (in characters, from 1), what was found and what was expected,
   /// the line itself, and a caret under the place; for a name that is not known, the nearest that is.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -214,8 +215,32 @@ class Parser {
       compare.children = {left, Parse(kSumLevel)};
       node = Add(std::move(compare));
     }
+    if (SeesWindow()) ReadWindow(node);
     if (LevelSeen() == kCompareLevel) Fail("'and' or 'or' between comparisons");
     return negated ? AddNot(node, at) : node;
+  }
+
+  /// `in` and a duration.
+  bool SeesWindow() const { return Sees("in") && Lexer(lexer_).Next().kind == TokenKind::kDuration; }
+
+  /// Of a comparison: `views >= 3 in 7d`.
+  void ReadWindow(int comparison) {
+    const size_t at = token_.at;
+    Advance();
+    const double seconds = token_.number;
+    if (!(seconds >= 1 && seconds <= static_cast<double>(Expression::kLongestWindow)) || std::floor(seconds) != seconds)
+      FailAt(token_.at, "expected a window of whole seconds, from 1s to 3650000d");
+    Node& node = syntax_.at(comparison);
+    node.window = static_cast<int64_t>(seconds);
+    bool counts = false;
+    for (const int child : node.children)
+      if (Node& side = syntax_.at(child); side.kind == NodeKind::kAttribute) {
+        side.window = node.window;
+        counts = true;
+      }
+    if (!counts || (node.kind != NodeKind::kCompare && node.kind != NodeKind::kInRange))
+      FailAt(at, "a window stands behind a comparison of events that it counts, as in views >= 3 in 7d");
+    Advance();
   }
 
   int Range(Node range, int value, int least, std::string_view between) {
@@ -233,6 +258,9 @@ class Parser {
         node.kind = NodeKind::kInRange;
         return Range(std::move(node), left, right, "..");
       }
+      if (const Node& window = syntax_.at(right);
+          window.kind == NodeKind::kLiteral && window.list[0].type == ValueType::kDuration)
+        FailAt(node.at, "a window stands behind the comparison, as in views >= 3 in 7d");
       node.kind = NodeKind::kInTags;
       node.children = {left, right};
       return Add(std::move(node));

@@ -55,8 +55,12 @@ class Printer {
  public:
   explicit Printer(const Syntax& syntax) : syntax_(syntax) {}
 
-  std::string Whole() && {
-    Write(syntax_.at(syntax_.root));
+  std::string Part(int node) && {
+    Write(syntax_.at(node));
+    return std::move(out_);
+  }
+  std::string Only(const Literal& literal) && {
+    Write(literal);
     return std::move(out_);
   }
 
@@ -122,7 +126,8 @@ class Printer {
         const bool compare = node.kind == NodeKind::kCompare;
         Write(syntax_.child(node, 0), compare ? 5 : level);
         out_ += fmt::format(" {} ", node.symbol);
-        return Write(syntax_.child(node, 1), level + 1);
+        Write(syntax_.child(node, 1), level + 1);
+        return WriteWindow(node);
       }
       case NodeKind::kCall:
         out_ += node.name;
@@ -153,7 +158,8 @@ class Printer {
     if (node.kind == NodeKind::kInRange) {
       Write(syntax_.child(node, 1), 5);
       out_ += "..";
-      return Write(syntax_.child(node, 2), 5);
+      Write(syntax_.child(node, 2), 5);
+      return WriteWindow(node);
     }
     out_ += '[';
     for (size_t i = 0; i < node.list.size(); ++i) {
@@ -161,6 +167,10 @@ class Printer {
       Write(node.list[i]);
     }
     out_ += ']';
+  }
+
+  void WriteWindow(const Node& node) {
+    if (node.window != 0) out_ += " in " + Duration(static_cast<double>(node.window));
   }
 
   void Write(const Literal& literal) {
@@ -189,7 +199,15 @@ class Printer {
 }  // namespace
 
 std::string Print(const Syntax& syntax) {
-  return Printer(syntax).Whole();
+  return Print(syntax, syntax.root);
+}
+
+std::string Print(const Syntax& syntax, int node) {
+  return Printer(syntax).Part(node);
+}
+
+std::string Print(const Literal& literal) {
+  return Printer({}).Only(literal);
 }
 
 }  // namespace kindred

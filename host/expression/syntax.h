@@ -80,6 +80,7 @@ struct Node {
   std::vector<int> children = {};
   std::vector<Literal> list = {};  // kInList, and a kLiteral's one value
   std::string name = {};           // kAttribute
+  int64_t window = 0;              // kCompare and kInRange, seconds: `... in 7d`; of their attributes too; 0: none
 
   // What the type checker finds out.
   ValueType type = ValueType::kText;
@@ -104,8 +105,10 @@ Syntax Parse(std::string_view source);
 /// checker.cc. Finds the columns, and the type of every node: in the end none is untyped.
 void CheckTypes(Syntax* syntax, std::span<const ColumnInfo> schema, bool condition);
 
-/// printer.cc. The canonical form.
+/// printer.cc. The canonical form, of all or of the part under a node.
 std::string Print(const Syntax& syntax);
+std::string Print(const Syntax& syntax, int node);
+std::string Print(const Literal& literal);
 
 /// For printing and messages: whether a kCompare's or kArithmetic's symbol is this one.
 inline bool Is(const Node& node, std::string_view symbol) {

@@ -78,7 +78,7 @@ class Compiler {
     if (info.of == FeatureOf::kUser) AddUserNumbers(declared);
     if (declared.kind == FeatureKind::kFactors) AddFactors(declared);
     if (declared.kind == FeatureKind::kCategoryShares) SetShares(declared);
-    if (declared.window && state_->has_times && state_->reference - *declared.window < first_time_)
+    if (declared.window && !dataset_.events().times.empty() && state_->reference - *declared.window < first_time_)
       Warn(declared, fmt::format("its window of {:.4g} days is longer than the data, which begin {:.4g} days before "
                                  "the reference",
                                  static_cast<double>(*declared.window) / 86400,

@@ -286,6 +286,8 @@ std::optional<int64_t> TomlTime(const TomlTable& table, std::string_view key) {
   if (const auto* date = node->as_date()) return FromToml(toml::date_time(date->get(), toml::time{}));
   if (const auto* time = node->as_date_time()) return FromToml(time->get());
   int64_t seconds = 0;
+  const std::string number = node->is_integer() ? std::to_string(node->as_integer()->get()) : std::string();
+  if (!number.empty() && ParseTime(number, &seconds) == nullptr) return seconds;
   const char* wrong =
       node->is_string() ? ParseTime(node->as_string()->get(), &seconds) : "expected a time, such as \"2011-12-10\"";
   if (wrong != nullptr) table.Refuse(key, fmt::format("'{}': {}", key, wrong));

@@ -11,7 +11,7 @@
 //   name = "recency"                letters, digits and _
 //   kind = "recency"
 //   events = "purchases"            a name or a list; default: all events
-//   window = "30d"                  only events of so long before the reference
+//   window = "30d"                  only events with R - window < time <= R
 //   where = 'category = "shoes"'    only events with such items (docs/expressions.md)
 //   normalize = "log"               and clip, impute, weight (host/features/normalization.h)
 //

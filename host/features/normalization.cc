@@ -50,7 +50,8 @@ double Mean(std::span<const double> increasing) {
   const int exponent = ExponentOf(increasing);
   double sum = 0;
   for (const double x : increasing) sum += std::scalbn(x, -exponent);
-  return std::scalbn(sum / static_cast<double>(increasing.size()), exponent);
+  const double mean = std::scalbn(sum / static_cast<double>(increasing.size()), exponent);
+  return std::clamp(mean, increasing.front(), increasing.back());  // so that equal values have no deviation
 }
 
 /// The root of the mean square of the distances to the center.
@@ -67,12 +68,10 @@ double Deviation(std::span<const double> increasing, double center) {
 }
 
 double MedianDistance(std::span<const double> increasing, double center) {
-  const int exponent = ExponentOf(increasing);
-  std::vector<double> distances;
-  for (const double x : increasing)
-    distances.push_back(std::abs(std::scalbn(x, -exponent) - std::scalbn(center, -exponent)));
-  std::sort(distances.begin(), distances.end());
-  return std::scalbn(Quantile(distances, .5), exponent);
+  std::vector<double> halves;  // which are numbers whatever the distances
+  for (const double x : increasing) halves.push_back(std::abs(.5 * x - .5 * center));
+  std::sort(halves.begin(), halves.end());
+  return 2 * Quantile(halves, .5);
 }
 
 /// Fits one feature, on the values of a column.

@@ -92,7 +92,8 @@ EventColumns FindEventColumns(std::span<const ColumnInfo> header, const EventRea
   columns.user = find(options.user_column, {"user", "user_id"}, "--user-column", true, {kText, kNumber});
   columns.item = find(options.item_column, {"item", "item_id"}, "--item-column", true, {kText, kNumber});
   columns.event = find(options.event_column, {"event"}, "--event-column", false, {kText, kNumber, kBoolean});
-  columns.value = find(options.value_column, {"value"}, "--value-column", false, {kText, kNumber});
+  if (options.value.empty())
+    columns.value = find(options.value_column, {"value"}, "--value-column", false, {kText, kNumber});
   columns.time = find(options.time_column, {"time", "timestamp"}, "--time-column", false, {kText, kNumber, kTime});
   columns.id = find(options.event_id_column, {"event_id"}, "--event-id-column", false, {kText, kNumber});
   return columns;

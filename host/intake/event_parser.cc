@@ -24,6 +24,19 @@ Expression CompileWhere(const std::string& text, std::span<const ColumnInfo> col
   }
 }
 
+Expression CompileValue(const std::string& text, std::span<const ColumnInfo> columns,
+                        const ExpressionOptions& options) {
+  try {
+    Expression value = Expression::Compile(text, columns, options);
+    if (value.type() == ValueType::kNumber) return value;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is a {}; expected a number{}", Printable(value.ToString(), 400), NameOf(value.type()),
+                            value.type() == ValueType::kText ? " (number(NAME) reads a column as one)" : ""));
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string("--value: ") + error.what());
+  }
+}
+
 }  // namespace
 
 EventLayout::EventLayout(RowSource& source, const EventReaderOptions& options, double now)
@@ -47,10 +60,14 @@ EventLayout::EventLayout(RowSource& source, const EventReaderOptions& options, d
   set(kId, columns.id, "event id");
   set(kValue, columns.value, "value");
   set(kTime, columns.time, "time");
-  if (!options.where.empty()) {
-    where_ = CompileWhere(options.where, source.columns(), {number_format(), options.time});
-    for (const int column : where_->columns()) where_places_.push_back(place_of(column));
-  }
+  const ExpressionOptions format = {number_format(), options.time};
+  const auto compute = [&](const std::string& text, auto compile, Computed& computed) {
+    if (text.empty()) return;
+    computed.expression = compile(text, source.columns(), format);
+    for (const int column : computed.expression->columns()) computed.places.push_back(place_of(column));
+  };
+  compute(options.where, CompileWhere, where_);
+  compute(options.value, CompileValue, value_);
   source.Select(selected);
 }
 
@@ -58,14 +75,27 @@ EventParser::EventParser(const EventLayout& layout, const EventSink& sink, int64
     : layout_(layout), sink_(sink), block_(block), values_(kMaxBatchRows), times_(kMaxBatchRows) {
   for (int part = 0; part < kTextParts; ++part)
     if (layout.has(static_cast<EventLayout::Part>(part))) texts_[part].resize(kMaxBatchRows);
-  if (layout.where()) where_.emplace(*layout.where(), layout.now());
+  Start(layout.where(), layout.now(), where_);
+  Start(layout.value(), layout.now(), value_);
+}
+
+void EventParser::Start(const EventLayout::Computed& computed, double now, Evaluation& evaluation) {
+  if (computed.expression) evaluation.evaluator.emplace(*computed.expression, now);
+}
+
+std::span<const Column> EventParser::ColumnsOf(const EventLayout::Computed& computed, const RowBatch& batch,
+                                               Evaluation& evaluation) {
+  evaluation.columns.clear();
+  for (const int place : computed.places) evaluation.columns.push_back(batch.columns[static_cast<size_t>(place)]);
+  return evaluation.columns;
 }
 
 void EventParser::Rows(const RowBatch& batch) {
   result_.n_rows += batch.n_rows;
-  if (where_) Filter(batch);
+  if (where_.evaluator) Filter(batch);
+  if (value_.evaluator) ComputeValues(batch);
   for (int64_t row = 0; row < batch.n_rows; ++row) {
-    if (where_ && keep_[static_cast<size_t>(row)] == 0) continue;
+    if (where_.evaluator && keep_[static_cast<size_t>(row)] == 0) continue;
     if (ReadRow(batch, row))
       ++n_;
     else
@@ -75,18 +105,23 @@ void EventParser::Rows(const RowBatch& batch) {
 }
 
 void EventParser::Filter(const RowBatch& batch) {
-  where_columns_.clear();
-  for (const int place : layout_.where_places()) where_columns_.push_back(batch.columns[static_cast<size_t>(place)]);
   keep_.resize(static_cast<size_t>(batch.n_rows));
-  where_->Select(where_columns_, batch.n_rows, keep_, errors_);
+  where_.evaluator->Select(ColumnsOf(layout_.where(), batch, where_), batch.n_rows, keep_, where_.errors);
   result_.n_filtered += std::count(keep_.begin(), keep_.end(), 0);
   int64_t last = -1;
-  for (const RowError& error : errors_) {
+  const Expression& where = *layout_.where().expression;
+  for (const RowError& error : where_.errors) {
     if (std::exchange(last, error.row) == error.row) continue;  // one reason a row
     --result_.n_filtered;
-    Refuse("where: " + layout_.where()->Kind(error), "--where: " + layout_.where()->Reason(error));
+    Refuse("where: " + where.Kind(error), "--where: " + where.Reason(error));
     AddBadRow(batch, error.row);
   }
+}
+
+void EventParser::ComputeValues(const RowBatch& batch) {
+  computed_.resize(static_cast<size_t>(batch.n_rows));
+  value_.evaluator->Numbers(ColumnsOf(layout_.value(), batch, value_), batch.n_rows, computed_, value_.errors);
+  next_value_error_ = 0;
 }
 
 bool EventParser::ReadRow(const RowBatch& batch, int64_t row) {
@@ -96,7 +131,8 @@ bool EventParser::ReadRow(const RowBatch& batch, int64_t row) {
   const auto cells = [&](EventLayout::Part part) -> const Column& {
     return batch.columns[static_cast<size_t>(layout_.field(part).place)];
   };
-  return (!layout_.has(kValue) || ReadValue(cells(kValue), row)) &&
+  const bool computed = value_.evaluator.has_value();
+  return (!layout_.has(kValue) || (computed ? ReadComputedValue(row) : ReadValue(cells(kValue), row))) &&
          (!layout_.has(kTime) || ReadTime(batch, cells(kTime), row));
 }
 
@@ -138,6 +174,25 @@ bool EventParser::ReadValue(const Column& cells, int64_t row) {
   format.negative = negative;
   const char* wrong = ParseValue(text, &value, format);
   return wrong == nullptr || RefuseCell(EventLayout::kValue, text, wrong);
+}
+
+bool EventParser::ReadComputedValue(int64_t row) {
+  const Expression& expression = *layout_.value().expression;
+  while (next_value_error_ < value_.errors.size() && value_.errors[next_value_error_].row < row) ++next_value_error_;
+  if (next_value_error_ < value_.errors.size() && value_.errors[next_value_error_].row == row) {
+    const RowError& error = value_.errors[next_value_error_];
+    return Refuse("value: " + expression.Kind(error), "--value: " + expression.Reason(error));
+  }
+  const double number = computed_[static_cast<size_t>(row)];
+  float& value = values_[n_];
+  value = static_cast<float>(number) + 0.0f;  // never -0
+  const char* wrong = std::isnan(number)                                 ? "missing; expected a number"
+                      : number < 0 && !layout_.options().negative_values ? "negative; expected a number >= 0"
+                      : std::isinf(value)                                ? "larger than a float32 holds (3.4e38)"
+                                                                         : nullptr;
+  if (wrong == nullptr) return true;
+  return Refuse(fmt::format("value: {}", wrong), std::isnan(number) ? fmt::format("--value: {}", wrong)
+                                                                    : fmt::format("--value: {:g} is {}", number, wrong));
 }
 
 bool EventParser::ReadTime(const RowBatch& batch, const Column& cells, int64_t row) {

@@ -18,7 +18,8 @@ namespace kindred {
 /// How the rows of one opened source are read. Shared by the threads.
 class EventLayout {
  public:
-  /// Finds the columns, compiles `where` and selects what both need. `now`: unix seconds, for `where`.
+  /// Finds the columns, compiles `where` and `value` and selects what they all need. `now`: unix seconds, for the
+  /// expressions.
   EventLayout(RowSource& source, const EventReaderOptions& options, double now);
 
   enum Part { kUser, kItem, kEvent, kId, kValue, kTime, kParts };
@@ -31,10 +32,16 @@ class EventLayout {
   const std::string& path() const { return path_; }
   const EventReaderOptions& options() const { return options_; }
   const Field& field(Part part) const { return fields_[part]; }
-  bool has(Part part) const { return fields_[part].place >= 0; }
-  const std::optional<Expression>& where() const { return where_; }
-  /// Where in a batch the expression's columns are.
-  const std::vector<int>& where_places() const { return where_places_; }
+  /// Whether events have it, from a column or as an expression's value.
+  bool has(Part part) const { return fields_[part].place >= 0 || (part == kValue && value_.expression); }
+
+  /// An expression over the rows.
+  struct Computed {
+    std::optional<Expression> expression;
+    std::vector<int> places = {};  // where in a batch its columns are
+  };
+  const Computed& where() const { return where_; }
+  const Computed& value() const { return value_; }
   double now() const { return now_; }
   /// Of texts; of columns whose texts are a database's or another format's own, it is the usual one.
   NumberFormat number_format() const {
@@ -47,8 +54,7 @@ class EventLayout {
   const EventReaderOptions& options_;
   double now_;
   Field fields_[kParts];
-  std::optional<Expression> where_;
-  std::vector<int> where_places_;
+  Computed where_, value_;
 };
 
 /// What became of a block.
@@ -80,12 +86,25 @@ class EventParser : public RowSink {
  private:
   static constexpr int kTextParts = EventLayout::kId + 1;
 
+  /// An expression of the layout, and the scratch to evaluate it with.
+  struct Evaluation {
+    std::optional<Evaluator> evaluator;
+    std::vector<Column> columns;
+    std::vector<RowError> errors;
+  };
+  static void Start(const EventLayout::Computed& computed, double now, Evaluation& evaluation);
+  static std::span<const Column> ColumnsOf(const EventLayout::Computed& computed, const RowBatch& batch,
+                                           Evaluation& evaluation);
+
   /// Leaves 0 in `keep_` where the row is not taken; rows the expression cannot read are bad.
   void Filter(const RowBatch& batch);
+  /// The expression's value of each row.
+  void ComputeValues(const RowBatch& batch);
   // These return false where the row is bad; then Refuse has said why.
   bool ReadRow(const RowBatch& batch, int64_t row);
   bool ReadText(const RowBatch& batch, int64_t row, EventLayout::Part part);
   bool ReadValue(const Column& cells, int64_t row);
+  bool ReadComputedValue(int64_t row);
   bool ReadTime(const RowBatch& batch, const Column& cells, int64_t row);
   void Note(TimeForm form, int64_t line, std::string_view text);
   bool Refuse(std::string kind, std::string reason);
@@ -100,10 +119,10 @@ class EventParser : public RowSink {
   std::string kind_, reason_;  // of a row that was refused
   int64_t n_bad_[2] = {};      // by the format's rules, and by those of events: each is in order by itself
 
-  std::optional<Evaluator> where_;
-  std::vector<Column> where_columns_;
+  Evaluation where_, value_;
   std::vector<uint8_t> keep_;
-  std::vector<RowError> errors_;
+  std::vector<double> computed_;  // values of the rows
+  size_t next_value_error_ = 0;   // of a row that is not read yet
 
   size_t n_ = 0;  // events so far
   std::vector<std::string_view> texts_[kTextParts];

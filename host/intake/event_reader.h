@@ -29,6 +29,8 @@ struct EventReaderOptions {
   TimeFormat time = TimeFormat();
   /// Rows for which this expression (docs/expressions.md) is not true are left out. Empty: none.
   std::string where = {};
+  /// A number as an expression: the value of each event, in place of a column's. Empty: there is none.
+  std::string value = {};
   /// The sink will stop at the bad row behind these: of a block, no more are kept.
   int64_t max_bad_rows = std::numeric_limits<int64_t>::max();
   int n_threads = 1;  // 0: one a core

@@ -93,7 +93,8 @@ class Preparation {
   /// Settings with which the same rows would become other ids or events.
   void CheckSameSettings() const {
     const EventReaderOptions& read = options_.reader;
-    const nlohmann::json before = Before("reader", nlohmann::json::object());
+    nlohmann::json before = Before("reader", nlohmann::json::object());
+    if (!before.contains("value")) before["value"] = nullptr;  // older programs had none
     const auto check = [&](const char* key, const char* flag, const std::string& now, const std::string& usual) {
       const nlohmann::json was = before.value(key, nlohmann::json());  // older datasets do not say
       const std::string then = was.is_string() ? was.get<std::string>() : usual;
@@ -103,6 +104,7 @@ class Preparation {
                                 flag, Printable(now), options_.out.string(), Printable(then)));
     };
     check("where", "--where", read.where, "");
+    check("value", "--value", read.value, "");
     check("id_format", "--id-format", read.id_format == IdFormat::kInteger ? "integer" : "text", "text");
     check("encoding", "--encoding", NameOf(read.read.encoding), "utf-8");
   }
@@ -118,7 +120,9 @@ class Preparation {
     check(summary.has_types, !before_->events().types.empty(), "event");
     check(summary.has_times, !before_->events().times.empty(), "time");
     const nlohmann::json reader = Before("reader", nlohmann::json::object());
-    check(summary.has_values, !reader.value("value_column", nlohmann::json()).is_null(), "value");
+    const bool had_values =
+        !reader.value("value_column", nlohmann::json()).is_null() || !reader.value("value", nlohmann::json()).is_null();
+    check(summary.has_values, had_values, "value");
     check(summary.has_ids, !before_->event_id_hashes().empty(), "event id");
   }
 
@@ -229,6 +233,7 @@ class Preparation {
               {"time_column", name(read.time_column)},
               {"event_id_column", name(read.event_id_column)},
               {"where", name(read.where)},
+              {"value", name(read.value)},
               {"id_format", read.id_format == IdFormat::kInteger ? "integer" : "text"},
               {"encoding", NameOf(read.read.encoding)},
               {"time_format", read.time.spec()},

@@ -8,84 +8,14 @@
 
 #include "host/report/format.h"
 #include "host/report/page.h"
-#include "host/report/style.h"
+#include "host/report/plot.h"
 
 namespace kindred {
 namespace {
 
-// The plot's own coordinates: it is stretched to what the page has.
-constexpr double kWidth = 1000, kHeight = 300;
+constexpr double kWidth = kPlotWidth, kHeight = kPlotHeight;
 constexpr double kBarShare = 0.86;  // of a bar's place, where there is room for gaps
 constexpr int kYTicks = 4;
-
-/// A place on an axis, 0 to 1, with its label.
-struct AxisTick {
-  double at;
-  std::string text;
-};
-
-std::string Legend(const std::vector<std::string>& names) {
-  if (names.size() < 2) return "";
-  std::string out = "<ul class=\"legend\">";
-  for (size_t i = 0; i < names.size(); ++i)
-    out += fmt::format("<li><i class=\"s{}\"></i><bdi>{}</bdi></li>", i, EscapeHtml(names[i]));
-  return out + "</ul>\n";
-}
-
-std::string YAxis(const std::vector<AxisTick>& ticks) {
-  std::string out = "<div class=\"y\" aria-hidden=\"true\">";
-  for (const AxisTick& tick : ticks)
-    out += fmt::format("<span style=\"bottom:{:.2f}%\">{}</span>", 100 * tick.at, EscapeHtml(tick.text));
-  return out + "</div>\n";
-}
-
-/// Labels at the ends stay within the chart; of more than a few, every second one is left out where it is narrow.
-std::string XAxis(const std::vector<AxisTick>& ticks) {
-  constexpr double kEnd = 0.05;
-  constexpr size_t kFew = 4;
-  std::string out = "<div class=\"x\" aria-hidden=\"true\">";
-  for (size_t i = 0; i < ticks.size(); ++i) {
-    const double at = ticks[i].at;
-    out += fmt::format("<span class=\"{}{}\" style=\"left:{:.2f}%\">{}</span>",
-                       i % 2 == 1 && ticks.size() > kFew ? "second" : "first",
-                       at < kEnd       ? " left"
-                       : at > 1 - kEnd ? " right"
-                                       : "",
-                       100 * at, EscapeHtml(ticks[i].text));
-  }
-  return out + "</div>\n";
-}
-
-std::string Grid(const std::vector<AxisTick>& y, const std::vector<AxisTick>& x) {
-  std::string path;
-  for (const AxisTick& tick : y) path += fmt::format("M0 {:.2f}H{}", kHeight * (1 - tick.at), kWidth);
-  for (const AxisTick& tick : x) path += fmt::format("M{:.2f} 0V{}", kWidth * tick.at, kHeight);
-  return fmt::format("<path class=\"grid\" d=\"{}\"/>\n", path);
-}
-
-struct Plot {
-  std::string title;
-  std::string description;
-  std::vector<std::string> legend;
-  std::vector<AxisTick> y, x;
-  std::string svg;
-  std::string x_name = {}, y_name = {};
-  Table table;
-};
-
-std::string PlotHtml(Plot plot) {
-  std::string out =
-      fmt::format("<figure>\n<figcaption>{}</figcaption>\n", EscapeHtml(plot.title)) + Legend(plot.legend) +
-      (plot.y_name.empty() ? "" : fmt::format("<p class=\"axis above\">{}</p>\n", EscapeHtml(plot.y_name))) +
-      "<div class=\"plot\">\n" + YAxis(plot.y) +
-      fmt::format("<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">\n", kWidth,
-                  kHeight, EscapeHtml(plot.title + ". " + plot.description)) +
-      plot.svg + "</svg>\n" + XAxis(plot.x) + "</div>\n";
-  if (!plot.x_name.empty()) out += fmt::format("<p class=\"axis\">{}</p>\n", EscapeHtml(plot.x_name));
-  plot.table.caption = plot.title;
-  return out + "<details><summary>The figures as a table</summary>\n" + TableHtml(plot.table) +
-         "</details>\n</figure>\n";
-}
 
 }  // namespace
 
@@ -106,7 +36,7 @@ std::string BarChartHtml(const BarChart& chart) {
     plot.x.push_back({(static_cast<double>(tick.bar) + 0.5) * step / kWidth, tick.text});
   plot.x_name = chart.x_name;
   plot.y_name = chart.y_name;
-  plot.svg = Grid(plot.y, {});
+  plot.svg = GridSvg(plot.y, {});
   plot.table.columns = {{chart.bars_name}};
   std::vector<double> below(n, 0);
   for (size_t s = 0; s < chart.series.size(); ++s) {
@@ -160,24 +90,6 @@ Bounds BoundsOf(const std::vector<LineSeries>& series) {
   return bounds;
 }
 
-/// An axis: where its labels are, and where values are, 0 to 1.
-struct Axis {
-  std::vector<double> ticks;
-  std::function<double(double value)> place;
-};
-
-Axis LinearAxis(double min, double max, int n) {
-  const std::vector<double> ticks = RangeTicks(min, max, n);
-  return {ticks, [ticks](double value) { return (value - ticks.front()) / (ticks.back() - ticks.front()); }};
-}
-
-Axis LogAxis(double min, double max) {
-  const std::vector<double> ticks = LogTicks(min, max);
-  return {ticks, [ticks](double value) {
-            return std::log10(value / ticks.front()) / std::log10(ticks.back() / ticks.front());
-          }};
-}
-
 /// `description` says what the axes are beside their names.
 std::string LinesHtml(const LineChart& chart, const Axis& x_axis, const Axis& y_axis, const std::string& description) {
   Plot plot;
@@ -187,7 +99,7 @@ std::string LinesHtml(const LineChart& chart, const Axis& x_axis, const Axis& y_
   plot.y_name = chart.y_name;
   for (const double x : x_axis.ticks) plot.x.push_back({x_axis.place(x), chart.x_text(x)});
   for (const double y : y_axis.ticks) plot.y.push_back({y_axis.place(y), chart.y_text(y)});
-  plot.svg = Grid(plot.y, plot.x);
+  plot.svg = GridSvg(plot.y, plot.x);
   plot.table.columns = {{"of"}, {chart.x_name, TableColumn::kNumber}, {chart.y_name, TableColumn::kNumber}};
   for (size_t s = 0; s < chart.series.size(); ++s) {
     const LineSeries& series = chart.series[s];

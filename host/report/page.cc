@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "host/report/style.h"
 
@@ -79,7 +80,9 @@ std::string NoticesHtml(const std::string& title, const std::vector<std::string>
 
 namespace {
 
-/// The classes of a column: of its kind, and whether there are bars in it.
+constexpr size_t kLongHeading = 22;  // bytes from which on a heading may take several lines
+
+/// The classes of a column: of its kind, whether there are bars in it, and whether its heading is long.
 std::string ColumnClass(const Table& table, size_t column) {
   const TableColumn::Kind kind = table.columns[column].kind;
   std::string names = kind == TableColumn::kNumber  ? "n"
@@ -88,10 +91,16 @@ std::string ColumnClass(const Table& table, size_t column) {
                                                     : "";
   if (std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return row[column].bar >= 0; }))
     names += " barred";
+  if (table.columns[column].name.size() > kLongHeading) names += " long";
   return names.empty() ? "" : fmt::format(" class=\"{}\"", names);
 }
 
 std::string CellHtml(const TableCell& cell) {
+  constexpr double kStrongest = 0.55;  // the text must be read before it
+  if (cell.heat != 0)
+    return fmt::format("<span class=\"heat {}\" style=\"opacity:{:.3f}\"></span>", cell.heat < 0 ? "below" : "above",
+                       kStrongest * std::min(std::fabs(cell.heat), 1.0)) +
+           Foreign(cell.text);
   if (cell.bar < 0) return Foreign(cell.text);
   return fmt::format("<span class=\"bar\" style=\"width:{:.2f}%\"></span>", 100 * std::min(cell.bar, 1.0)) +
          Foreign(cell.text);
@@ -101,8 +110,12 @@ std::string CellHtml(const TableCell& cell) {
 
 std::string TableHtml(const Table& table) {
   // What scrolls must be reachable without a mouse.
-  std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>\n",
-                                EscapeHtml(table.caption.empty() ? table.columns[0].name : table.caption));
+  const bool is_heated = std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) {
+    return std::any_of(row.begin(), row.end(), [](const TableCell& cell) { return cell.heat != 0; });
+  });
+  std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table{}>\n",
+                                EscapeHtml(table.caption.empty() ? table.columns[0].name : table.caption),
+                                is_heated ? " class=\"heated\"" : "");
   if (!table.caption.empty()) out += fmt::format("<caption>{}</caption>\n", EscapeHtml(table.caption));
   out += "<thead><tr>";
   std::vector<std::string> classes;

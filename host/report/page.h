@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kindred {
@@ -42,8 +43,14 @@ struct TableCell {
   TableCell(const char* cell_text) : TableCell(std::string(cell_text)) {}
 
   std::string text;
-  double bar;  // 0 to 1: the length of a bar behind the text; below 0 none
+  double bar;       // 0 to 1: the length of a bar behind the text; below 0 none
+  double heat = 0;  // -1 to 1: a colour behind the text, of one kind below 0, of another above, none at 0
 };
+inline TableCell HeatedCell(std::string text, double heat) {
+  TableCell cell(std::move(text));
+  cell.heat = heat;
+  return cell;
+}
 struct Table {
   std::string caption;  // may be empty
   std::vector<TableColumn> columns;

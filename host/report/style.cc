@@ -27,6 +27,7 @@ h2 { margin: 0 0 0.25rem; font-size: 1.2rem; line-height: 1.3; font-weight: 650;
 p { margin: 0; }
 .subject { margin-top: 0.25rem; color: var(--soft); overflow-wrap: anywhere; }
 .note { max-width: 46rem; color: var(--soft); font-size: 0.9rem; }
+.scroll + .note, .note + .tiles { margin-top: 0.75rem; }
 section { margin: 0 0 1.25rem; padding: 1.25rem 1.5rem 1.5rem; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 .notices { background: var(--alert-tint); border-color: var(--alert-rule); }
 .notices h2 { color: var(--alert); }
@@ -47,12 +48,20 @@ figcaption { font-weight: 600; font-size: 0.95rem; }
 .plot { display: grid; grid-template-columns: 3.9rem minmax(0, 1fr); grid-template-rows: 15rem 1.5rem; margin-top: 0.9rem; color: var(--soft); font-size: 0.8rem; line-height: 1; font-variant-numeric: tabular-nums; }
 .plot svg { display: block; width: 100%; height: 100%; overflow: visible; }
 .y, .x { position: relative; }
-.x { grid-column: 2; }
+.y { grid-area: 1 / 1; }
+.x { grid-area: 2 / 2; }
+.plot svg, .marks { grid-area: 1 / 2; }
+.y.other { grid-area: 1 / 3; }
 .y span { position: absolute; right: 0.6rem; transform: translateY(50%); white-space: nowrap; }
 .x span { position: absolute; top: 0.5rem; transform: translateX(-50%); white-space: nowrap; }
 .x .left { transform: translateX(-25%); }
 .x .right { transform: translateX(-75%); }
+.y.other span { right: auto; left: 0.6rem; }
+.plot.rows { grid-template-columns: 11rem minmax(0, 1fr); }
+.plot.rows.both { grid-template-columns: 11rem minmax(0, 1fr) 11rem; }
+.rows .y span { max-width: calc(100% - 0.6rem); overflow: hidden; color: var(--ink); line-height: 1.25; text-overflow: ellipsis; }
 .axis { margin: 0.3rem 0 0 3.9rem; text-align: center; color: var(--soft); font-size: 0.8rem; }
+.rows + .axis { margin-left: 11rem; }
 .axis.above { margin: 0.5rem 0 -0.4rem; text-align: left; }
 .verdict { max-width: 52rem; font-size: 1.1rem; }
 .grid { fill: none; stroke: var(--grid); stroke-width: 1; vector-effect: non-scaling-stroke; }
@@ -61,14 +70,21 @@ figcaption { font-weight: 600; font-size: 0.95rem; }
 .tip:hover { fill: var(--ink); fill-opacity: 0.08; }
 .cell { fill: var(--accent); stroke: var(--grid); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .cell:hover { stroke: var(--ink); }
-path.s0 { fill: var(--s0); } path.s1 { fill: var(--s1); } path.s2 { fill: var(--s2); } path.s3 { fill: var(--s3); }
-path.s4 { fill: var(--s4); } path.s5 { fill: var(--s5); } path.s6 { fill: var(--s6); } path.s7 { fill: var(--s7); }
-path.line { fill: none; }
+.s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }
+.s4 { --c: var(--s4); } .s5 { --c: var(--s5); } .s6 { --c: var(--s6); } .s7 { --c: var(--s7); } .none { --c: var(--soft); }
+path[class^="s"], path.none, .ribbon { fill: var(--c); }
+path.line { fill: none; stroke: var(--c); }
+.line.again:not(.dot, .point) { stroke-dasharray: 7 5; }
 .dot { stroke-width: 8; }
-.line.s0 { stroke: var(--s0); } .line.s1 { stroke: var(--s1); } .line.s2 { stroke: var(--s2); } .line.s3 { stroke: var(--s3); }
-.line.s4 { stroke: var(--s4); } .line.s5 { stroke: var(--s5); } .line.s6 { stroke: var(--s6); } .line.s7 { stroke: var(--s7); }
-i.s0 { background: var(--s0); } i.s1 { background: var(--s1); } i.s2 { background: var(--s2); } i.s3 { background: var(--s3); }
-i.s4 { background: var(--s4); } i.s5 { background: var(--s5); } i.s6 { background: var(--s6); } i.s7 { background: var(--s7); }
+.point { stroke-width: 5; stroke-opacity: 0.6; }
+.ribbon { fill-opacity: 0.45; }
+.ribbon:hover { fill-opacity: 0.8; }
+.zero, .mean { fill: none; stroke: var(--soft); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
+.mean { stroke: var(--ink); stroke-dasharray: 5 4; }
+.legend i { background: var(--c); }
+i.again { border-radius: 50%; }
+.marks { position: relative; pointer-events: none; }
+.marks span { position: absolute; transform: translate(-50%, 50%); min-width: 1.5rem; padding: 0.25rem 0.3rem; background: var(--card); border: 2px solid var(--c); border-radius: 1rem; color: var(--ink); font-weight: 600; text-align: center; }
 details { margin-top: 0.6rem; font-size: 0.85rem; }
 summary { display: inline-block; padding: 0.2rem 0; color: var(--accent); cursor: pointer; }
 summary::before { content: "\25B8\00A0"; }
@@ -85,10 +101,15 @@ thead th { color: var(--soft); font-size: 0.8rem; white-space: nowrap; }
 tbody th { min-width: 7rem; }
 tr > .n { text-align: right; padding-right: 0.5rem; padding-left: 0.75rem; white-space: nowrap; min-width: 0; }
 tr > .prose { min-width: 18rem; padding-left: 1.25rem; }
+tr > .n + :not(.n) { min-width: 6rem; padding-left: 1.25rem; }
+thead .long { min-width: 8rem; white-space: normal; }
 tr > .barred { min-width: 9rem; }
 td.code, th.code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; font-size: 0.8rem; }
 thead th.code { font-family: inherit; }
 .bar { position: absolute; left: 0.75rem; top: 0.35rem; height: 1.5em; max-width: calc(100% - 1.25rem); background: var(--tint); border-radius: 3px; }
+.heat { position: absolute; inset: 1px 0 1px 0.25rem; border-radius: 3px; }
+.heat.below { background: var(--s0); }
+.heat.above { background: var(--s1); }
 td bdi, th bdi { position: relative; }
 footer { padding: 0 0.25rem; color: var(--soft); font-size: 0.8rem; overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
@@ -100,17 +121,21 @@ footer { padding: 0 0.25rem; color: var(--soft); font-size: 0.8rem; overflow-wra
   table { font-size: 0.85rem; }
   tr > .n { padding-right: 0.25rem; padding-left: 0.5rem; }
   tr > .barred { min-width: 6rem; }
+  .heated tr > :first-child { position: sticky; left: 0; z-index: 1; background: var(--card); box-shadow: inset 0 -1px var(--rule); }
 }
 @container (max-width: 36rem) {
   .plot { grid-template-rows: 12rem 1.5rem; }
   .x .second { display: none; }
+  .plot.rows { grid-template-columns: 7rem minmax(0, 1fr); }
+  .plot.rows.both { grid-template-columns: 5.6rem minmax(0, 1fr) 5.6rem; }
+  .rows + .axis { margin-left: 7rem; }
 }
 @media print {
   :root { font-size: 70%; }
   body { padding: 0; max-width: none; background: none; }
   figure, tr, .tiles div { break-inside: avoid; }
   h2, figcaption, caption { break-after: avoid; }
-  section, .tiles div, .bar, .legend i { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+  section, .tiles div, .bar, .heat, .legend i { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   .scroll { overflow: visible; }
   summary, details:not([open]) { display: none; }
 }

@@ -160,4 +160,13 @@ json DriftJson(std::span<const FeatureDrift> drift) {
   return list;
 }
 
+json LineageJson(const Lineage& lineage, const LastVersion& last, std::span<const FeatureDrift> drift,
+                 std::span<const std::string> reasons, bool is_held) {
+  json out = LineageJson(lineage, last);
+  out["psi"] = DriftJson(drift);
+  out["reasons"] = reasons;
+  out["held"] = is_held;
+  return out;
+}
+
 }  // namespace kindred

@@ -60,4 +60,9 @@ std::vector<std::string> BeyondLimits(const Lineage& lineage, std::span<const Fe
 /// [{"feature", "psi", "by_chance"}], null for NaN.
 nlohmann::json DriftJson(std::span<const FeatureDrift> drift);
 
+/// The member "lineage" of a report: LineageJson with "psi", "reasons" and "held", whether the version was not
+/// published because of them.
+nlohmann::json LineageJson(const Lineage& lineage, const LastVersion& last, std::span<const FeatureDrift> drift,
+                           std::span<const std::string> reasons, bool is_held);
+
 }  // namespace kindred

@@ -34,7 +34,9 @@ const ColumnInfo kSchema[] = {{"n", ColumnType::kNumber},
                               {"g", ColumnType::kTags},
                               {"h", ColumnType::kTags},
                               {"u", ColumnType::kUntyped},
-                              {"Unit price", ColumnType::kUntyped}};
+                              {"Unit price", ColumnType::kUntyped},
+                              {"n", ColumnType::kNumber, 7 * 86400},
+                              {"views", ColumnType::kNumber, 3600}};
 const Column kColumns[] = {{.type = ColumnType::kNumber, .reals = kReals},
                            {.type = ColumnType::kNumber, .floats = kFloats},
                            {.type = ColumnType::kNumber, .integers = kIntegers},
@@ -45,7 +47,9 @@ const Column kColumns[] = {{.type = ColumnType::kNumber, .reals = kReals},
                            {.type = ColumnType::kTags, .texts = kTexts},
                            {.type = ColumnType::kTags, .codes = kCodes, .dictionary = kDictionary, .indptr = kIndptr},
                            {.type = ColumnType::kUntyped, .texts = kCells},
-                           {.type = ColumnType::kUntyped, .texts = kCells}};
+                           {.type = ColumnType::kUntyped, .texts = kCells},
+                           {.type = ColumnType::kNumber, .integers = kIntegers},
+                           {.type = ColumnType::kNumber, .integers = kIntegers}};
 
 void Expect(bool holds) {
   if (!holds) std::abort();
@@ -85,9 +89,11 @@ std::string Results(const Expression& expression) {
 
 void Run(std::string_view text) {
   try {
+    const std::vector<WindowedName> windows = WindowedNames(text);
     const Expression expression = Expression::Compile(text, kSchema);
     const std::string results = Results(expression);
     Expect(IsUtf8(expression.ToString()));
+    Expect(WindowedNames(expression.ToString()) == windows);
     const Expression again = Expression::Compile(expression.ToString(), kSchema);
     Expect(again.ToString() == expression.ToString() && Results(again) == results);
   } catch (const Error& error) {

@@ -147,7 +147,7 @@ TEST(DendrogramPicture, OfAnySize) {
 }
 
 TEST(DendrogramPicture, OfEqualTinyAndHugeHeights) {
-  for (const double height : {0.0, 1e-300, 1e300}) {
+  for (const double height : {0.0, 5e-324, 1e-300, 1e-290, 1e290, 1.7e308}) {
     std::vector<Merge> merges = kMerges;
     for (Merge& merge : merges) merge.height = height;
     ExpectSound(DendrogramHtml({LinkageMethod::kSingle, merges, {"a", "b", "c", "d", "e"}}, {.title = "t"}));

@@ -43,6 +43,7 @@ class AppendTest : public testing::Test {
     options.append = append;
     options.profile = profile_;
     options.reader.where = where_;
+    options.reader.value = value_;
     options.reader.id_format = id_format_;
     options.max_bad_rows = 100;
     options.reader.n_threads = n_threads;
@@ -58,7 +59,7 @@ class AppendTest : public testing::Test {
 
   TemporaryFolder folder_;
   ProfileConfig profile_;
-  std::string where_;
+  std::string where_, value_;
   IdFormat id_format_ = IdFormat::kText;
 };
 
@@ -175,6 +176,9 @@ TEST_F(AppendTest, WhatDoesNotFitIsRefusedAndNothingChanges) {
   where_ = "user != \"x\"";
   refuse("user,item,time\nu,i,1\n", "--where is 'user != \"x\"', but the dataset");
   where_ = "";
+  value_ = "number(time)";
+  refuse("user,item,time\nu,i,1\n", "--value is 'number(time)', but the dataset");
+  value_ = "";
   id_format_ = IdFormat::kInteger;
   refuse("user,item,time\nu,i,1\n", "--id-format is 'integer', but the dataset");
   id_format_ = IdFormat::kText;

@@ -372,6 +372,63 @@ TEST(EventReader, EventIds) {
   EXPECT_EQ(read.bad_rows[0].reason, "event id '' in column 'event_id': expected an id");
 }
 
+TEST(EventReader, ValuesThatAreComputed) {
+  EventReaderOptions options;
+  options.value = "n * price";
+  const Export read = ReadText(
+      "user,item,n,price,value\nu,i,2,1.25,9\nu,j,3,0,x\nu,k,,1,1\nu,l,two,1,1\nu,m,-1,1,1\nu,n,1e30,1e30,1\n,o,two,1,1"
+      "\nu,p,-0,1,1\n",
+      options);
+  EXPECT_THAT(read.events,
+              ElementsAre(OwnedEvent{"u", "i", "", 2.5f}, OwnedEvent{"u", "j", "", 0}, OwnedEvent{"u", "p", "", 0}));
+  EXPECT_TRUE(read.summary.has_values);
+  EXPECT_EQ(read.summary.options.value_column, "");
+  std::vector<std::string> reasons, kinds;
+  for (const BadRow& row : read.bad_rows) {
+    reasons.push_back(std::to_string(row.line) + ": " + row.reason);
+    kinds.push_back(row.kind);
+  }
+  EXPECT_THAT(reasons, ElementsAre("4: --value: missing; expected a number",
+                                   "5: --value: 'two' in column 'n': expected a number",
+                                   "6: --value: -1 is negative; expected a number >= 0",
+                                   "7: --value: 1e+60 is larger than a float32 holds (3.4e38)",
+                                   "8: column 'user' is empty; expected a user id"));
+  EXPECT_THAT(kinds, ElementsAre("value: missing; expected a number", "value: column 'n': expected a number",
+                                 "value: negative; expected a number >= 0",
+                                 "value: larger than a float32 holds (3.4e38)", "empty user"));
+  options.negative_values = true;
+  options.where = "n < 0";
+  const Export negative = ReadText("user,item,n,price\nu,i,-2,1.25\nu,j,1,x\nu,k,x,x\n", options);
+  EXPECT_THAT(negative.events, ElementsAre(OwnedEvent{"u", "i", "", -2.5f}));
+  EXPECT_EQ(negative.summary.n_filtered, 1);  // whose price nobody reads
+  ASSERT_EQ(negative.bad_rows.size(), 1u);
+  EXPECT_THAT(negative.bad_rows[0].reason, HasSubstr("--where: 'x' in column 'n'"));
+}
+
+TEST(EventReader, ValuesThatCannotBeComputed) {
+  const auto error = [](const std::string& value) {
+    EventReaderOptions options;
+    options.value = value;
+    return std::string(ErrorOf("user,item,n\nu,i,1\n", options).what());
+  };
+  EXPECT_THAT(error("m * 2"), HasSubstr("--value: line 1, column 1: unknown attribute 'm'"));
+  EXPECT_THAT(error("n > 2"), HasSubstr("--value: 'n > 2' is a boolean; expected a number"));
+  EXPECT_THAT(error("n"), HasSubstr("--value: 'n' is a text; expected a number (number(NAME) reads a column as one)"));
+}
+
+TEST(EventReader, ValuesThatAreComputedOfOtherFormats) {
+  EventReaderOptions options = Reading(InputFormat::kJsonLines);
+  options.value = "n * 2";
+  const Export read = ReadText("{\"user\":\"u\",\"item\":\"i\",\"n\":1.5}\n{\"user\":\"u\",\"item\":\"j\"}\n", options);
+  EXPECT_THAT(read.events, ElementsAre(OwnedEvent{"u", "i", "", 3}));
+  EXPECT_EQ(read.bad_rows.size(), 1u);
+  options = {};
+  options.number.decimal = ',';
+  options.read.delimiter = ';';
+  options.value = "number(n)";
+  EXPECT_THAT(ReadText("user;item;n\nu;i;1,5\n", options).events, ElementsAre(OwnedEvent{"u", "i", "", 1.5f}));
+}
+
 TEST(InputFormats, Names) {
   for (const auto format : {InputFormat::kCsv, InputFormat::kTsv, InputFormat::kJsonLines, InputFormat::kAdjacency,
                             InputFormat::kMatrixMarket, InputFormat::kNpz, InputFormat::kParquet, InputFormat::kSql})

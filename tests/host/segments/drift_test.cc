@@ -128,5 +128,18 @@ TEST(DriftGate, SaysWhatIsBeyondItsLimits) {
               HasSubstr("of so few users, 0.2 is to be expected by chance"));
 }
 
+TEST(LineageJson, HasTheDriftToo) {
+  const LastVersion last = {3, 2, {{"1", "typical", 2}}, {0, 0}};
+  const Lineage lineage = TraceSegments(std::vector<int32_t>{0, 0}, 1, last);
+  const std::vector<FeatureDrift> drift = {{"recency", 0.5, 0.1}, {"new", kNan, kNan}};
+  const std::vector<std::string> reasons = {"why"};
+  const nlohmann::json json = LineageJson(lineage, last, drift, reasons, true);
+  EXPECT_EQ(json["kept"], nlohmann::json{"1"});
+  EXPECT_EQ(json["psi"][0]["psi"], 0.5);
+  EXPECT_TRUE(json["psi"][1]["by_chance"].is_null());
+  EXPECT_EQ(json["reasons"], nlohmann::json{"why"});
+  EXPECT_EQ(json["held"], true);
+}
+
 }  // namespace
 }  // namespace kindred
