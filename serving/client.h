@@ -33,16 +33,15 @@ std::string DescribeStatus(int code, const std::string& message);
 /// kIo with that.
 void ThrowUnlessOk(const grpc::Status& status);
 
-/// One unary call of the API, on a connection of its own.
-template <class Request, class Reply>
-Reply Call(const ClientOptions& options,
-           grpc::Status (v1::Recommender::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+/// One unary call of a service of the API, on a connection of its own.
+template <class Stub, class Request, class Reply>
+Reply Call(const ClientOptions& options, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
            const Request& request) {
-  const auto stub = v1::Recommender::NewStub(Connect(options));
+  Stub stub(Connect(options));
   grpc::ClientContext context;
   SetDeadline(options, context);
   Reply reply;
-  ThrowUnlessOk((stub.get()->*method)(&context, request, &reply));
+  ThrowUnlessOk((stub.*method)(&context, request, &reply));
   return reply;
 }
 

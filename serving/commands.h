@@ -9,4 +9,7 @@ void AddServeCommand(CommandLine& program);
 void AddQueryCommand(CommandLine& program);
 void AddItemsCommand(CommandLine& program);
 
+/// Of `query`: what is asked of segments.
+void AddSegmentQueries(CommandLine& program, CLI::App* query);
+
 }  // namespace kindred

@@ -22,8 +22,8 @@ grpc::Status Guarded(const Served* served_from, const google::protobuf::Message&
   try {
     if (grpc::Status served = CheckServed(request); !served.ok()) return served;
     if (served_from == nullptr)
-      return {grpc::StatusCode::UNAVAILABLE, std::is_same_v<Served, ServedModel> ? "no model is loaded yet"
-                                                                                 : "no segments are loaded yet"};
+      return {grpc::StatusCode::UNAVAILABLE,
+              std::is_same_v<Served, ServedModel> ? "no model is loaded yet" : "no segments are loaded yet"};
     if constexpr (std::is_void_v<decltype(answer())>)
       answer();
     else

@@ -113,6 +113,7 @@ void AddQueryCommand(CommandLine& program) {
   AddQuery(program, query, "server-info", "What the server is and what it serves.", options, &QueryServerInfo);
   AddQuery(program, query, "health", "Whether the server answers calls; exit status 0 if it does.", options,
            &QueryHealth);
+  AddSegmentQueries(program, query);
 }
 
 }  // namespace kindred

@@ -58,8 +58,8 @@ EventColumns ReadEvents(const SegmentModel& model, const EventsQuery& query, int
     const std::string place = fmt::format("events[{}]", i);
     if (event.item_id.empty()) Refuse(place + ".item_id", "is empty, expected an item id");
     if (event.item_id.size() > static_cast<size_t>(kMaxItemIdBytes))
-      Refuse(place + ".item_id", fmt::format("has {} bytes, expected at most {}", event.item_id.size(),
-                                             kMaxItemIdBytes));
+      Refuse(place + ".item_id",
+             fmt::format("has {} bytes, expected at most {}", event.item_id.size(), kMaxItemIdBytes));
     columns.items.push_back(model.items().Find(event.item_id));
     if (columns.items.back() < 0 && unknown.insert(event.item_id).second) unknown_items->push_back(event.item_id);
     if (!stored.types.empty())
@@ -83,7 +83,7 @@ EventColumns ReadEvents(const SegmentModel& model, const EventsQuery& query, int
 }
 
 /// Both by time; of one time the stored ones first, then in the order given. Those behind the reference are counted.
-EventColumns Merge(const UserEvents& stored, const UserEvents& given, int64_t reference, AssignedUser* assigned) {
+EventColumns MergeByTime(const UserEvents& stored, const UserEvents& given, int64_t reference, AssignedUser* assigned) {
   const bool has_times = !given.times.empty() || !stored.times.empty();
   std::vector<size_t> order(given.items.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -125,9 +125,8 @@ AssignedUser AssignEvents(const ServedSegments& served, const EventsQuery& query
   assigned.reference = model.reference();
   for (const int64_t time : given.times) assigned.reference = std::max(assigned.reference, time);
   if (query.reference) assigned.reference = *query.reference;
-  const UserEvents stored =
-      user >= 0 && !query.only_these_events ? EventsOf(model.events(), user) : UserEvents{};
-  const EventColumns events = Merge(stored, given.view(), assigned.reference, &assigned);
+  const UserEvents stored = user >= 0 && !query.only_these_events ? EventsOf(model.events(), user) : UserEvents{};
+  const EventColumns events = MergeByTime(stored, given.view(), assigned.reference, &assigned);
   assigned.segments = model.Assign(events.view(), user, assigned.reference);
   return assigned;
 }

@@ -35,9 +35,9 @@ struct EventsQuery {
 struct AssignedUser {
   UserSegments segments;
   int64_t reference = 0;
-  bool known = false;                               // the version has the user
-  int64_t n_stored = 0, n_given = 0;                // events that count
-  int64_t n_later = 0;                              // than the reference: left out
+  bool known = false;                                // the version has the user
+  int64_t n_stored = 0, n_given = 0;                 // events that count
+  int64_t n_later = 0;                               // than the reference: left out
   std::vector<std::string_view> unknown_items = {};  // views into the query
 };
 

@@ -28,8 +28,8 @@ ClusterFacts ReadCluster(const json& segment, std::span<const std::string> featu
   facts.named_by_person = segment.at("named_by").get<std::string>() == "person";
   facts.mean_silhouette = NumberOrNone(segment.at("mean_silhouette"));
   for (const json& feature : segment.at("profile"))
-    facts.profile.push_back({NumberOrNone(feature.at("mean")), NumberOrNone(feature.at("median")),
-                             NumberOrNone(feature.at("deviations"))});
+    facts.profile.push_back(
+        {NumberOrNone(feature.at("mean")), NumberOrNone(feature.at("median")), NumberOrNone(feature.at("deviations"))});
   for (const json& example : segment.at("examples")) {
     ClusterFacts::Example& read = facts.examples.emplace_back();
     read.user = example.at("user").get<std::string>();
@@ -97,8 +97,9 @@ void SegmentCatalogue::AddLikely(const SegmentModel& model) {
 
 const SegmentEntry& SegmentCatalogue::Find(SegmentKind kind, std::string_view id) const {
   const auto found = [&](auto member) {
-    return std::ranges::find_if(
-        entries_, [&](const SegmentEntry& entry) { return entry.kind == kind && std::string_view(entry.*member) == id; });
+    return std::ranges::find_if(entries_, [&](const SegmentEntry& entry) {
+      return entry.kind == kind && std::string_view(entry.*member) == id;
+    });
   };
   auto entry = found(&SegmentEntry::id);
   if (entry == entries_.end() && kind == SegmentKind::kCluster) entry = found(&SegmentEntry::name);
@@ -115,9 +116,8 @@ const SegmentEntry& SegmentCatalogue::Find(SegmentKind kind, std::string_view id
     known.push_back(other.id);
     if (other.name != other.id) known.push_back(other.name);
   }
-  throw Error(ErrorCode::kNotFound,
-              fmt::format("segment.id: there is no {} '{}'{}", kNames[static_cast<size_t>(kind)], Printable(id),
-                          NearestText(id, known)));
+  throw Error(ErrorCode::kNotFound, fmt::format("segment.id: there is no {} '{}'{}", kNames[static_cast<size_t>(kind)],
+                                                Printable(id), NearestText(id, known)));
 }
 
 int64_t SegmentCatalogue::FindFeature(const std::string& place, std::string_view name) const {

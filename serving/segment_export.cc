@@ -21,8 +21,8 @@ using google::protobuf::Value;
 using google::protobuf::util::TimeUtil;
 
 /// Fields of ExportRow, as headers have them.
-constexpr const char* kRowFields[] = {"user_id", "cluster_id", "cluster_name", "rules", "stage", "likelihood",
-                                      "likely"};
+constexpr const char* kRowFields[] = {"user_id", "cluster_id", "cluster_name", "rules",
+                                      "stage",   "likelihood", "likely"};
 
 [[noreturn]] void Refuse(const std::string& wrong) {
   throw Error(ErrorCode::kInvalidArgument, wrong);

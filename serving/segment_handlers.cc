@@ -30,8 +30,8 @@ constexpr int32_t kNanos = 1'000'000'000;
 /// Unix seconds; parts of one are dropped.
 int64_t ToSeconds(const Timestamp& time, const std::string& place) {
   if (time.seconds() < kFirstTime || time.seconds() > kLastTime || time.nanos() < 0 || time.nanos() >= kNanos)
-    Refuse(place, fmt::format("is {} s and {} ns, expected a time of the years 1 to 9999", time.seconds(),
-                              time.nanos()));
+    Refuse(place,
+           fmt::format("is {} s and {} ns, expected a time of the years 1 to 9999", time.seconds(), time.nanos()));
   return time.seconds();
 }
 
@@ -214,7 +214,8 @@ const SegmentEntry& FindSegment(const ServedSegments& served, const v1::SegmentI
     case v1::LIKELY:
       return served.catalogue.Find(SegmentKind::kLikely, id.id());
     default:
-      Refuse("segment.kind", fmt::format("is {}, expected CLUSTER, RULE, STAGE or LIKELY", static_cast<int>(id.kind())));
+      Refuse("segment.kind",
+             fmt::format("is {}, expected CLUSTER, RULE, STAGE or LIKELY", static_cast<int>(id.kind())));
   }
 }
 
@@ -291,6 +292,7 @@ grpc::Status HandleDescribeSegment(const ServedSegments* served, const v1::Descr
     const SegmentModel& model = *served->model;
     FillVersion(*served, reply->mutable_segments());
     FillSummary(entry, reply->mutable_segment());
+    if (served->catalogue.has_times()) FillTime(model.reference(), reply->mutable_reference());
     if (entry.kind == SegmentKind::kCluster) FillClusterFacts(*served, served->catalogue.cluster(entry.index), reply);
     if (entry.kind == SegmentKind::kRule) FillCondition(model, entry.index, reply);
     if (entry.kind == SegmentKind::kStage) FillCondition(model, model.rules().n_rules() + entry.index, reply);
@@ -349,8 +351,8 @@ bool FillMembers(ListedMembers* list, v1::MembersPage* page) {
   return true;
 }
 
-grpc::Status HandleExportSegment(std::shared_ptr<const ServedSegments> served,
-                                 const v1::ExportSegmentRequest& request, std::unique_ptr<SegmentExport>* exported) {
+grpc::Status HandleExportSegment(std::shared_ptr<const ServedSegments> served, const v1::ExportSegmentRequest& request,
+                                 std::unique_ptr<SegmentExport>* exported) {
   return Guarded(served.get(), request,
                  [&] { *exported = std::make_unique<SegmentExport>(std::move(served), request); });
 }

@@ -42,8 +42,8 @@ struct ListedMembers {
 grpc::Status HandleListMembers(std::shared_ptr<const ServedSegments> served, const v1::ListMembersRequest& request,
                                ListedMembers* list);
 bool FillMembers(ListedMembers* list, v1::MembersPage* page);
-grpc::Status HandleExportSegment(std::shared_ptr<const ServedSegments> served,
-                                 const v1::ExportSegmentRequest& request, std::unique_ptr<SegmentExport>* exported);
+grpc::Status HandleExportSegment(std::shared_ptr<const ServedSegments> served, const v1::ExportSegmentRequest& request,
+                                 std::unique_ptr<SegmentExport>* exported);
 
 /// Throws kInvalidArgument where the request names no segment, and what SegmentCatalogue::Find throws.
 const SegmentEntry& FindSegment(const ServedSegments& served, const v1::SegmentId& id);

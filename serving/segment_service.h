@@ -44,7 +44,8 @@ class SegmentService final : public v1::Segments::CallbackService {
   template <class Request, class Reply, class Handler>
   grpc::ServerUnaryReactor* Answer(const grpc::CallbackServerContext* context, const Request* request, Reply* reply,
                                    Handler handle);
-  /// What calls are answered from now; null where no version is loaded. `*status` is not OK where there is none to load.
+  /// What calls are answered from now; null where no version is loaded. `*status` is not OK where there is none to
+  /// load.
   std::shared_ptr<const ServedSegments> Current(grpc::Status* status) const;
 
   CallGate& gate_;

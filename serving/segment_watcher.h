@@ -19,8 +19,8 @@ struct ServedSegments {
   std::chrono::system_clock::time_point loaded_at;
 };
 
-/// Opens and verifies. Throws what SegmentModel::Open and SegmentCatalogue throw, and kUnsupported naming the first user
-/// id that is not UTF-8: the API could not return it.
+/// Opens and verifies. Throws what SegmentModel::Open and SegmentCatalogue throw, and kUnsupported naming the first
+/// user id that is not UTF-8: the API could not return it.
 std::shared_ptr<const ServedSegments> LoadServedSegments(const ModelStore& store, const std::string& name,
                                                          int64_t version);
 

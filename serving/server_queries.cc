@@ -22,6 +22,14 @@ void PrintState(const v1::ItemStateInfo& state) {
                unused.reason());
 }
 
+void PrintSegments(const v1::SegmentsInfo& segments) {
+  fmt::print(
+      "segments  {} version {}: {} users, {} features, {} clusters, {} rules, {} stages{}, made {}\n          {}\n",
+      segments.name(), segments.version(), segments.n_users(), segments.n_features(), segments.n_clusters(),
+      segments.n_rules(), segments.n_stages(), segments.has_likelihood() ? ", a likelihood" : "", segments.created_at(),
+      segments.digest());
+}
+
 }  // namespace
 
 int QueryServerInfo(const QueryOptions& options) {
@@ -45,20 +53,23 @@ int QueryServerInfo(const QueryOptions& options) {
   fmt::print("limits    n {}, batch {}, history {}, request {} bytes, queue {}, streams {}\n", info.limits().max_n(),
              info.limits().max_batch(), info.limits().max_history(), info.limits().max_request_bytes(),
              info.limits().max_queue(), info.limits().max_streams());
+  if (info.has_segments()) PrintSegments(info.segments());
   if (info.has_item_state()) PrintState(info.item_state());
-  fmt::print("failures  {}{}{}\n", info.load_failures().count(), info.load_failures().count() > 0 ? ", the last: " : "",
-             info.load_failures().last_reason());
+  for (const v1::LoadFailures* failures : {&info.load_failures(), &info.segments_load_failures()})
+    if (failures == &info.load_failures() || failures->count() > 0)
+      fmt::print("failures  {}{}{}\n", failures->count(), failures->count() > 0 ? ", the last: " : "",
+                 failures->last_reason());
   return 0;
 }
 
-/// grpc.health.v1.Health/Check. Its messages hold one field each, and on the wire are these well-known ones.
+/// grpc.health.v1.Health/Check of the server as a whole. Its messages hold one field each, and on the wire are these
+/// well-known ones.
 int QueryHealth(const QueryOptions& options) {
   const char* const kStates[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
   grpc::TemplatedGenericStub<google::protobuf::StringValue, google::protobuf::Int32Value> stub(Connect(options));
   grpc::ClientContext context;
   SetDeadline(options, context);
   google::protobuf::StringValue service;
-  service.set_value(v1::Recommender::service_full_name());
   google::protobuf::Int32Value state;
   std::promise<grpc::Status> done;
   stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &service, &state,

@@ -24,10 +24,10 @@ struct ServiceParts {
   CallGate& gate;
   Executor& executor;
   const Failover& failover;
-  const ModelWatcher* models = nullptr;  // null: the server has no model
+  const ModelWatcher* models = nullptr;      // null: the server has no model
   const SegmentWatcher* segments = nullptr;  // likewise; for GetServerInfo
-  std::string version;  // the program's
-  ItemState* item_state = nullptr;  // null: the server keeps none
+  std::string version;                       // the program's
+  ItemState* item_state = nullptr;           // null: the server keeps none
   Scenarios scenarios = {};
 };
 
@@ -70,7 +70,8 @@ class RecommenderService final : public v1::Recommender::CallbackService {
   grpc::ServerUnaryReactor* Dispatch(const grpc::CallbackServerContext* context, const Request* request, Reply* reply,
                                      Handler handle, bool alone = false);
   void FillInfo(v1::ServerInfo* info) const;
-  /// What calls are answered from now; null where no version is loaded. `*status` is not OK where there is none to load.
+  /// What calls are answered from now; null where no version is loaded. `*status` is not OK where there is none to
+  /// load.
   std::shared_ptr<const ServedModel> Current(grpc::Status* status) const;
 
   CallGate& gate_;

@@ -38,12 +38,11 @@ struct WatcherOptions {
   std::chrono::milliseconds poll_interval{1000};  // a day at most; longer ones are cut to it
 };
 
-/// One thread of its own, of low priority, does all of it: reads CURRENT, has the version loaded, swaps one pointer, and
-/// frees an old version once no call holds it.
-/// A version of the same number with another digest is a new version: a store may be made again from nothing.
-/// A version that does not load is reported and counted, and the one before it goes on serving. A version
-/// that is wrong in itself is not tried again before CURRENT or its digest has changed; where the machine failed (no
-/// memory, an I/O error), again after a minute.
+/// One thread of its own, of low priority, does all of it: reads CURRENT, has the version loaded, swaps one pointer,
+/// and frees an old version once no call holds it. A version of the same number with another digest is a new version: a
+/// store may be made again from nothing. A version that does not load is reported and counted, and the one before it
+/// goes on serving. A version that is wrong in itself is not tried again before CURRENT or its digest has changed;
+/// where the machine failed (no memory, an I/O error), again after a minute.
 class VersionWatcher {
  public:
   /// A version that calls can be answered from. Whoever holds it keeps its memory.

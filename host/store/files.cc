@@ -95,11 +95,20 @@ void WriteFile(const fs::path& path, std::string_view text) {
 }
 
 void WriteNewFile(const fs::path& path, std::string_view text, bool overwrite) {
+  WriteNewFile(
+      path, [&](const Descriptor& file) { WriteAll(file, std::as_bytes(std::span(text)), path); }, overwrite);
+}
+
+void WriteNewFile(const fs::path& path, const std::function<void(const Descriptor&)>& write, bool overwrite) {
   const fs::path folder = FolderOf(path);
   CreateFolders(folder);
   const fs::path temporary = folder / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
   try {
-    WriteFile(temporary, text);
+    {
+      const Descriptor file = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+      write(file);
+      Sync(file, temporary);
+    }
     std::error_code ignored;
     if (overwrite && fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) throw IsNoFile(path);
     const unsigned flags = overwrite ? 0 : RENAME_NOREPLACE;

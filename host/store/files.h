@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ void WriteFile(const std::filesystem::path& path, std::string_view text);
 /// folders above it are created. Where something is there already: kAlreadyExists, or with `overwrite` a regular file
 /// is replaced.
 void WriteNewFile(const std::filesystem::path& path, std::string_view text, bool overwrite);
+/// The same of a file that `write` fills; where it throws, nothing is created.
+void WriteNewFile(const std::filesystem::path& path, const std::function<void(const Descriptor&)>& write,
+                  bool overwrite);
 /// Refuses what WriteNewFile would refuse, as far as it can be known before: so that nothing long is done in vain.
 /// Nothing is created.
 void CheckNewFile(const std::filesystem::path& path, bool overwrite);

@@ -45,12 +45,12 @@ def connect(address):
 
 
 class Server:
-    """`kindred serve`, by default on a free loopback port; ready when this is made."""
+    """`kindred serve`, by default on a free loopback port; ready when this is made. `model`: None for none."""
 
     def __init__(self, store, model, *options, listen="127.0.0.1:0", env=None):
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--store", str(store), "--model", model, "--listen", listen, "--json",
-             "--poll-ms", "20", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+            [PROGRAM, "serve", "--store", str(store), *(["--model", model] if model else []), "--listen", listen,
+             "--json", "--poll-ms", "20", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
         try:
             self.log = b""
             readable, _, _ = select.select([self.process.stdout], [], [], PATIENCE)

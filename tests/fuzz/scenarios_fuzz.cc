@@ -6,8 +6,8 @@
 
 #include "host/text/text.h"
 #include "kernels/error.h"
-#include "serving/handlers.h"
 #include "serving/scenarios.h"
+#include "serving/served_fields.h"
 
 namespace kindred {
 namespace {

@@ -6,9 +6,10 @@
 
 #include <set>
 
+#include "kindred/v1/segments.pb.h"
 #include "serving/handlers.h"
-#include "serving/served_fields.h"
 #include "serving/item_handlers.h"
+#include "serving/served_fields.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/support/backends.h"
 
@@ -70,7 +71,26 @@ const std::set<std::string> kServed = {"RecommendRequest.user_id",
                                        "GetItemRequest.item_id",
                                        "ItemUpdate.item_id",
                                        "ItemUpdate.attributes",
-                                       "ItemUpdate.reset"};
+                                       "ItemUpdate.reset",
+                                       "SegmentId.kind",
+                                       "SegmentId.id",
+                                       "GetUserSegmentsRequest.user_id",
+                                       "BatchGetUserSegmentsRequest.user_ids",
+                                       "DescribeSegmentRequest.segment",
+                                       "ListMembersRequest.segment",
+                                       "ListMembersRequest.n",
+                                       "AssignFeaturesRequest.features",
+                                       "AssignEventsRequest.user_id",
+                                       "AssignEventsRequest.events",
+                                       "AssignEventsRequest.reference",
+                                       "AssignEventsRequest.only_these_events",
+                                       "UserEvent.item_id",
+                                       "UserEvent.type",
+                                       "UserEvent.time",
+                                       "UserEvent.value",
+                                       "ExportSegmentRequest.segment",
+                                       "ExportSegmentRequest.features",
+                                       "ExportSegmentRequest.attributes"};
 
 /// Sets a field to something that is not its default.
 void Set(Message* message, const FieldDescriptor* field) {
@@ -94,6 +114,9 @@ void Set(Message* message, const FieldDescriptor* field) {
       break;
     case FieldDescriptor::CPPTYPE_STRING:
       many ? write->AddString(message, field, "x") : write->SetString(message, field, "x");
+      break;
+    case FieldDescriptor::CPPTYPE_ENUM:
+      write->SetEnumValue(message, field, 1);
       break;
     case FieldDescriptor::CPPTYPE_MESSAGE:
       many ? write->AddMessage(message, field) : write->MutableMessage(message, field);
@@ -262,6 +285,27 @@ TEST_F(FieldsTest, OfItems) {
       EXPECT_TRUE(CheckServed(*one).ok()) << field->full_name();
     }
   }
+}
+
+TEST_F(FieldsTest, OfSegments) {
+  const auto* file = v1::SegmentId::descriptor()->file();
+  const auto* service = file->FindServiceByName("Segments");
+  ASSERT_EQ(service->method_count(), 8);
+  std::set<const google::protobuf::Descriptor*> asked = {v1::SegmentId::descriptor(), v1::UserEvent::descriptor()};
+  for (int m = 0; m < service->method_count(); ++m) asked.insert(service->method(m)->input_type());
+  for (const auto* type : asked) {
+    const std::unique_ptr<Message> one(
+        google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+    for (int i = 0; i < type->field_count(); ++i) {
+      EXPECT_TRUE(IsServed(type->field(i))) << type->field(i)->full_name();
+      Set(one.get(), type->field(i));
+      EXPECT_TRUE(CheckServed(*one).ok()) << type->field(i)->full_name();
+    }
+  }
+  v1::AssignEventsRequest request;
+  v1::UserEvent* event = request.add_events();
+  event->GetReflection()->MutableUnknownFields(event)->AddVarint(998, 1);
+  ExpectRefused(CheckServed(request), "events[0].field number 998, which this server does not know");
 }
 
 TEST_F(FieldsTest, OfALaterVersionOfTheApi) {

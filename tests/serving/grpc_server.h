@@ -9,8 +9,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "kindred/v1/recommender.grpc.pb.h"
+#include "serving/call_gate.h"
 #include "serving/executor.h"
 #include "serving/failover.h"
 #include "serving/model_watcher.h"
@@ -34,18 +36,25 @@ class GrpcServerTest : public testing::Test {
     if (has_state_) item_state_ = std::make_unique<ItemState>(folder_.path() / "state");
     std::promise<void> tried;
     watcher_ = std::make_unique<ModelWatcher>(
-        *failover_, store_, WatcherOptions{"tiny", kCurrentVersion, std::chrono::hours(1), item_state_.get()},
-        [&](const LoadEvent&) { tried.set_value(); });
+        *failover_, store_, WatcherOptions{"tiny", kCurrentVersion, std::chrono::hours(1)},
+        [&](const LoadEvent&) { tried.set_value(); }, item_state_.get());
     tried.get_future().wait();
-    service_ = std::make_unique<RecommenderService>(*executor_, *watcher_, *failover_, "1.2.3", item_state_.get(),
-                                                    Scenarios{}, max_streams_);
-    server_ = std::make_unique<Server>(*service_, address);
+    gate_ = std::make_unique<CallGate>(max_streams_);
+    service_ = std::make_unique<RecommenderService>(ServiceParts{.gate = *gate_,
+                                                                 .executor = *executor_,
+                                                                 .failover = *failover_,
+                                                                 .models = watcher_.get(),
+                                                                 .version = "1.2.3",
+                                                                 .item_state = item_state_.get()});
+    server_ = std::make_unique<Server>(Hosted(), address);
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     channel_ = grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), arguments);
     stub_ = v1::Recommender::NewStub(channel_);
   }
+
+  std::vector<Server::Hosted> Hosted() const { return {{*service_, v1::Recommender::service_full_name()}}; }
 
   virtual std::unique_ptr<Backend> NewServingBackend() { return NewTestBackend("cpu_baseline", 1); }
 
@@ -99,6 +108,7 @@ class GrpcServerTest : public testing::Test {
   std::unique_ptr<ItemState> item_state_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<ModelWatcher> watcher_;
+  std::unique_ptr<CallGate> gate_;
   std::unique_ptr<RecommenderService> service_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -48,7 +48,7 @@ TEST_F(ServerTest, ATakenPortIsNamed) {
   Start();
   EXPECT_THAT(server_->address(), testing::MatchesRegex("127\\.0\\.0\\.1:[1-9][0-9]*"));
   ExpectError(ErrorCode::kIo, "cannot listen on " + server_->address() + ": Address already in use",
-              [&] { Server(*service_, server_->address()); });
+              [&] { Server(Hosted(), server_->address()); });
 }
 
 TEST_F(ServerTest, UnixSockets) {
@@ -57,14 +57,14 @@ TEST_F(ServerTest, UnixSockets) {
   EXPECT_EQ(server_->address(), address);
   v1::RecommendReply reply;
   EXPECT_TRUE(Recommend(ForUser("u5"), &reply).ok());
-  ExpectError(ErrorCode::kIo, "Address already in use", [&] { Server(*service_, address); });
+  ExpectError(ErrorCode::kIo, "Address already in use", [&] { Server(Hosted(), address); });
   EXPECT_TRUE(Recommend(ForUser("u5"), &reply).ok());
   server_.reset();
-  server_ = std::make_unique<Server>(*service_, address);  // the path may be used again
+  server_ = std::make_unique<Server>(Hosted(), address);  // the path may be used again
   ExpectError(ErrorCode::kIo, "cannot listen on unix:/nowhere/socket: there is no folder '/nowhere'",
-              [&] { Server(*service_, "unix:/nowhere/socket"); });
+              [&] { Server(Hosted(), "unix:/nowhere/socket"); });
   const auto expect = [&](const std::filesystem::path& path, const std::string& why) {
-    ExpectError(ErrorCode::kIo, ": " + why, [&] { Server(*service_, "unix:" + path.string()); });
+    ExpectError(ErrorCode::kIo, ": " + why, [&] { Server(Hosted(), "unix:" + path.string()); });
   };
   expect(folder_.path(), "it is a folder");
   const auto file = folder_.path() / "file";

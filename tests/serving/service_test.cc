@@ -251,11 +251,11 @@ TEST_F(ServiceTest, ADrainFinishesWhatWasAcceptedAndRefusesTheRest) {
   std::promise<grpc::Status> answered;
   stub_->async()->Recommend(&context, &request, &reply, [&](grpc::Status status) { answered.set_value(status); });
   WaitUntilQueued();
-  EXPECT_EQ(service_->Drain(std::chrono::milliseconds(1)), 1);
+  EXPECT_EQ(gate_->Drain(std::chrono::milliseconds(1)), 1);
   v1::RecommendReply refused;
   EXPECT_EQ(Recommend(request, &refused).error_code(), grpc::StatusCode::UNAVAILABLE);
   release.count_down();
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
   server_->Shutdown();
   EXPECT_TRUE(answered.get_future().get().ok());
   EXPECT_EQ(reply.items_size(), 10);

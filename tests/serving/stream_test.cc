@@ -151,7 +151,7 @@ TEST_F(StreamTest, AClientThatCancelsOrGoesAwayEndsIt) {
     EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
     release.count_down();
   }
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
 }
 
 TEST_F(StreamTest, ADeadlineEndsIt) {
@@ -168,7 +168,7 @@ TEST_F(StreamTest, ADeadlineEndsIt) {
     EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
     release.count_down();
   }
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
 }
 
 TEST_F(StreamTest, WhatWaitsWhenTheClientEndsIsAnswered) {
@@ -214,7 +214,7 @@ TEST_F(StreamTest, AMessageOverTheLimitEndsIt) {
   stream->Write(ForUser(std::string(kMaxRequestBytes + 1, 'x')));
   EXPECT_FALSE(stream->Read(&result));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
 }
 
 TEST_F(StreamTest, ADrainAnswersWhatWasReadAndEndsStreams) {
@@ -229,10 +229,10 @@ TEST_F(StreamTest, ADrainAnswersWhatWasReadAndEndsStreams) {
   const auto busy = stub_->StreamRecommend(&context);
   ASSERT_TRUE(busy->Write(ForUser("u6", 4)));
   WaitUntilQueued();
-  std::thread drain([&] { EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0); });
+  std::thread drain([&] { EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0); });
   EXPECT_FALSE(idle->Read(&result));
   EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_GE(service_->Drain(std::chrono::milliseconds(0)), 1) << "the other has not ended";
+  EXPECT_GE(gate_->Drain(std::chrono::milliseconds(0)), 1) << "the other has not ended";
   release.count_down();
   ASSERT_TRUE(busy->Read(&result));
   EXPECT_EQ(result.reply().items_size(), 4);
@@ -276,9 +276,9 @@ TEST_P(StreamDrainTest, UnderTraffic) {
       EXPECT_EQ(status.error_message(), "the server is stopping");
     });
   flowing.wait();
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
   for (std::thread& client : clients) client.join();
-  EXPECT_EQ(service_->n_answered(), kStreams);
+  EXPECT_EQ(gate_->n_answered(), kStreams);
 }
 
 TEST_F(StreamTest, NoMoreAreOpenThanMayBe) {
@@ -325,16 +325,16 @@ TEST_F(StreamTest, AClientThatDoesNotReadIsCutOff) {
   v1::ServerInfo info;
   while (info.calls_in_flight() < 2)  // with itself
     ASSERT_TRUE(Call(&v1::Recommender::Stub::GetServerInfo, v1::GetServerInfoRequest(), &info).ok());
-  EXPECT_EQ(service_->CutOffStreams(std::chrono::milliseconds(0)), 0) << "it has no reply to read";
+  EXPECT_EQ(gate_->CutOffStreams(std::chrono::milliseconds(0)), 0) << "it has no reply to read";
 
   const auto stream = Open();
   std::thread writer([&] {
     while (stream->Write(ForUser("u5", 290))) continue;
   });
-  EXPECT_EQ(service_->CutOffStreams(std::chrono::minutes(10)), 0);
-  while (service_->CutOffStreams(std::chrono::milliseconds(100)) == 0) std::this_thread::yield();
+  EXPECT_EQ(gate_->CutOffStreams(std::chrono::minutes(10)), 0);
+  while (gate_->CutOffStreams(std::chrono::milliseconds(100)) == 0) std::this_thread::yield();
   writer.join();
-  EXPECT_EQ(service_->CutOffStreams(std::chrono::milliseconds(0)), 0) << "once";
+  EXPECT_EQ(gate_->CutOffStreams(std::chrono::milliseconds(0)), 0) << "once";
   v1::BatchResult result;
   while (stream->Read(&result)) continue;
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
@@ -343,7 +343,7 @@ TEST_F(StreamTest, AClientThatDoesNotReadIsCutOff) {
   EXPECT_EQ(result.reply().items_size(), 1);
   idle->WritesDone();
   EXPECT_TRUE(idle->Finish().ok());
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
 }
 
 TEST_F(StreamTest, AShutdownEndsAnOpenStream) {

@@ -1,5 +1,5 @@
 // StreamUsersForItem over a connection.
-#include "serving/user_stream.h"
+#include "serving/page_stream.h"
 
 #include <google/protobuf/util/message_differencer.h>
 
@@ -125,7 +125,7 @@ TEST_F(UserStreamTest, RefusedAndCancelled) {
     EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
     release.count_down();
   }
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
   EXPECT_EQ(status_of().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
@@ -143,7 +143,7 @@ TEST_F(UserStreamTest, AClientThatCancelsMidwayEndsIt) {
   ASSERT_TRUE(stream->Read(&reply));
   context.TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
 }
 
 TEST_F(UserStreamTest, ADrainWaitsForTheWholeList) {
@@ -151,12 +151,12 @@ TEST_F(UserStreamTest, ADrainWaitsForTheWholeList) {
   const auto stream = OpenLong(&context);
   v1::UsersForItemReply reply;
   ASSERT_TRUE(stream->Read(&reply));
-  EXPECT_EQ(service_->Drain(std::chrono::milliseconds(1)), 1);
+  EXPECT_EQ(gate_->Drain(std::chrono::milliseconds(1)), 1);
   int n = reply.users_size();
   for (; stream->Read(&reply); n += reply.users_size()) continue;
   EXPECT_TRUE(stream->Finish().ok());
   EXPECT_EQ(n, kMany - 1) << "all but u0, who has no history";
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0);
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0);
 }
 
 TEST_F(UserStreamTest, AClientThatDoesNotReadIsCutOff) {
@@ -164,13 +164,13 @@ TEST_F(UserStreamTest, AClientThatDoesNotReadIsCutOff) {
   const auto stream = OpenLong(&context);
   v1::UsersForItemReply reply;
   ASSERT_TRUE(stream->Read(&reply));
-  EXPECT_EQ(service_->CutOffStreams(std::chrono::minutes(10)), 0);
-  while (service_->CutOffStreams(std::chrono::milliseconds(100)) == 0) std::this_thread::yield();
+  EXPECT_EQ(gate_->CutOffStreams(std::chrono::minutes(10)), 0);
+  while (gate_->CutOffStreams(std::chrono::milliseconds(100)) == 0) std::this_thread::yield();
   int n = reply.users_size();
   for (; stream->Read(&reply); n += reply.users_size()) continue;
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_LT(n, kMany - 1);
-  EXPECT_EQ(service_->Drain(std::chrono::minutes(1)), 0) << "what it held is freed";
+  EXPECT_EQ(gate_->Drain(std::chrono::minutes(1)), 0) << "what it held is freed";
 }
 
 }  // namespace
