@@ -134,8 +134,9 @@ void PrintSegments(const v1::ListSegmentsReply& reply) {
 
 void PrintDescription(const v1::SegmentDescription& reply) {
   const v1::SegmentSummary& segment = reply.segment();
-  fmt::print("{} {}{}, by {}\n", KindName(segment.id().kind()),
-             segment.id().kind() == v1::CLUSTER ? segment.id().id() + " " : "", Printable(segment.name()),
+  const v1::SegmentKind kind = segment.id().kind();
+  const std::string of = kind == v1::LIKELY ? "" : std::string(KindName(kind)) + " ";
+  fmt::print("{}{}{}, by {}\n", of, kind == v1::CLUSTER ? segment.id().id() + " " : "", Printable(segment.name()),
              OfVersion(reply));
   PrintLine("size", fmt::format("{}, {:.1f}%", Counted(segment.size(), "user"), 100 * segment.share()));
   PrintLine("in words", segment.in_words());

@@ -50,6 +50,11 @@ std::span<const int64_t> AsIntegers(const std::vector<uint64_t>& words) {
   return {reinterpret_cast<const int64_t*>(words.data()), words.size()};
 }
 
+/// Of events in order of time.
+bool HasEventsUpTo(int64_t reference, std::span<const int32_t> items, std::span<const int64_t> times) {
+  return !items.empty() && (times.empty() || times.front() <= reference);
+}
+
 const json& Member(const Artifact& artifact, const char* key) {
   const auto found = artifact.manifest().find(key);
   if (found == artifact.manifest().end()) Refuse(artifact, fmt::format("the manifest has no {}", key));
@@ -279,7 +284,7 @@ UserSegments SegmentModel::Assign(const UserEvents& events, int64_t user, int64_
   UserSegments placed;
   placed.values.resize(static_cast<size_t>(normalization_.n_features()));
   program_->Compute(events, user, reference, placed.values);
-  if (!events.items.empty()) Place(&placed);
+  if (HasEventsUpTo(reference, events.items, events.times)) Place(&placed);
   const int64_t indptr[] = {0, std::ssize(events.items)};
   Judge({indptr, events.items, events.values, events.times, events.types, event_types_}, user, reference, &placed);
   return placed;
@@ -330,7 +335,7 @@ void SegmentModel::Place(UserSegments* placed) const {
 
 void SegmentModel::Judge(const EventsView& events, int64_t user, int64_t reference, UserSegments* placed) const {
   double probability = std::numeric_limits<double>::quiet_NaN();
-  if (likelihood_model_ && events.size() > 0) {
+  if (likelihood_model_ && HasEventsUpTo(reference, events.items, events.times)) {
     std::vector<float> point(placed->values.size());
     normalization_.Apply(placed->values, point);
     probability = likelihood_model_->Probability(point);

@@ -116,7 +116,7 @@ void WriteNewFile(const fs::path& path, const std::function<void(const Descripto
       if (errno == EEXIST) throw IsThere(path);
       throw SystemError("create", path);
     }
-  } catch (const Error&) {
+  } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }

@@ -19,6 +19,7 @@ from support import PATIENCE, PROGRAM, connect, eventually, run
 N_USERS = 120
 END = datetime(2024, 3, 1, tzinfo=timezone.utc)
 CONFIG = """
+schema_version = 1
 reference = "2024-03-01"
 
 [events]

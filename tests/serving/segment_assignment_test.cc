@@ -179,7 +179,7 @@ TEST_F(SegmentAssignmentTest, BadEventsAreRefusedByTheirPlace) {
   Expect("events[1].type: no events are of type 'purchases'", bad({"i1", "purchases", kReference}));
   Expect("events[1].time: is not set", bad({"i1", "buy"}));
   Expect("events[1].value: is nan, expected a number from -1e9 to 1e9", bad({"i1", "buy", kReference, kNaN}));
-  Expect("events[1].value: is 2e+09, expected", bad({"i1", "buy", kReference, 2e9f}));
+  Expect("events[1].value: is 2000000000, expected", bad({"i1", "buy", kReference, 2e9f}));
   Expect("events: is empty, expected one, as the version has no such user", {});
   Expect("events: is empty, expected one, as the version has no such user", {.user_id = "stranger"});
   Expect("events: is empty, expected one, as no others are to count", {.user_id = "u1", .only_these_events = true});

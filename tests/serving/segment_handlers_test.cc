@@ -313,6 +313,7 @@ TEST_F(SegmentHandlersTest, AssignedByEventsAndByFeatures) {
 
   v1::AssignFeaturesRequest features;
   (*features.mutable_features())["frequency"] = 60;
+  (*features.mutable_features())["monetary"] = 500;
   v1::UserSegments placed;
   ASSERT_TRUE(HandleAssignFeatures(served_.get(), features, &placed).ok());
   EXPECT_EQ(placed.cluster().name(), "Regulars");

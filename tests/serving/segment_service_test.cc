@@ -24,7 +24,7 @@ class SegmentServiceTest : public GrpcServerTest {
     service_.reset();
     if (!model) watcher_.reset();
     if (n_users > 0) {
-      SmallSegments({.n_users = n_users, .has_behaviour = n_users < 1000}).Publish(store_, "segments");
+      SmallSegments({.n_users = n_users, .has_behaviour = n_users == 60}).Publish(store_, "segments");
       std::promise<std::string> tried;
       segments_ =
           std::make_unique<SegmentWatcher>(store_, WatcherOptions{"segments", kCurrentVersion, std::chrono::hours(1)},
@@ -103,7 +103,8 @@ TEST_F(SegmentServiceTest, EveryMethodBesideAModel) {
   EXPECT_EQ(description.segment().size(), list.list(0).size());
 
   v1::AssignFeaturesRequest features;
-  (*features.mutable_features())["frequency"] = 60;
+  for (const auto& [name, value] : {std::pair("recency", 0.0), {"frequency", 60.0}, {"monetary", 500.0}})
+    (*features.mutable_features())[name] = value;
   ASSERT_TRUE(Ask(&v1::Segments::Stub::AssignFeatures, features, &user).ok());
   EXPECT_EQ(user.cluster().id(), "2");
 

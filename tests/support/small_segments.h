@@ -74,7 +74,8 @@ class SmallSegments {
 
  private:
   std::string Declarations() const {
-    std::string text = options_.has_times ? "reference = " + std::to_string(kReference) + "\n" : "";
+    std::string text = "schema_version = 1\n";
+    if (options_.has_times) text += "reference = " + std::to_string(kReference) + "\n";
     if (options_.has_types) text += "[events]\nviews = \"view\"\npurchases = \"buy\"\n";
     if (options_.has_times) text += "[[features]]\nname = \"recency\"\nkind = \"recency\"\n";
     text += "[[features]]\nname = \"frequency\"\nkind = \"count\"\nnormalize = \"log\"\n";

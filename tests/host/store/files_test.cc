@@ -6,6 +6,7 @@
 
 #include <iterator>
 
+#include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 
 namespace kindred {
@@ -44,6 +45,30 @@ TEST(WriteNewFile, ReplacesAFileOnlyWhereAsked) {
   EXPECT_EQ(CodeOf(folder.path() / "folder" / "", true), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(path / "below a file", true), ErrorCode::kIo);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2) << "no temporary file stays";
+}
+
+TEST(WriteNewFile, WhatIsFilledByPartsIsThereWholeOrNotAtAll) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  const auto write = [&](const Descriptor& file, std::string_view text) {
+    WriteAll(file, std::as_bytes(std::span(text)), path);
+  };
+  WriteNewFile(
+      path,
+      [&](const Descriptor& file) {
+        write(file, "one ");
+        EXPECT_FALSE(fs::exists(path));
+        write(file, "two");
+      },
+      false);
+  EXPECT_EQ(Content(path), "one two");
+  const auto fail = [&](const Descriptor& file) {
+    write(file, "half");
+    throw Error(ErrorCode::kIo, "the source ended");
+  };
+  ExpectError(ErrorCode::kIo, "the source ended", [&] { WriteNewFile(path, fail, true); });
+  EXPECT_EQ(Content(path), "one two");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
 TEST(CheckNewFile, RefusesWhatWriteNewFileWouldAndCreatesNothing) {
