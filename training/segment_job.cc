@@ -17,6 +17,7 @@
 #include "host/segments/user_clusters.h"
 #include "host/text/counted.h"
 #include "host/text/text.h"
+#include "training/report_values.h"
 #include "training/segment_description.h"
 #include "training/stopwatch.h"
 #include "training/working_backend.h"
@@ -107,7 +108,8 @@ class Job {
     if (work_.spec.features.features.empty()) {
       EventNames names = std::move(work_.spec.features.events);
       const std::optional<int64_t> reference = work_.spec.features.reference;
-      const bool has_values = std::ranges::any_of(events.values, [](float value) { return value != 1; });
+      const json& reader = Member(work_.dataset->manifest(), "reader");
+      const bool has_values = !Member(reader, "value_column").is_null() || !Member(reader, "value").is_null();
       work_.spec.features = DefaultFeatureSpec(work_.dataset->event_types(), !events.times.empty(), has_values);
       work_.spec.features.events.merge(names);
       work_.spec.features.reference = reference;
