@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <iostream>
 #include <memory>
 
@@ -18,6 +19,8 @@ namespace kindred {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::chrono::seconds kProgressEvery{2};
 
 struct SegmentFlags {
   SegmentOptions options;
@@ -81,7 +84,10 @@ int RunSegment(const SegmentFlags& flags) {
   };
   events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
   events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
+  auto last = std::chrono::steady_clock::now();
   events.runs = [&](int64_t n_ended, int64_t n_runs) {
+    if (std::chrono::steady_clock::now() - last < kProgressEvery) return;
+    last = std::chrono::steady_clock::now();
     if (!progress) progress = std::make_unique<Progress>("k-means", n_runs, "run");
     progress->Step(n_ended, "");
   };
