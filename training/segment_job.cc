@@ -148,10 +148,8 @@ class Job {
     }
     for (const FeatureColumn& column : work_.program->columns()) {
       const FeatureDeclaration& declared = work_.program->spec().features[static_cast<size_t>(column.declaration)];
-      const FeatureNormalization& fitted = work_.normalization.features()[work_.profiled.size()];
       work_.profiled.push_back({column.name, FeatureKindName(declared.kind),
-                                IsOfPurchases(declared, work_.spec.features.events, work_.dataset->event_types()),
-                                fitted.clip_low, fitted.clip_high});
+                                IsOfPurchases(declared, work_.spec.features.events, work_.dataset->event_types())});
     }
     stopwatch_.Done("features");
   }

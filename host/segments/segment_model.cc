@@ -318,11 +318,8 @@ void SegmentModel::Place(UserSegments* placed) const {
   }
   placed->distance = placed->segment >= 0 ? least : 0;
   placed->next_distance = placed->next >= 0 ? next : 0;
-  for (size_t f = 0; f < placed->values.size(); ++f) {
-    const FeatureNormalization& feature = normalization_.features()[f];
-    const double deviations = feature.std == 0 ? 0 : (feature.Clipped(placed->values[f]) - feature.mean) / feature.std;
-    placed->traits.push_back({f, placed->values[f], deviations});
-  }
+  for (size_t f = 0; f < placed->values.size(); ++f)
+    placed->traits.push_back({f, placed->values[f], normalization_.features()[f].Deviations(placed->values[f])});
   std::ranges::stable_sort(placed->traits, std::ranges::greater(),
                            [](const UserSegments::Trait& trait) { return std::fabs(trait.deviations); });
   placed->traits.resize(std::min(placed->traits.size(), kMostTraits));

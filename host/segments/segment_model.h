@@ -71,7 +71,7 @@ struct UserSegments {
   int32_t segment = -1, next = -1;
   double distance = 0, next_distance = 0;
   /// What sets the user apart, by size: the feature, its value (NaN: missing), and how far it is from all users' mean
-  /// in their standard deviations, after clipping.
+  /// (FeatureNormalization::Deviations), as a segment's profile measures it.
   struct Trait {
     size_t feature = 0;
     double value = 0;
