@@ -35,6 +35,7 @@ class TrainSegments : public testing::Test {
 
   int Run(const std::vector<std::string>& arguments) {
     CommandLine program;
+    AddGenerateCommand(program);
     AddPrepareCommand(program);
     AddTrainCommand(program);
     AddSegmentCommand(program);
@@ -139,6 +140,27 @@ TEST_F(TrainSegments, HaveALikelihoodOfAllEventsWhereThereAreNoTypes) {
   const json likelihood = json::parse(out_)["segments"]["likelihood"];
   EXPECT_GT(likelihood["base_rate"], 0.1);
   EXPECT_LT(likelihood["base_rate"], 0.9);
+}
+
+TEST_F(TrainSegments, TheExampleOfTheDocumentation) {
+  const std::string shop = (folder_.path() / "shop").string();
+  ASSERT_EQ(
+      Run({"generate", "--out", shop, "--users", "500", "--items", "200", "--events", "20000", "--bots", "0.004"}), 0)
+      << err_;
+  ASSERT_EQ(Run({"prepare", shop + "/events.csv", "--items", shop + "/items.csv", "--users", shop + "/users.csv",
+                 "--out", dataset_, "--overwrite"}),
+            0)
+      << err_;
+  ASSERT_EQ(Train({"--split", "leave-last-n", "--segments", KINDRED_DOCS "/shop_segments.toml", "--json"}), 0) << err_;
+  const json segments = json::parse(out_)["segments"];
+  EXPECT_EQ(segments["published"], true);
+  EXPECT_GE(segments["segments"].size(), 2u);
+  EXPECT_EQ(segments["rules"].back()["name"], "Robots");
+  EXPECT_EQ(segments["rules"].back()["size"], 2) << "those that were planted";
+  EXPECT_EQ(segments["stages"]["n_in_none"], 0);
+  EXPECT_GT(segments["likelihood"]["auc"], 0.5);
+  EXPECT_EQ(segments["audit"]["attributes"].size(), 3u);
+  EXPECT_EQ(segments["audit"]["metric"], "ndcg_at_20") << "of the model that was just trained";
 }
 
 }  // namespace
