@@ -307,7 +307,10 @@ class Job {
     const EventsView& events = work_.dataset->events();
     const int64_t split = LikelihoodSplit(spec, events, work_.reference);
     Stage(fmt::format("learning who buys within {}", Counted(spec.horizon / kDay, "day")));
-    const std::vector<int> types = TypesOf(work_.spec.features.events, spec.event, work_.dataset->event_types());
+    const EventNames& names = work_.spec.features.events;
+    const std::span<const std::string> known = work_.dataset->event_types();
+    const std::vector<int> types =
+        MeansAllEvents(names, spec.event, known) ? std::vector<int>() : TypesOf(names, spec.event, known);
     const std::vector<int8_t> labels = LikelihoodLabels(events, types, split, spec.horizon);
     const std::vector<float> then = work_.normalization.Apply(work_.program->Compute(events, split, pool_), pool_);
     work_.likelihood.emplace(spec, split, LikelihoodInputs{&work_.dataset->users(), labels, then, work_.table.names},
