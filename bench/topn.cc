@@ -211,7 +211,8 @@ json AskOfUsers(Backend& backend, const ProgramOptions& options) {
       measures["one user"] = asking.Time(1, options.least_seconds);
     }
   }
-  const std::vector<float> directions = NormalizedRows({catalogue.items.data(), catalogue.n_items(), options.n_factors});
+  const std::vector<float> directions =
+      NormalizedRows({catalogue.items.data(), catalogue.n_items(), options.n_factors});
   json unused;
   const std::unique_ptr<ItemIndex> index = TimedIndex(backend, directions, options.n_factors, unused);
   std::vector<int64_t> indptr(static_cast<size_t>(catalogue.n_items()) + 1);

@@ -120,7 +120,8 @@ std::vector<Question> EligibleQuestions(const fs::path& folder, int64_t n_items)
 }  // namespace
 
 TopNCatalogue ReadCatalogue(const fs::path& folder, int64_t n_factors) {
-  TopNCatalogue catalogue = {n_factors, ReadArray<float>(folder / "items.npy"), ReadArray<float>(folder / "queries.npy")};
+  TopNCatalogue catalogue = {n_factors, ReadArray<float>(folder / "items.npy"),
+                             ReadArray<float>(folder / "queries.npy")};
   for (const std::vector<float>* rows : {&catalogue.items, &catalogue.queries})
     if (n_factors < 1 || rows->empty() || std::ssize(*rows) % n_factors != 0)
       throw Error(ErrorCode::kCorrupt, fmt::format("'{}' has no rows of {} factors", folder.string(), n_factors));
@@ -161,7 +162,7 @@ int RunMakeItems(int argc, char** argv) {
   ThreadPool pool(0);
   const std::vector<float> centres = NewFactors(pool, kCentres * n_factors, 1, kSeed);
   const TopNCatalogue catalogue = {n_factors, Mixture(pool, centres, n_items, n_factors, true, kSeed + 1),
-                               Mixture(pool, centres, n_queries, n_factors, false, kSeed + 4)};
+                                   Mixture(pool, centres, n_queries, n_factors, false, kSeed + 4)};
   WriteNpy(folder / "items.npy", catalogue.items);
   WriteNpy(folder / "queries.npy", catalogue.queries);
   WriteDefined(folder, pool, catalogue, n_checks, EligibleQuestions(folder, n_items));
@@ -205,7 +206,8 @@ int RunMakeModel(int argc, char** argv) {
                          return !std::binary_search(row.begin(), row.end(), item);
                        }});
   WriteDefined(folder, pool, catalogue, n_checks, questions);
-  const std::vector<float> normalized = NormalizedRows({catalogue.items.data(), catalogue.n_items(), catalogue.n_factors});
+  const std::vector<float> normalized =
+      NormalizedRows({catalogue.items.data(), catalogue.n_items(), catalogue.n_factors});
   WriteDefined(folder, pool, {catalogue.n_factors, normalized, normalized}, n_checks,
                {{"similar", kUserListLength, [](int64_t query, int32_t item) { return item != query; }}});
   std::cout << "{}\n";

@@ -59,7 +59,7 @@ void AddItemsOfEvents(const ModelView& model, std::span<const EventExclusion> ex
   if (events.indptr.empty()) Refuse("exclude_events: the version keeps no events; train it again");
   for (size_t at = 0; at < exclusions.size(); ++at) {
     const auto& [event, within] = exclusions[at];
-    const std::optional<uint8_t> type = event.empty() ? std::nullopt : std::optional(TypeOf(events, at, event));
+    const int type = event.empty() ? -1 : TypeOf(events, at, event);  // -1: any
     if (within && *within < 0)
       Refuse(fmt::format("exclude_events[{}].within_seconds: is {}, expected at least 0", at, *within));
     if (within == 0) continue;
@@ -69,7 +69,7 @@ void AddItemsOfEvents(const ModelView& model, std::span<const EventExclusion> ex
     const auto first = static_cast<size_t>(events.indptr[static_cast<size_t>(user)]);
     const auto last = static_cast<size_t>(events.indptr[static_cast<size_t>(user) + 1]);
     for (size_t e = first; e < last; ++e)
-      if ((!type || events.types[e] == *type) && (!within || events.times[e] > now - *within))
+      if ((type < 0 || events.types[e] == type) && (!within || events.times[e] > now - *within))
         items.push_back(events.items[e]);
   }
 }

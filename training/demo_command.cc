@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
 constexpr const char* kModel = "shop";
+constexpr const char* kSegments = "shop-segments";
 constexpr size_t kRows = 5;
 constexpr size_t kUsers = 4;
 
@@ -124,6 +125,7 @@ class Demo {
     Show(Overwriting({"prepare", (shop / "events.csv").string(), "--out", dataset.string()}, dataset));
     Show({"train", dataset.string(), "--store", store, "--model", kModel, "--split", "leave-last-n", "--n-factors",
           "32", "--seed", std::to_string(options_.seed)});
+    Show({"segment", dataset.string(), "--store", store, "--model", kSegments});
 
     const Words serve = {"serve", "--store", store, "--model", kModel, "--listen", "127.0.0.1:0", "--json"};
     const fs::path log = dir_ / "server.log";
@@ -206,11 +208,14 @@ class Demo {
 
 void AddDemoCommand(CommandLine& program) {
   const auto options = std::make_shared<DemoOptions>();
-  CLI::App* app = program.Add(
-      "demo", "Makes up a shop, trains on it, serves it and asks for recommendations, showing each command", [options] {
-        Demo(*options).Run();
-        return 0;
-      });
+  CLI::App* app = program.Add("demo",
+                              "Makes up a shop, trains on it, finds segments of its users, serves it and asks for "
+                              "recommendations, showing each "
+                              "command",
+                              [options] {
+                                Demo(*options).Run();
+                                return 0;
+                              });
   app->add_option("--dir", options->dir, "the folder that everything goes to");
   app->add_option("--seed", options->seed, "of the shop and of the training")->check(Within(0, kLargestSeed));
   app->add_flag("--keep-serving", options->keep_serving)->description("leave the server running at the end");

@@ -1,23 +1,24 @@
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <iostream>
 #include <memory>
 
 #include "host/cli/config_file.h"
 #include "host/cli/progress.h"
-#include "host/report/format.h"
 #include "host/store/files.h"
 #include "training/commands.h"
 #include "training/evaluating.h"
-#include "training/report_values.h"
 #include "training/segment_job.h"
 #include "training/segment_report.h"
+#include "training/segment_text.h"
 
 namespace kindred {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::chrono::seconds kProgressEvery{2};
 
 struct SegmentFlags {
   SegmentOptions options;
@@ -26,41 +27,6 @@ struct SegmentFlags {
   bool overwrite = false;
   bool json = false;
 };
-
-std::string RuleLines(const json& report) {
-  std::string text;
-  for (const json& rule : report["rules"])
-    text += fmt::format("  rule {}: {} ({})\n", TextOf(rule, "name"), CountOf(rule, "size"),
-                        PartText(NumberOf(rule, "share")));
-  const json& stages = report["stages"];
-  for (size_t s = 0; s < stages["names"].size(); ++s)
-    text += fmt::format("  stage {}: {}\n", TextOf(stages["names"][s]), CountText(stages["sizes"][s].get<int64_t>()));
-  if (const json& likelihood = report["likelihood"]; !likelihood.is_null())
-    text += fmt::format("  likely to have {} within {}: {} (AUC {})\n", TextOf(likelihood, "event"),
-                        TextOf(likelihood, "horizon"), CountOf(likelihood, "n_likely"),
-                        MetricText(NumberOf(likelihood, "auc")));
-  return text;
-}
-
-std::string SegmentText(const json& report) {
-  const bool published = report["published"].get<bool>();
-  std::string text = fmt::format(
-      "{}{}: {} segments of {} users, {} features; silhouette {} ({}), k chosen by {}\n", TextOf(report, "model"),
-      published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "", report["segments"].size(),
-      CountText(report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>()),
-      report["features"].size(), MetricText(NumberOf(report["metrics"], "silhouette")),
-      TextOf(report["metrics"], "silhouette_kind"), TextOf(report["curves"], "chosen_by"));
-  for (const json& segment : report["segments"])
-    text += fmt::format("  {:>3}  {:>9}  {:>6}  {}\n", TextOf(segment, "id"), CountOf(segment, "size"),
-                        PartText(NumberOf(segment, "share")), TextOf(segment, "name"));
-  text += RuleLines(report);
-  if (const json& lineage = report["lineage"]; !lineage.is_null())
-    text += fmt::format("since version {}: {} users moved ({})\n", lineage["from_version"].get<int64_t>(),
-                        CountOf(lineage, "n_movers"), PartText(NumberOf(lineage, "share_movers")));
-  if (report.contains("fell_back")) text += "on the CPU: " + TextOf(report, "fell_back") + "\n";
-  if (published) text += "published " + TextOf(report, "path") + "\n";
-  return text;
-}
 
 SegmentOptions Resolve(const SegmentFlags& flags) {
   SegmentOptions options = flags.options;
@@ -81,7 +47,10 @@ int RunSegment(const SegmentFlags& flags) {
   };
   events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
   events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
+  auto last = std::chrono::steady_clock::now();
   events.runs = [&](int64_t n_ended, int64_t n_runs) {
+    if (std::chrono::steady_clock::now() - last < kProgressEvery) return;
+    last = std::chrono::steady_clock::now();
     if (!progress) progress = std::make_unique<Progress>("k-means", n_runs, "run");
     progress->Step(n_ended, "");
   };
@@ -95,11 +64,7 @@ int RunSegment(const SegmentFlags& flags) {
   else
     std::cout << SegmentText(report);
   if (report["published"].get<bool>()) return 0;
-  std::string reasons;
-  for (const json& reason : report["reasons"]) reasons += "\n  " + reason.get<std::string>();
-  throw Error(
-      ErrorCode::kInvalidArgument,
-      fmt::format("'{}' was not published:{}\n--accept-drift publishes it nevertheless", options.model, reasons));
+  throw Error(ErrorCode::kInvalidArgument, SegmentRefusalText(report) + "\n--accept-drift publishes it nevertheless");
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "host/segments/user_clusters.h"
 #include "host/text/counted.h"
 #include "host/text/text.h"
+#include "training/report_values.h"
 #include "training/segment_description.h"
 #include "training/stopwatch.h"
 #include "training/working_backend.h"
@@ -60,9 +61,9 @@ class Job {
     OpenLast();
     stopwatch_.Done("load");
     MeasureFeatures();
+    ApplyRules();  // before what takes long: a file may ask for what is not there
     Cluster();
     Trace();
-    ApplyRules();
     Audit();
     Compare();
     SegmentTree tree = DescribeSegments(options_.model, options_.dataset, work_, report_);
@@ -107,7 +108,8 @@ class Job {
     if (work_.spec.features.features.empty()) {
       EventNames names = std::move(work_.spec.features.events);
       const std::optional<int64_t> reference = work_.spec.features.reference;
-      const bool has_values = std::ranges::any_of(events.values, [](float value) { return value != 1; });
+      const json& reader = Member(work_.dataset->manifest(), "reader");
+      const bool has_values = !Member(reader, "value_column").is_null() || !Member(reader, "value").is_null();
       work_.spec.features = DefaultFeatureSpec(work_.dataset->event_types(), !events.times.empty(), has_values);
       work_.spec.features.events.merge(names);
       work_.spec.features.reference = reference;
@@ -118,6 +120,13 @@ class Job {
                       Counted(work_.dataset->users().size(), "user")));
     WarnAll(work_.program->warnings());
     work_.table = work_.program->Compute(events, work_.reference, pool_);
+    const double days_ahead =
+        (static_cast<double>(work_.reference) - static_cast<double>(std::time(nullptr))) / static_cast<double>(kDay);
+    if (!work_.spec.features.reference && !events.times.empty() && days_ahead >= 1)
+      Warn(
+          fmt::format("the last event is {:.0f} days in the future, and features look back from there; 'reference' "
+                      "says from where else",
+                      days_ahead));
     if (work_.table.n_future_events > 0)
       Warn(fmt::format("{} later than {}: left out",
                        work_.table.n_future_events == 1 ? std::string("an event is")
@@ -146,10 +155,8 @@ class Job {
     }
     for (const FeatureColumn& column : work_.program->columns()) {
       const FeatureDeclaration& declared = work_.program->spec().features[static_cast<size_t>(column.declaration)];
-      const FeatureNormalization& fitted = work_.normalization.features()[work_.profiled.size()];
       work_.profiled.push_back({column.name, FeatureKindName(declared.kind),
-                                IsOfPurchases(declared, work_.spec.features.events, work_.dataset->event_types()),
-                                fitted.clip_low, fitted.clip_high});
+                                IsOfPurchases(declared, work_.spec.features.events, work_.dataset->event_types())});
     }
     stopwatch_.Done("features");
   }
@@ -300,7 +307,10 @@ class Job {
     const EventsView& events = work_.dataset->events();
     const int64_t split = LikelihoodSplit(spec, events, work_.reference);
     Stage(fmt::format("learning who buys within {}", Counted(spec.horizon / kDay, "day")));
-    const std::vector<int> types = TypesOf(work_.spec.features.events, spec.event, work_.dataset->event_types());
+    const EventNames& names = work_.spec.features.events;
+    const std::span<const std::string> known = work_.dataset->event_types();
+    const std::vector<int> types =
+        MeansAllEvents(names, spec.event, known) ? std::vector<int>() : TypesOf(names, spec.event, known);
     const std::vector<int8_t> labels = LikelihoodLabels(events, types, split, spec.horizon);
     const std::vector<float> then = work_.normalization.Apply(work_.program->Compute(events, split, pool_), pool_);
     work_.likelihood.emplace(spec, split, LikelihoodInputs{&work_.dataset->users(), labels, then, work_.table.names},

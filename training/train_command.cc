@@ -3,9 +3,11 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "host/cli/progress.h"
 #include "host/report/format.h"
+#include "host/segments/segment_model.h"
 #include "host/store/files.h"
 #include "host/store/model_store.h"
 #include "training/commands.h"
@@ -14,6 +16,8 @@
 #include "training/metrics_text.h"
 #include "training/pipeline.h"
 #include "training/report_values.h"
+#include "training/segment_job.h"
+#include "training/segment_text.h"
 #include "training/stop_request.h"
 #include "training/train_flags.h"
 #include "training/training_plan.h"
@@ -55,11 +59,50 @@ std::string TrainText(const nlohmann::json& report) {
   text += ListsText(report);
   if (report.contains("fell_back")) text += "on the CPU: " + report["fell_back"].get<std::string>() + "\n";
   if (published) text += "published " + report["path"].get<std::string>() + "\n";
+  if (const nlohmann::json& segments = Member(report, "segments"); segments.is_object()) text += SegmentText(segments);
   return text;
+}
+
+/// The segments job that follows the training, or none. What of it does not do is refused before anything is trained.
+std::optional<SegmentOptions> SegmentsOf(const TrainFlags& flags, const TrainOptions& options) {
+  if (flags.segments.empty()) {
+    if (flags.segments_model) throw Error(ErrorCode::kUsage, "--segments-model is for --segments");
+    return std::nullopt;
+  }
+  SegmentOptions segments;
+  segments.dataset = options.dataset;
+  segments.store = options.store;
+  segments.model = flags.segments_model.value_or(options.model + "-segments");
+  segments.spec = ReadSegmentSpec(flags.segments);
+  segments.backend = options.backend;
+  segments.n_threads = options.n_threads;
+  if (segments.model == options.model)
+    throw Error(ErrorCode::kUsage, "--segments-model is the name of the model; expected one of its own");
+  const ModelStore store(segments.store);
+  if (!store.Versions(segments.model).empty()) SegmentModel::Open(store, segments.model);
+  return segments;
+}
+
+/// Makes them, as "segments" of the report. The model is published: why they are not is returned, and empty where they
+/// are.
+std::string AddSegments(const SegmentOptions& options, const TrainEvents& events, nlohmann::json* report) {
+  nlohmann::json& segments = (*report)["segments"];
+  const auto failed = [&](const std::string& why) {
+    return fmt::format("{} version {} is published, its segments are not: {}", TextOf(*report, "model"),
+                       (*report)["version"].get<int64_t>(), why);
+  };
+  try {
+    segments = MakeSegments(options, {.stage = events.stage, .warning = events.warning}).report;
+  } catch (const Error& error) {
+    return failed(error.what());
+  }
+  if (segments["published"].get<bool>()) return "";
+  return failed(SegmentRefusalText(segments) + "\n`kindred segment --accept-drift` publishes them nevertheless");
 }
 
 int RunTrain(const TrainFlags& flags) {
   const TrainOptions options = Resolve(flags);
+  const std::optional<SegmentOptions> segments = SegmentsOf(flags, options);
   CheckOutside({flags.report, options.metrics_out},
                {options.dataset, ModelStore(options.store).ModelPath(options.model)});
   if (!flags.report.empty()) CheckNewFile(flags.report, options.overwrite_metrics);
@@ -73,9 +116,12 @@ int RunTrain(const TrainFlags& flags) {
   events.stage = [&](const std::string& message) { log(spdlog::level::info, message); };
   events.warning = [&](const std::string& message) { log(spdlog::level::warn, message); };
   events.epoch = [&](const AlsEpoch& epoch) { progress->Step(epoch.epoch, EpochText(epoch)); };
-  const StopRequest stop;
-  events.stop = [&] { return stop.reason(); };
-  const nlohmann::json report = Train(options, events);
+  nlohmann::json report;
+  {
+    const StopRequest stop;
+    events.stop = [&] { return stop.reason(); };
+    report = Train(options, events);
+  }
   if (options.plan_only) {
     if (flags.json)
       PrintJson(report);
@@ -85,11 +131,15 @@ int RunTrain(const TrainFlags& flags) {
     return 0;
   }
   if (!flags.report.empty()) WriteNewFile(flags.report, TrainingReportHtml(report), options.overwrite_metrics);
+  const bool published = report["published"].get<bool>();
+  const std::string no_segments = segments && published ? AddSegments(*segments, events, &report) : "";
+  progress.reset();
   if (flags.json)
     PrintJson(report);
   else
     std::cout << TrainText(report);
-  if (!report["published"].get<bool>()) throw Error(ErrorCode::kInvalidArgument, RefusalText(report["gate"]));
+  if (!published) throw Error(ErrorCode::kInvalidArgument, RefusalText(report["gate"]));
+  if (!no_segments.empty()) throw Error(ErrorCode::kInvalidArgument, no_segments);
   return 0;
 }
 

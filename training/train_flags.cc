@@ -267,6 +267,11 @@ void AddTrainFlags(CLI::App& app, TrainFlags& flags) {
   app.add_option("--relevant-rating", options.relevant_rating,
                  "of explicit feedback: the least held-out rating that a list should have; default: the mean rating")
       ->check(Within(-kLargestWeight, kLargestWeight));
+  app.add_option("--segments", flags.segments,
+                 "then put the users into segments, too: what segments.toml declares (docs/segments.md)")
+      ->type_name("FILE");
+  app.add_option("--segments-model", flags.segments_model,
+                 "the name of these segments in the store; default: the model's with '-segments' behind it");
   app.add_flag("--plan", options.plan_only)
       ->description("only state the memory and the time that the training would take");
   app.add_option("--report", flags.report, "write the report as one HTML page to look at, too")->type_name("FILE");

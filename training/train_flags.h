@@ -42,6 +42,8 @@ struct TrainFlags {
   std::optional<int64_t> n_factors;
   std::optional<float> regularization, regularization_exponent, unobserved_weight, bias_regularization;
   std::string report;
+  std::string segments;  // the declarations of a segments job that follows; empty: none does
+  std::optional<std::string> segments_model;
   bool no_refit = false;
   bool json = false;
 };

@@ -280,6 +280,10 @@ std::vector<int> TypesOf(const EventNames& names, std::string_view name, std::sp
   return found;
 }
 
+bool MeansAllEvents(const EventNames& names, std::string_view name, std::span<const std::string> types) {
+  return name == "events" && !names.contains(name) && std::ranges::find(types, name) == types.end();
+}
+
 std::optional<int64_t> TomlTime(const TomlTable& table, std::string_view key) {
   const toml::node* node = table.Find(key);
   if (node == nullptr) return std::nullopt;

@@ -144,6 +144,9 @@ FeatureSpec ParseFeatureSpec(const nlohmann::json& json, const std::string& wher
 /// Throws kInvalidArgument for a name that is neither, naming the nearest, and for a type that events do not have.
 std::vector<int> TypesOf(const EventNames& names, std::string_view name, std::span<const std::string> types);
 
+/// Whether the name is "events" and nothing else is called so: where rules and a likelihood speak of all events.
+bool MeansAllEvents(const EventNames& names, std::string_view name, std::span<const std::string> types);
+
 /// A time ("2011-12-10", "2011-12-10T12:00:00Z", unix seconds, or TOML's own without quotes; UTC where nothing is said)
 /// as unix seconds; none where the key is absent. Throws kUsage.
 std::optional<int64_t> TomlTime(const TomlTable& table, std::string_view key);

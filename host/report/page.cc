@@ -91,7 +91,7 @@ std::string ColumnClass(const Table& table, size_t column) {
                                                     : "";
   if (std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return row[column].bar >= 0; }))
     names += " barred";
-  if (table.columns[column].name.size() > kLongHeading) names += " long";
+  if (table.columns[column].name.size() > kLongHeading) names += names.empty() ? "long" : " long";
   return names.empty() ? "" : fmt::format(" class=\"{}\"", names);
 }
 

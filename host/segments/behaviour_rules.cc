@@ -158,8 +158,7 @@ class BehaviourRules::Builder {
                     [&](const Count& count) { return count.name == node.name && count.window == node.window; }))
       return;
     std::vector<int> types;
-    if (known_.events.contains(node.name) ||
-        std::count(known_.event_types.begin(), known_.event_types.end(), node.name) > 0) {
+    if (!MeansAllEvents(known_.events, node.name, known_.event_types)) {
       try {
         types = TypesOf(known_.events, node.name, known_.event_types);
       } catch (const Error& error) {

@@ -1,7 +1,7 @@
 // How users are clustered: the table [clusters] of segments.toml.
 //
 //   algorithm = "kmeans"        or "mini_batch_kmeans", "ward", "average", "complete", "single"
-//   k = "silhouette"            the k with the best silhouette; "elbow": the knee of the inertia; or a number
+//   k = "elbow"                 the knee of the inertia; "silhouette": the k with the best silhouette; or a number
 //   k_min = 2, k_max = 10       what these choose among
 //   restarts = 10               of each k, of kmeans
 //   seeds = "k-means++"         or "k-means||"
@@ -41,7 +41,7 @@ struct ClusterSpec {
   static constexpr int64_t kMaxK = 1000;
 
   ClusterAlgorithm algorithm = ClusterAlgorithm::kKMeans;
-  ChooseK choose = ChooseK::kSilhouette;
+  ChooseK choose = ChooseK::kElbow;
   int64_t k = 0;  // kFixed only
   int64_t k_min = 2, k_max = 10;
   int64_t restarts = 10;

@@ -32,7 +32,7 @@
 namespace kindred {
 
 struct LikelihoodSpec {
-  std::string event;             // a name of events
+  std::string event;             // a name of events; "events", where nothing else is called so: all
   int64_t horizon = 30 * 86400;  // seconds
   double enter = 0.6, leave = 0.4;
   std::string place = {};  // where it stands, for messages: "segments.toml: line 3, column 1: "

@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "host/clustering/assignment.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 #include "kernels/views.h"
@@ -17,55 +18,6 @@ namespace {
 using nlohmann::json;
 
 using Counts = std::vector<std::vector<int64_t>>;
-
-/// The column of each row so that the sum of costs is least, -1 for rows without one: the Hungarian method by shortest
-/// augmenting paths, with potentials (Jonker and Volgenant 1987). Cost: n^2 m for n rows and m >= n columns.
-std::vector<int32_t> Assign(const HostMatrix<const double>& costs) {
-  const auto n_rows = static_cast<size_t>(costs.n_rows), n_columns = static_cast<size_t>(costs.n_cols);
-  const size_t m = std::max(n_rows, n_columns);
-  const auto cost = [&](size_t row, size_t column) {
-    return column < n_columns ? costs.data[row * n_columns + column] : 0.0;
-  };
-  std::vector<double> of_row(n_rows + 1, 0), of_column(m + 1, 0);
-  std::vector<size_t> row_of(m + 1, 0), before(m + 1, 0);  // counted from 1; 0: none
-  for (size_t row = 1; row <= n_rows; ++row) {
-    row_of[0] = row;
-    size_t column = 0;
-    std::vector<double> slack(m + 1, std::numeric_limits<double>::infinity());
-    std::vector<bool> is_used(m + 1, false);
-    do {
-      is_used[column] = true;
-      const size_t r = row_of[column];
-      double least = std::numeric_limits<double>::infinity();
-      size_t next = 0;
-      for (size_t c = 1; c <= m; ++c) {
-        if (is_used[c]) continue;
-        if (const double reduced = cost(r - 1, c - 1) - of_row[r] - of_column[c]; reduced < slack[c]) {
-          slack[c] = reduced;
-          before[c] = column;
-        }
-        if (slack[c] < least) {
-          least = slack[c];
-          next = c;
-        }
-      }
-      for (size_t c = 0; c <= m; ++c) {
-        if (is_used[c]) {
-          of_row[row_of[c]] += least;
-          of_column[c] -= least;
-        } else {
-          slack[c] -= least;
-        }
-      }
-      column = next;
-    } while (row_of[column] != 0);
-    for (; column != 0; column = before[column]) row_of[column] = row_of[before[column]];
-  }
-  std::vector<int32_t> column_of(n_rows, -1);
-  for (size_t c = 1; c <= n_columns; ++c)
-    if (row_of[c] != 0) column_of[row_of[c] - 1] = static_cast<int32_t>(c - 1);
-  return column_of;
-}
 
 int64_t CheckedLabel(int32_t label, int64_t n, const char* which) {
   if (label < -1 || label >= n)

@@ -43,7 +43,8 @@ class Demo(unittest.TestCase):
             with self.subTest(attempt):
                 done = run("demo", "--dir", self.folder / "d")
                 commands = re.findall(r"^\$ kindred ([a-z-]+)", done.stdout, re.MULTILINE)
-                self.assertEqual(commands, ["generate", "prepare", "train", "serve", "query", "query"])
+                self.assertEqual(commands, ["generate", "prepare", "train", "segment", "serve", "query", "query"])
+                self.assertRegex(done.stdout, r"shop-segments version \d+: \d+ segments of [\d,]+ users")
                 tables = re.findall(r"^(\S+) before \(\d+ items\) +recommended$", done.stdout, re.MULTILINE)
                 self.assertGreater(len(set(tables)), 1)
                 self.assertIn("stopped", done.stderr)

@@ -160,7 +160,7 @@ class Items(unittest.TestCase):
         updates.write_text("item_id,price\n" + "".join(f"i3,{i}\n" for i in range(1500)) + "i3,much\n")
         failed = self.items(server, "update", "--file", updates, check=False)
         self.assertIn(f"{updates}: line 1502: column 'price': found 'much'", failed.stderr)
-        self.assertIn("the 1000 updates before are done", failed.stderr)
+        self.assertIn("what is before is done, 1000 updates; the same file", failed.stderr)
         self.assertEqual(self.item(server, "i3")["price"], (999.0, True))
 
     def test_what_is_refused(self):

@@ -231,8 +231,7 @@ class Answers(Serving):
     def test_refused(self):
         for field, request in {
             "tenant": pb.RecommendRequest(tenant="a"),
-            "explain": pb.RecommendRequest(explain=True),
-            "dry_run": pb.RecommendRequest(dry_run=True),
+            "explain": pb.RecommendRequest(explain=True), "dry_run": pb.RecommendRequest(dry_run=True),
             "history[0].event": pb.RecommendRequest(history=[pb.HistoryItem(item_id="i1", event="buy")]),
         }.items():
             self.assert_status(grpc.StatusCode.UNIMPLEMENTED, field + ": ", self.client.Recommend, request)

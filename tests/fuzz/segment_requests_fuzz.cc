@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "serving/segment_handlers.h"
-#include "tests/support/small_segments.h"
+#include "tests/serving/tiny_segments.h"
 
 namespace kindred {
 namespace {
@@ -26,7 +26,7 @@ class Target {
  public:
   Target() {
     google::protobuf::SetLogHandler(nullptr);  // it would print a line for each input with text that is no UTF-8
-    SmallSegments({.n_users = 30}).Publish(ModelStore(folder_.path()), "segments");
+    TinySegments({.n_users = 30}).Publish(ModelStore(folder_.path()), "segments");
     served_ = LoadServedSegments(ModelStore(folder_.path()), "segments", 0);
   }
 
@@ -48,7 +48,7 @@ class Target {
             data, size, [&](const auto& asked, auto* reply) { return HandleAssignFeatures(served, asked, reply); });
       case 4:
         return Answer<v1::AssignEventsRequest, v1::AssignEventsReply>(data, size, [&](const auto& asked, auto* reply) {
-          return HandleAssignEvents(served, asked, SmallSegments::kReference, reply);
+          return HandleAssignEvents(served, asked, TinySegments::kReference, reply);
         });
       case 5:
         return Answer<v1::ListSegmentsRequest, v1::ListSegmentsReply>(

@@ -12,7 +12,7 @@
 
 #include "host/text/text.h"
 #include "tests/support/errors.h"
-#include "tests/support/small_segments.h"
+#include "tests/serving/tiny_segments.h"
 
 namespace kindred {
 namespace {
@@ -20,12 +20,12 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr int64_t kReference = SmallSegments::kReference, kDay = SmallSegments::kDay;
+constexpr int64_t kReference = TinySegments::kReference, kDay = TinySegments::kDay;
 
 class SegmentAssignmentTest : public testing::Test {
  protected:
-  void Publish(const SmallSegmentsOptions& options = {}) {
-    SmallSegments(options).Publish(store_, "segments");
+  void Publish(const TinySegmentsOptions& options = {}) {
+    TinySegments(options).Publish(store_, "segments");
     served_ = LoadServedSegments(store_, "segments", 0);
   }
   const SegmentModel& model() const { return *served_->model; }

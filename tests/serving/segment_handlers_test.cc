@@ -9,7 +9,7 @@
 
 #include "serving/guarded.h"
 #include "serving/segment_assignment.h"
-#include "tests/support/small_segments.h"
+#include "tests/serving/tiny_segments.h"
 
 namespace kindred {
 namespace {
@@ -20,13 +20,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int64_t kReference = SmallSegments::kReference, kDay = SmallSegments::kDay;
+constexpr int64_t kReference = TinySegments::kReference, kDay = TinySegments::kDay;
 
 class SegmentHandlersTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder();
-    SmallSegments().Publish(ModelStore(folder_->path()), "segments");
+    TinySegments().Publish(ModelStore(folder_->path()), "segments");
     served_ = LoadServedSegments(ModelStore(folder_->path()), "segments", 0);
   }
   static void TearDownTestSuite() {

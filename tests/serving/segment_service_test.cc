@@ -7,7 +7,7 @@
 
 #include "serving/segment_handlers.h"
 #include "tests/serving/grpc_server.h"
-#include "tests/support/small_segments.h"
+#include "tests/serving/tiny_segments.h"
 
 namespace kindred {
 namespace {
@@ -24,7 +24,7 @@ class SegmentServiceTest : public GrpcServerTest {
     service_.reset();
     if (!model) watcher_.reset();
     if (n_users > 0) {
-      SmallSegments({.n_users = n_users, .has_behaviour = n_users == 60}).Publish(store_, "segments");
+      TinySegments({.n_users = n_users, .has_behaviour = n_users == 60}).Publish(store_, "segments");
       std::promise<std::string> tried;
       segments_ =
           std::make_unique<SegmentWatcher>(store_, WatcherOptions{"segments", kCurrentVersion, std::chrono::hours(1)},
@@ -175,7 +175,7 @@ TEST_F(SegmentServiceTest, PagesAreOneListOfOneVersion) {
   std::vector<int> sizes;
   for (v1::MembersPage page; stream->Read(&page);) {
     if (sizes.empty()) {  // the next version does not change what is under way
-      SmallSegments({.n_users = 12, .has_behaviour = false}).Publish(store_, "segments");
+      TinySegments({.n_users = 12, .has_behaviour = false}).Publish(store_, "segments");
     }
     sizes.push_back(page.user_ids_size());
     EXPECT_EQ(page.segments().version(), 1);

@@ -9,7 +9,7 @@
 #include "tests/support/backends.h"
 #include "tests/support/editable_artifact.h"
 #include "tests/support/errors.h"
-#include "tests/support/small_segments.h"
+#include "tests/serving/tiny_segments.h"
 
 namespace kindred {
 namespace {
@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kPatience{60};
 class SegmentWatcherTest : public testing::Test {
  protected:
   int64_t Publish(uint64_t seed) {
-    return SmallSegments({.n_users = 12, .seed = seed, .has_behaviour = false}).Publish(store_, "segments");
+    return TinySegments({.n_users = 12, .seed = seed, .has_behaviour = false}).Publish(store_, "segments");
   }
   std::unique_ptr<SegmentWatcher> Watch() {
     return std::make_unique<SegmentWatcher>(

@@ -66,5 +66,19 @@ TEST(HtmlReader, FindsWhatIsWrong) {
   EXPECT_EQ(ReadHtml("<!DOCTYPE html><p class=\"a\">x &amp; y<meta a=\"b\"><i x=\"1\"/></p>").problem, "");
 }
 
+TEST(TableHtml, ColoursBehindTextsKeepThemReadable) {
+  const std::string html = TableHtml({"", {{"a"}, {"b"}}, {{"x", HeatedCell("+1", 0.5)}, {"y", HeatedCell("-9", -3)}}});
+  EXPECT_EQ(ReadHtml(html).problem, "");
+  EXPECT_THAT(html, HasSubstr("<table class=\"heated\">"));
+  EXPECT_THAT(html, HasSubstr("<span class=\"heat above\" style=\"opacity:0.275\"></span><bdi>+1</bdi>"));
+  EXPECT_THAT(html, HasSubstr("<span class=\"heat below\" style=\"opacity:0.550\"></span><bdi>-9</bdi>"));
+  EXPECT_THAT(TableHtml({"", {{"a"}, {"b"}}, {{"x", HeatedCell("0", 0)}}}), testing::Not(HasSubstr("heat")));
+}
+
+TEST(TableHtml, LongHeadingsMayTakeLines) {
+  EXPECT_THAT(TableHtml({"", {{"a"}, {std::string(23, 'b')}}, {}}), HasSubstr("<th scope=\"col\" class=\"long\">"));
+  EXPECT_THAT(TableHtml({"", {{"a"}, {std::string(22, 'b')}}, {}}), testing::Not(HasSubstr("long")));
+}
+
 }  // namespace
 }  // namespace kindred
