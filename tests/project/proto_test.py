@@ -6,7 +6,9 @@ import unittest
 from sources import ROOT
 
 ROOTS = {"SimilarItemsRequest", "BatchRecommendRequest", "ExplainRequest", "SimilarUsersRequest", "UsersForItemRequest",
-         "GetPopularRequest", "UpdateItemsRequest", "GetItemRequest"}
+         "GetPopularRequest", "UpdateItemsRequest", "GetItemRequest", "GetUserSegmentsRequest",
+         "BatchGetUserSegmentsRequest", "ListSegmentsRequest", "DescribeSegmentRequest", "ListMembersRequest",
+         "AssignFeaturesRequest", "AssignEventsRequest", "ExportSegmentRequest"}
 FIELD = re.compile(r"\s*(?:repeated |optional )?(?:map<\w+, *)?([\w.]+)>? (\w+) = \d+;")
 
 
@@ -31,13 +33,13 @@ def fields():
 
 class Proto(unittest.TestCase):
     def test_comments_say_what_is_not_served(self):
-        served = set(re.findall(r'"kindred\.v1\.(\w+)\.(\w+)"', (ROOT / "serving/handlers.cc").read_text()))
+        served = set(re.findall(r'"kindred\.v1\.(\w+)\.(\w+)"', (ROOT / "serving/served_fields.cc").read_text()))
         all_fields = fields()
         of_requests, new = set(), set(ROOTS)
         while new:
             of_requests |= new
             new = {kind for (message, _), (kind, _) in all_fields.items() if message in of_requests} - of_requests
-        self.assertTrue({"RecommendRequest", "HistoryItem", "Promotion", "ItemUpdate"} <= of_requests)
+        self.assertTrue({"RecommendRequest", "HistoryItem", "Promotion", "ItemUpdate", "SegmentId", "UserEvent"} <= of_requests)
         self.assertTrue(served <= set(all_fields))
         for (message, field), (_, comment) in all_fields.items():
             if message in of_requests:
