@@ -11,8 +11,8 @@
 #include <random>
 
 #include "host/text/text.h"
-#include "tests/support/errors.h"
 #include "tests/serving/tiny_segments.h"
+#include "tests/support/errors.h"
 
 namespace kindred {
 namespace {

@@ -6,10 +6,10 @@
 #include <mutex>
 
 #include "tests/serving/tiny_model.h"
+#include "tests/serving/tiny_segments.h"
 #include "tests/support/backends.h"
 #include "tests/support/editable_artifact.h"
 #include "tests/support/errors.h"
-#include "tests/serving/tiny_segments.h"
 
 namespace kindred {
 namespace {
