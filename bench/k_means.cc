@@ -53,7 +53,8 @@ std::pair<std::string, double> Work(const Arguments& arguments, const ClusteredP
     options.n_clusters = {static_cast<int32_t>(arguments.k)};
     options.restarts = 1;
     std::vector<float> rows;
-    for (int32_t p : SeedKMeans(points, options)[0])
+    const std::vector<int32_t> seeds = SeedKMeans(points, options)[0];
+    for (int32_t p : seeds)
       rows.insert(rows.end(), points.host().row(p).begin(), points.host().row(p).end());
     return {"seeds' inertia", AssignToCentroids(points, rows).inertia};
   }

@@ -366,6 +366,7 @@ std::vector<KernelCaseName> KernelCases() {
   for (int64_t f : {64, 128, 256}) add(std::type_identity<GramCase>(), "diagonalize", name(f), f, true);
   AddSvdCases(cases);
   AddItemCases(cases);
+  AddClusterCases(cases);
   return cases;
 }
 

@@ -106,6 +106,9 @@ void AddSvdCases(std::vector<KernelCaseName>& cases);
 /// Those of item_cases.cc.
 void AddItemCases(std::vector<KernelCaseName>& cases);
 
+/// Those of cluster_cases.cc.
+void AddClusterCases(std::vector<KernelCaseName>& cases);
+
 /// All of them, in the order in which they are run.
 std::vector<KernelCaseName> KernelCases();
 

@@ -5,6 +5,7 @@
 
 #include "host/models/store_changes.h"
 #include "host/models/store_report.h"
+#include "host/segments/segment_model.h"
 #include "training/commands.h"
 #include "training/models_text.h"
 
@@ -29,6 +30,15 @@ int Print(const ModelsFlags& flags, const json& report, std::string (*text)(cons
   else
     std::cout << text(report);
   return 0;
+}
+
+/// What `kindred train` made, and what `kindred segment` did.
+void OpenVersion(const ModelStore& store, const std::string& model, int64_t version) {
+  const json manifest = Artifact::ReadManifest(store.VersionPath(model, version), kModelKind);
+  if (manifest.value("algorithm", json()) == kSegmentsAlgorithm)
+    SegmentModel::Open(store, model, version);
+  else
+    OpenModel(store, model, version);
 }
 
 int RunList(const ModelsFlags& flags) {
@@ -60,7 +70,7 @@ int RunVerify(const ModelsFlags& flags) {
     const std::vector<int64_t> versions =
         flags.version.empty() ? store.Versions(model) : std::vector<int64_t>{store.Resolve(model, flags.version)};
     for (const int64_t version : versions) {
-      const json& verified = entry["versions"].emplace_back(VerifyReport(store, model, version));
+      const json& verified = entry["versions"].emplace_back(VerifyReport(store, model, version, OpenVersion));
       ++n_versions;
       n_damaged += verified["damages"].empty() ? 0 : 1;
       if (!flags.json) std::cout << VerifyText(model, verified) << std::flush;
@@ -77,7 +87,7 @@ int RunVerify(const ModelsFlags& flags) {
 }
 
 int RunRollback(const ModelsFlags& flags) {
-  return Print(flags, Rollback(ModelStore(flags.store), flags.model, flags.version), &RollbackText);
+  return Print(flags, Rollback(ModelStore(flags.store), flags.model, flags.version, OpenVersion), &RollbackText);
 }
 
 int RunPrune(const ModelsFlags& flags) {

@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "host/models/other_versions.h"
 #include "host/report/format.h"
 #include "host/text/text.h"
+#include "training/report_values.h"
 
 namespace kindred {
 namespace {
@@ -77,18 +79,37 @@ void AddModel(std::string& text, const json& model) {
   if (!model["others"].empty()) text += fmt::format("  no version: {}\n", Joined(model["others"]));
 }
 
+bool IsOfSegments(const json& manifest) {
+  return manifest.value("algorithm", json()) == kSegmentsAlgorithm;
+}
+
+/// A line for each segment and rule; "" for a model.
+std::string Segments(const json& manifest) {
+  if (!IsOfSegments(manifest)) return "";
+  std::vector<std::vector<std::string>> rows = {{"", "segment", "users", "name"}};
+  for (const char* kind : {"segments", "rules"})
+    for (const json& one : Member(manifest, kind))
+      rows.push_back({"", kind[0] == 's' ? Value(Member(one, "id")) : "rule", Value(Member(one, "size")),
+                      Value(Member(one, "name"))});
+  return Table(rows);
+}
+
 /// A line for each member of the manifest that is not told elsewhere and not null.
 std::string Settings(const json& manifest) {
   constexpr std::array<std::string_view, 12> kElsewhere = {
       "/model", "/created_at",  "/kindred_version", "/format", "/kind",       "/epochs",
       "/gate",  "/event_types", "/metrics",         "/data",   "/evaluation", "/last_version"};
+  constexpr std::array<std::string_view, 7> kOfSegments = {
+      "/algorithm", "/backend", "/dataset", "/n_users", "/n_users_without_events", "/reference", "/seed"};
   std::vector<std::vector<std::string>> rows;
   const json flat = manifest.flatten();
+  const bool of_segments = IsOfSegments(manifest);
   for (const auto& [path, value] : flat.items()) {
     const auto is = [&](std::string_view part) {
       return path == part || (path.starts_with(part) && path[part.size()] == '/');
     };
-    if (value.is_null() || std::any_of(kElsewhere.begin(), kElsewhere.end(), is)) continue;
+    if (value.is_null() || (of_segments ? std::ranges::none_of(kOfSegments, is) : std::ranges::any_of(kElsewhere, is)))
+      continue;
     std::string name = Printable(path.substr(1));
     std::replace(name.begin(), name.end(), '/', '.');
     rows.push_back({"", name, Value(value)});
@@ -145,7 +166,7 @@ std::string VersionText(const json& report) {
                       Value(manifest.value("kindred_version", json())));
   text += fmt::format("files  {} with {} in {}\n", report["files"].size(), BytesText(report["bytes"].get<int64_t>()),
                       report["path"].get<std::string>());
-  text += Gate(manifest) + Settings(manifest) + Metrics(manifest);
+  text += Gate(manifest) + Settings(manifest) + Segments(manifest) + Metrics(manifest);
   for (const json& problem : report["problems"]) text += fmt::format("{}\n", problem.get<std::string>());
   const json& previous = report["previous"];
   if (previous.is_null() || previous["changes"].is_null()) return text;

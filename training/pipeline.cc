@@ -13,6 +13,7 @@
 #include "host/evaluation/item_subset.h"
 #include "host/evaluation/rated_holdout.h"
 #include "host/models/model.h"
+#include "host/models/other_versions.h"
 #include "host/ranking/ranker.h"
 #include "host/text/text.h"
 #include "kernels/cpu/host_memory.h"
@@ -22,6 +23,7 @@
 #include "training/evaluating.h"
 #include "training/explicit_feedback.h"
 #include "training/fitting.h"
+#include "training/report_values.h"
 #include "training/solver_options.h"
 #include "training/split_options.h"
 #include "training/stopwatch.h"
@@ -88,6 +90,7 @@ class Training {
     Split split = HoldOut();
     if (options_.plan_only) return PlanOnly(split);
     const ModelLock lock = store_.Lock(options_.model);
+    RefuseSegments();
     store_.CheckRoom(options_.model, LeastBytes());
     const PublishGate gate(options_.gate, store_, options_.model, KnownMetrics(options_), DescribeHoldout());
     json report = Describe();
@@ -154,6 +157,16 @@ class Training {
     if (days < 1 || !events_.warning) return;
     events_.warning(fmt::format("the last event is {:.0f} days in the future, and {} back from there", days,
                                 decays ? "the half-life counts" : "ages count"));
+  }
+
+  /// What reads models reads no segments, and the other way round: a name is of one kind.
+  void RefuseSegments() const {
+    const json last = LastVersion(store_, options_.model, {});
+    if (Member(last, "algorithm") == kSegmentsAlgorithm)
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("version {} of '{}' is one of segments, which `kindred segment` makes; expected another "
+                              "name for a model",
+                              last["version"].get<int64_t>(), options_.model));
   }
 
   bool ratings() const { return options_.als.objective.has_ratings(); }

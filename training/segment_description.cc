@@ -22,6 +22,7 @@ using nlohmann::json;
 
 constexpr int64_t kReportLeaves = 300;      // of a tree
 constexpr size_t kReportSilhouettes = 200;  // of a segment
+constexpr size_t kReportExtremes = 5;       // of a feature
 
 json NumberOrNull(double value) {
   return std::isfinite(value) ? json(value) : json();
@@ -36,6 +37,36 @@ json Numbers(const std::vector<double>& values) {
 template <class T>
 json OrNull(const std::optional<T>& value) {
   return value ? json(*value) : json();
+}
+
+/// The users whose values were cut, the farthest beyond first, and then those with the largest.
+json ExtremesJson(const SegmentWork& work, size_t feature) {
+  const FeatureNormalization& fitted = work.normalization.features()[feature];
+  if (fitted.constant) return json::array();
+  struct Extreme {
+    int64_t user;
+    double value, used;
+    double beyond() const { return std::fabs(value - used); }
+  };
+  std::vector<Extreme> extremes;
+  for (const int64_t user : work.active.users)
+    if (const double value = work.values().row(user)[feature]; std::isfinite(value))
+      extremes.push_back({user, value, fitted.Clipped(value)});
+  const auto n = static_cast<int64_t>(std::min(extremes.size(), kReportExtremes));
+  std::ranges::partial_sort(extremes, extremes.begin() + n, [](const Extreme& a, const Extreme& b) {
+    if (a.beyond() != b.beyond()) return a.beyond() > b.beyond();
+    return a.value != b.value ? a.value > b.value : a.user < b.user;
+  });
+  extremes.resize(static_cast<size_t>(n));
+  json list = json::array();
+  for (const Extreme& of : extremes) {
+    const auto segment = static_cast<size_t>(work.labels[static_cast<size_t>(of.user)]);
+    list.push_back({{"user", Printable(work.dataset->users().Id(of.user))},
+                    {"value", of.value},
+                    {"used", of.used},
+                    {"segment", work.lineage.ids[segment]}});
+  }
+  return list;
 }
 
 json FeaturesJson(const SegmentWork& work) {
@@ -57,6 +88,7 @@ json FeaturesJson(const SegmentWork& work) {
                         {"mean", fitted.mean},
                         {"std", fitted.std},
                         {"quantiles", fitted.quantiles},
+                        {"extremes", ExtremesJson(work, f)},
                         {"constant", fitted.constant}});
   }
   return features;

@@ -61,9 +61,9 @@ class Job {
     OpenLast();
     stopwatch_.Done("load");
     MeasureFeatures();
+    ApplyRules();  // before what takes long: a file may ask for what is not there
     Cluster();
     Trace();
-    ApplyRules();
     Audit();
     Compare();
     SegmentTree tree = DescribeSegments(options_.model, options_.dataset, work_, report_);
@@ -120,6 +120,13 @@ class Job {
                       Counted(work_.dataset->users().size(), "user")));
     WarnAll(work_.program->warnings());
     work_.table = work_.program->Compute(events, work_.reference, pool_);
+    const double days_ahead =
+        (static_cast<double>(work_.reference) - static_cast<double>(std::time(nullptr))) / static_cast<double>(kDay);
+    if (!work_.spec.features.reference && !events.times.empty() && days_ahead >= 1)
+      Warn(
+          fmt::format("the last event is {:.0f} days in the future, and features look back from there; 'reference' "
+                      "says from where else",
+                      days_ahead));
     if (work_.table.n_future_events > 0)
       Warn(fmt::format("{} later than {}: left out",
                        work_.table.n_future_events == 1 ? std::string("an event is")
@@ -148,10 +155,8 @@ class Job {
     }
     for (const FeatureColumn& column : work_.program->columns()) {
       const FeatureDeclaration& declared = work_.program->spec().features[static_cast<size_t>(column.declaration)];
-      const FeatureNormalization& fitted = work_.normalization.features()[work_.profiled.size()];
       work_.profiled.push_back({column.name, FeatureKindName(declared.kind),
-                                IsOfPurchases(declared, work_.spec.features.events, work_.dataset->event_types()),
-                                fitted.clip_low, fitted.clip_high});
+                                IsOfPurchases(declared, work_.spec.features.events, work_.dataset->event_types())});
     }
     stopwatch_.Done("features");
   }

@@ -39,7 +39,7 @@ struct SegmentResult {
 
 /// Computes, clusters, compares with the last version, and publishes. `published` in the report is false where [drift]
 /// or [audit] holds the version; "reasons" says why. Throws before anything is written where the input does not do;
-/// kAlreadyExists where another changes the model; kInvalidArgument where its versions are none of segments.
+/// kAlreadyExists where another changes the model; kUnsupported where its current version is none of segments.
 SegmentResult MakeSegments(const SegmentOptions& options, const SegmentEvents& events);
 
 }  // namespace kindred

@@ -118,17 +118,41 @@ std::string Sizes(const json& report) {
                                           TableHtml(table));
 }
 
-/// "gap; log, cut at 3 and 812, missing as the largest".
+/// "gap; log, 3 values cut below 3 and above 812, missing ones as 40".
 std::string TreatmentText(const json& feature) {
   const json& normalization = Member(feature, "normalization");
   std::string text = fmt::format("{}; {}", TextOf(feature, "kind"), TextOf(normalization, "kind"));
-  const json& clip = ListIn(normalization, "clip");
-  if (clip.size() == 2)
-    if (const double low = Drawable(clip[0], NAN), high = Drawable(clip[1], NAN); low <= high)
-      text += fmt::format(", cut at {} and {}", NumberText(low), NumberText(high));
-  if (const json& impute = Member(normalization, "impute"); !impute.is_null())
-    text += fmt::format(", missing as {}", TextOf(impute));
+  const json &clip = ListIn(normalization, "clip"), &quantiles = ListIn(feature, "quantiles");
+  if (const double n = NumberOf(normalization, "n_clipped"); n > 0 && clip.size() == 2 && !quantiles.empty()) {
+    const double low = Drawable(clip[0], NAN), high = Drawable(clip[1], NAN);
+    const bool is_low = Drawable(quantiles.front(), 0)<low, is_high = Drawable(quantiles.back(), 0)> high;
+    text += fmt::format(", {} {} cut", CountOf(normalization, "n_clipped"), n == 1 ? "value" : "values");
+    if (is_low) text += " below " + NumberText(low);
+    if (is_high) text += (is_low ? " and above " : " above ") + NumberText(high);
+  }
+  if (const double impute = NumberOf(normalization, "impute");
+      std::isfinite(impute) && NumberOf(feature, "n_missing") > 0)
+    text += fmt::format(", missing ones as {}", NumberText(impute));
   return text;
+}
+
+/// Who has the values farthest out, those that were cut first.
+std::string Extremes(const json& report) {
+  const std::vector<TableColumn> columns = {
+      {"feature"}, {"user"}, {"value", kNumber}, {"taken as", kNumber}, {"segment"}};
+  Table cut = {"Values that were cut, so that they do not outweigh all others", columns, {}};
+  Table others = {"", columns, {}};
+  for (const json& feature : ListIn(report, "features"))
+    for (const json& extreme : ListIn(feature, "extremes")) {
+      const std::string value = NumberIn(extreme, "value"), used = NumberIn(extreme, "used");
+      Table& table = Member(extreme, "value") == Member(extreme, "used") ? others : cut;
+      table.rows.push_back({FeatureLabel(TextOf(feature, "name")), TextOf(extreme, "user"), value, used,
+                            NameOfId(report, TextOf(extreme, "segment"))});
+    }
+  std::string html = cut.rows.empty() ? "" : TableHtml(cut);
+  if (!others.rows.empty())
+    html += "<details><summary>Who has the largest values</summary>\n" + TableHtml(others) + "</details>\n";
+  return html;
 }
 
 std::string Features(const json& report) {
@@ -147,7 +171,9 @@ std::string Features(const json& report) {
     }
     table.rows.back().emplace_back(TreatmentText(feature));
   }
-  return table.rows.empty() ? "" : SectionHtml("What is known of users", "Values as they came.", TableHtml(table));
+  return table.rows.empty()
+             ? ""
+             : SectionHtml("What is known of users", "Values as they came.", TableHtml(table) + Extremes(report));
 }
 
 std::string Origin(const json& report) {

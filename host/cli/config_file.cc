@@ -50,6 +50,13 @@ void CheckTables(const CLI::App& app, const std::string& path, const toml::table
   }
 }
 
+// The tables that subcommands are named by, alone: what else there is in the file, others read.
+void CheckSubcommandTables(const CLI::App& top, const std::string& path, const toml::table& file) {
+  for (const CLI::App* sub : Subcommands(top))
+    if (const toml::table* table = file[sub->get_name()].as_table())
+      CheckTables(*sub, path, *table, sub->get_name() + ".");
+}
+
 bool Declares(const CLI::App& app) {
   return app.get_option_no_throw(std::string("--") + kDeclarations) != nullptr;
 }
@@ -70,7 +77,10 @@ toml::table SettingsOf(const CLI::App& app, const toml::table& file, const std::
   std::vector<std::string> names;  // from the subcommand outwards
   const CLI::App* top = &app;
   for (; top->get_parent() != nullptr; top = top->get_parent()) names.push_back(top->get_name());
-  if (!Declares(app)) CheckTables(*top, path, file, "");
+  if (Declares(app))
+    CheckSubcommandTables(*top, path, file);
+  else
+    CheckTables(*top, path, file, "");
   toml::table settings;
   const toml::table* table = &file;
   while (table != nullptr) {
@@ -126,7 +136,7 @@ std::vector<const CLI::Option*> ConfigurableOptions(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;
     const std::string& name = NameOf(*option);
-    if (name != "help" && name != "version" && name != "config" && name != "print-config" && name != "check-config" && name != kDeclarations)
+    if (name != "help" && name != "version" && name != "config" && name != "print-config" && name != "check-config")
       options.push_back(option);
   }
   return options;
@@ -146,8 +156,12 @@ std::vector<std::string> ConfigArguments(const CLI::App& app, const std::string&
                                          const std::vector<std::string>& arguments) {
   const toml::table file = ReadToml(path), settings = SettingsOf(app, file, path);
   std::vector<std::string> added;
-  if (Declares(app) && HasDeclarations(app, file) && !IsSet(app, kDeclarations, arguments))
-    added.push_back(std::string("--") + kDeclarations + "=" + path);
+  if (Declares(app) && HasDeclarations(app, file)) {
+    if (settings.contains(kDeclarations))
+      throw Error(ErrorCode::kUsage, fmt::format("{}: [{}] names other '{}', and the file declares by itself", path,
+                                                 app.get_name(), kDeclarations));
+    if (!IsSet(app, kDeclarations, arguments)) added.push_back(std::string("--") + kDeclarations + "=" + path);
+  }
   for (const auto& [toml_key, node] : settings) {
     const std::string key(toml_key.str());
     CheckKey(app, path, key);
@@ -180,6 +194,7 @@ std::string TomlText(const std::string& text) {
 
 std::string PrintConfig(const CLI::App& app) {
   std::ostringstream out;
+  if (Declares(app)) out << "[" << app.get_name() << "]\n";
   for (const CLI::Option* option : ConfigurableOptions(app)) {
     const std::vector<std::string> values =
         option->count() > 0 ? option->reduced_results() : std::vector<std::string>{};

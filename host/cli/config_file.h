@@ -8,7 +8,8 @@
 namespace kindred {
 
 /// The option of subcommands that declare more in their file than flags: in it, tables and keys at the top level are
-/// theirs to read, and only the table of the subcommand's name has flags. The option's value is the file's path.
+/// theirs to read, and only the table of the subcommand's name has flags. The option's value is the file's path; a file
+/// without declarations may name another that has them by it.
 inline constexpr const char* kDeclarations = "declarations";
 
 /// The options that may stand in a file: all with a long name but --help and the frame's own.

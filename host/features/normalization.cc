@@ -198,6 +198,15 @@ float FeatureNormalization::Apply(double raw) const {
   return static_cast<float>(std::clamp(z, -kMost, kMost));
 }
 
+double FeatureNormalization::Deviations(double raw) const {
+  if (constant || rule.weight == 0) return 0;
+  const bool is_transformed = rule.kind == NormalizationKind::kLog || rule.kind == NormalizationKind::kQuantile;
+  const double middle = is_transformed ? center : mean, width = is_transformed ? scale : std;
+  if (width == 0) return 0;
+  const double deviations = (.5 * Transform(*this, Clipped(raw)) - .5 * middle) / (.5 * width);
+  return std::clamp<double>(deviations, -kLargestNormalized, kLargestNormalized);
+}
+
 Normalization Normalization::Fit(const FeatureTable& table, std::span<const NormalizationRule> rules,
                                  std::span<const uint8_t> keep, ThreadPool& pool) {
   const int64_t n_features = table.n_features();

@@ -66,6 +66,9 @@ struct FeatureNormalization {
   /// Clipped, and imputed where missing.
   double Clipped(double raw) const;
   float Apply(double raw) const;
+  /// How far t is from the mean of the t that were fitted on, in their standard deviations: Apply without the weight,
+  /// and about the mean where it is about the median (robust). 0 where it is constant or its weight is 0; cut as z is.
+  double Deviations(double raw) const;
 };
 
 class Normalization {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "host/models/model_shapes.h"
+#include "host/models/other_versions.h"
 #include "host/text/text.h"
 
 namespace kindred {
@@ -75,6 +76,11 @@ void ReadManifest(const nlohmann::json& manifest, const std::string& where, Mode
   const nlohmann::json schema = manifest.value("schema_version", nlohmann::json(1));
   if (!schema.is_number_integer() || schema.get<int64_t>() < 1)
     throw Error(ErrorCode::kCorrupt, fmt::format("{}: the manifest's 'schema_version' is no number", where));
+  if (manifest.value("algorithm", nlohmann::json()) == kSegmentsAlgorithm)
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("'{}' is a version of segments, which `kindred segment` makes; expected one of a model "
+                            "that recommends",
+                            where));
   CheckNotNewer(manifest, "schema", schema.get<int64_t>(), kModelSchema, where);
   try {
     model->algorithm = manifest.at("algorithm").get<std::string>();

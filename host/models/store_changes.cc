@@ -64,7 +64,11 @@ std::vector<std::string> Leftovers(const ModelStore& store, const std::string& m
 
 }  // namespace
 
-json Rollback(const ModelStore& store, const std::string& model, const std::string& to) {
+void OpenModel(const ModelStore& store, const std::string& model, int64_t version) {
+  Model::Open(store, model, version);
+}
+
+json Rollback(const ModelStore& store, const std::string& model, const std::string& to, const VersionOpener& open) {
   store.CheckHas(model);
   const ModelLock lock = store.Lock(model, "rollback");
   json from;
@@ -77,7 +81,7 @@ json Rollback(const ModelStore& store, const std::string& model, const std::stri
   if (version == 0)
     throw Error(ErrorCode::kNotFound,
                 fmt::format("model '{}' has no version before {}, the current one", model, from.get<int64_t>()));
-  Model::Open(store, model, version);
+  open(store, model, version);
   if (from != version) store.SetCurrent(model, version);
   return {{"model", model}, {"from", from}, {"to", version}};
 }

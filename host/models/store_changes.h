@@ -4,6 +4,7 @@
 // after any publication, and a version that they have mapped stays readable to them when it is removed.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -11,10 +12,16 @@
 
 namespace kindred {
 
+/// Opens a version and checks all of it; throws where it is not whole.
+using VersionOpener = std::function<void(const ModelStore& store, const std::string& model, int64_t version)>;
+/// Of models. Who has versions of another kind in a store knows how to open them.
+void OpenModel(const ModelStore& store, const std::string& model, int64_t version);
+
 /// Makes CURRENT name the version `to` (see ModelStore::Resolve), or where that is empty the last one before it. The
 /// version is verified first, every byte. Returns {"model", "from" (null where CURRENT named none), "to"}. Throws
 /// kNotFound, kCorrupt or kUnsupported where there is none that could serve, kAlreadyExists, kIo.
-nlohmann::json Rollback(const ModelStore& store, const std::string& model, const std::string& to);
+nlohmann::json Rollback(const ModelStore& store, const std::string& model, const std::string& to,
+                        const VersionOpener& open = OpenModel);
 
 /// Makes a label name the version `version` (see ModelStore::Resolve). Returns {"model", "label", "version", "before"}:
 /// the version it named until now, or null. Throws kInvalidArgument, kNotFound, kAlreadyExists, kIo.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host/models/model.h"
+#include "host/models/other_versions.h"
 #include "host/store/artifact.h"
 #include "host/text/text.h"
 
@@ -24,6 +25,10 @@ constexpr std::array<std::string_view, 11> kNoSettings = {
     "/created_at",        "/seconds",     "/epochs",     "/backend/memory",
     "/backend/reason",    "/gate",        "/evaluation", "/last_version",
     "/peak_memory_bytes", "/checkpoints", "/plan"};
+
+/// What of a version of segments says how it was made: the rest of its manifest is what was found.
+constexpr std::array<std::string_view, 8> kSegmentSettings = {
+    "/algorithm", "/dataset/", "/declared/", "/kindred_version", "/reference", "/rules/", "/seed", "/thresholds/"};
 
 /// The names in a folder, in order. Throws kIo, and kNotFound where it is not there.
 std::vector<std::string> SortedNames(const fs::path& folder) {
@@ -107,11 +112,12 @@ json ModelReport(const ModelStore& store, const std::string& model) {
 /// The manifest's members by path, "objective.regularization", without files and what is no setting.
 std::map<std::string, json> Settings(json manifest) {
   manifest.erase("files");
+  const bool of_segments = manifest.value("algorithm", json()) == kSegmentsAlgorithm;
   std::map<std::string, json> settings;
   const json flat = manifest.flatten();
   for (const auto& [path, value] : flat.items()) {
     const auto under = [&](std::string_view part) { return path.starts_with(part); };
-    if (std::any_of(kNoSettings.begin(), kNoSettings.end(), under)) continue;
+    if (of_segments ? std::ranges::none_of(kSegmentSettings, under) : std::ranges::any_of(kNoSettings, under)) continue;
     std::string name = path.substr(1);
     std::replace(name.begin(), name.end(), '/', '.');
     settings[name] = value;
@@ -183,12 +189,12 @@ json NameProblems(const ModelStore& store, const std::string& model) {
   return NamesOf(store, model, store.Versions(model)).problems;
 }
 
-json VerifyReport(const ModelStore& store, const std::string& model, int64_t version) {
+json VerifyReport(const ModelStore& store, const std::string& model, int64_t version, const VersionOpener& open) {
   json report = {{"version", version}, {"bytes", FolderBytes(store.VersionPath(model, version))}};
   json& damages = report["damages"] = json::array();
   try {
     damages = Artifact::DamagedFiles(store.VersionPath(model, version), kModelKind);
-    if (damages.empty()) Model::Open(store, model, version);
+    if (damages.empty()) open(store, model, version);
   } catch (const Error& error) {
     damages.push_back(error.what());
   }

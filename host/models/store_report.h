@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "host/models/store_changes.h"
 #include "host/store/model_store.h"
 
 namespace kindred {
@@ -22,6 +23,7 @@ nlohmann::json NameProblems(const ModelStore& store, const std::string& model);
 
 /// Every byte of one version against its checksums, and its parts against each other: {"version", "bytes", "damages":
 /// [text, ...]}, empty where it is whole. Cost: two reads of every byte.
-nlohmann::json VerifyReport(const ModelStore& store, const std::string& model, int64_t version);
+nlohmann::json VerifyReport(const ModelStore& store, const std::string& model, int64_t version,
+                            const VersionOpener& open = OpenModel);
 
 }  // namespace kindred

@@ -10,7 +10,7 @@
 namespace kindred {
 namespace {
 
-constexpr double kUnusualZ = 5, kTimes = 2;
+constexpr double kUnusualZ = 5;
 constexpr double kDeviationOfMad = 1.4826;  // of a normal distribution
 constexpr int64_t kWeeksAround = 4, kDaysAround = 14;
 constexpr size_t kFewDays = 4;
@@ -40,7 +40,7 @@ class Series {
       const double expected = std::expm1(median), z = (log - median) / spread;
       const bool may_be_part = day == 0 || day + 1 == n_days();
       if (std::fabs(z) < kUnusualZ || std::fabs(n - expected) < static_cast<double>(kUnusualEvents)) continue;
-      if (n > expected ? n < kTimes * expected : may_be_part || n * kTimes > expected) continue;
+      if (n < expected && may_be_part) continue;
       found.push_back({of_.source, of_.first_day + day, of_.counts[static_cast<size_t>(day)], expected, z});
     }
   }

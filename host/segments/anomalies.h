@@ -6,9 +6,9 @@
 //
 //   z = (y - median) / max(1.4826 x median absolute deviation, e^(-median / 2), kLeastSpread)
 //
-// the second being how far a count of that size is off by chance. A day is a jump or a drop where |z| >= 5, the events
-// are twice or half of what was expected, e^median - 1, or more so, and at least kUnusualEvents off. The first and the
-// last day may not be whole and are no drops.
+// the second being how far a count of that size is off by chance. A day is a jump or a drop where |z| >= 5, which
+// kLeastSpread makes at least twice or half of what was expected, e^median - 1, and where the events are at least
+// kUnusualEvents off. The first and the last day may not be whole and are no drops.
 #pragma once
 
 #include <cstdint>

@@ -16,11 +16,11 @@ void ReadK(const TomlTable& table, ClusterSpec& spec) {
     else if (*text == "elbow")
       spec.choose = ChooseK::kElbow;
     else
-      table.Refuse("k", fmt::format("found '{}'; expected \"silhouette\", \"elbow\" or a number", Printable(*text)));
+      table.Refuse("k", fmt::format("'k' is '{}'; expected \"silhouette\", \"elbow\" or a number", Printable(*text)));
     return;
   }
   if (!node->is_integer())
-    table.Refuse("k", fmt::format("found {}; expected \"silhouette\", \"elbow\" or a number", TomlKind(*node)));
+    table.Refuse("k", fmt::format("'k' is {}; expected \"silhouette\", \"elbow\" or a number", TomlKind(*node)));
   spec.choose = ChooseK::kFixed;
   table.Read("k", spec.k, 1, ClusterSpec::kMaxK);
 }

@@ -122,7 +122,7 @@ std::vector<StabilityBins> StabilityBinsOf(const json& list) {
   std::vector<StabilityBins> all;
   for (const json& entry : list) {
     check(entry.is_object() && entry.contains("feature") && entry["feature"].is_string() && entry.contains("n_users") &&
-              entry["n_users"].is_number_integer() && entry["n_users"] >= 0,
+              entry["n_users"].is_number_integer() && entry["n_users"] >= 0 && entry["n_users"] <= INT64_MAX,
           "objects with the text 'feature' and the count 'n_users'");
     StabilityBins bins = {entry["feature"], numbers(entry, "ends"), numbers(entry, "shares"), entry["n_users"]};
     check(bins.shares.size() == bins.ends.size() + 2, "two shares more than ends");

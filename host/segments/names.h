@@ -1,8 +1,15 @@
 // Names and sentences for segments, in plain words, from what sets each apart (host/segments/profile.h).
 //
-// A trait is a feature whose deviation has at least NamingOptions::least standard deviations; the largest come first,
-// of equals that of the first feature. Words go by the feature's kind: a low recency is "recent", a high one "lapsed".
-// A name is the first three traits, "buys often, high value, recent", each word once; "typical" where there is none.
+// A trait is a feature that is off all users' mean, and known of at least half of the segment's users; the farthest off
+// come first, of equals that of the first feature. Words go by the feature's kind, a low recency is "recent", a high
+// one "lapsed", and by how far off it is:
+//
+//   deviations >= 1.5    "very high value", "buys very often", "long lapsed"
+//              >= 0.5    "high value", "buys often", "lapsed"
+//              >= 0.25   "rather high value", "buys rather often", "rather lapsed": a slight trait
+//
+// A name is the first three traits that are not slight, "buys often, high value, recent"; where there is but one, the
+// strongest slight one stands behind it, and where there is none, the segment is "typical".
 #pragma once
 
 #include <cstdint>
@@ -15,27 +22,27 @@
 
 namespace kindred {
 
-struct NamingOptions {
-  double least = 0.5;   // standard deviations
-  size_t n_traits = 3;  // of a name
-};
+inline constexpr double kSlightDeviations = 0.25, kPlainDeviations = 0.5, kStrongDeviations = 1.5;
+inline constexpr size_t kMostNameTraits = 3;
 
-/// What a feature is called in words, high or low: "recent", "buys often", "much of shoes", "high user age".
-std::string TraitWords(const ProfiledFeature& feature, bool is_high);
+/// What a feature so far off the mean is called: "very recent", "buys often", "rather high share of shoes", "low user
+/// age". `among`: all features; of two of a kind the words say which: "recent (views)".
+std::string TraitWords(const ProfiledFeature& feature, double deviations, std::span<const ProfiledFeature> among);
 
 struct Trait {
   size_t feature = 0;
   double deviations = 0;
   std::string words;
-};
-/// What sets the segment apart, strongest first; of those with the same words the strongest only.
-std::vector<Trait> TraitsOf(const SegmentProfile& segment, std::span<const ProfiledFeature> features,
-                            const NamingOptions& options = {});
 
-/// "Buys often (frequency: 12 against 2 of all users) and recent (...)": medians, means where medians are equal. How
-/// like all users it is where nothing sets it apart.
+  bool is_slight() const;
+};
+/// What sets the segment apart, strongest first; of those that say the same the strongest only.
+std::vector<Trait> TraitsOf(const SegmentProfile& segment, std::span<const ProfiledFeature> features);
+
+/// "Buys often (frequency 12 against 2 of all users) and recent (...)": what the name is made of, with medians, means
+/// where medians are equal. Where nothing sets it apart, the same of what is farthest off the mean.
 std::string InWords(const SegmentProfile& segment, const SegmentProfiles& profiles,
-                    std::span<const ProfiledFeature> features, const NamingOptions& options = {});
+                    std::span<const ProfiledFeature> features);
 
 struct SegmentName {
   std::string name;
@@ -48,15 +55,14 @@ struct KnownNames {
   std::map<std::string, SegmentName> kept = {};  // by stable id, of the last version
 };
 
-/// A name for each segment, no two alike whatever the case of their letters. The given ones first, then the last
-/// version's that people gave, then its others, then those made of profiles, in the order of segments; one that is
-/// taken by then gets the next trait, and where there are no more a number: "typical (2)". A last name that is taken is
-/// made anew from the profile.
+/// A name for each segment, no two alike whatever the case of their letters and the order of their traits. The given
+/// ones first, then the last version's that people gave, then its others, then those made of profiles, in the order of
+/// segments; one that is taken by then gets the next traits, slight ones too, or else goes without its weakest, and
+/// where that does not do either has a number: "typical (2)". A last name that is taken is made anew from the profile.
 ///
 /// Throws kInvalidArgument for a given name that is empty, no printable UTF-8, longer than 80 bytes, or given to two
 /// ids. Given names of ids that no segment has are ignored: callers warn.
 std::vector<SegmentName> NameSegments(const SegmentProfiles& profiles, std::span<const ProfiledFeature> features,
-                                      std::span<const std::string> ids, const KnownNames& known = {},
-                                      const NamingOptions& options = {});
+                                      std::span<const std::string> ids, const KnownNames& known = {});
 
 }  // namespace kindred

@@ -32,46 +32,41 @@ double MeanOfValues(std::span<const double> values) {
   return values.empty() ? kNone : sum / static_cast<double>(values.size()) / scale;
 }
 
-double DeviationOf(std::span<const double> values, double mean) {
-  if (values.empty()) return 0;
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+double DeviationOf(std::span<const double> points, double mean) {
+  if (points.empty()) return 0;
+  const auto [least, most] = std::minmax_element(points.begin(), points.end());
   if (*least == *most) return 0;  // rounding of the mean is no deviation
-  const double largest = std::max(*most / 2 - mean / 2, mean / 2 - *least / 2);
   double squares = 0;
-  for (const double value : values) {
-    const double part = (value / 2 - mean / 2) / largest;
-    squares += part * part;
-  }
-  return 2 * largest * std::sqrt(squares / static_cast<double>(values.size()));
+  for (const double point : points) squares += (point - mean) * (point - mean);
+  return std::sqrt(squares / static_cast<double>(points.size()));
 }
 
 /// The feature's part of the profiles.
-void MeasureFeature(const SegmentedUsers& users, const ProfiledFeature& feature, int64_t column,
-                    SegmentProfiles& profiles) {
-  const int64_t n_features = users.values.n_cols;
-  std::vector<double> all, clipped;
-  std::vector<std::vector<double>> of_segment(profiles.segments.size()), clipped_of_segment(profiles.segments.size());
+void MeasureFeature(const SegmentedUsers& users, size_t column, SegmentProfiles& profiles) {
+  struct Column {
+    std::vector<double> values, points;
+  };
+  Column all;
+  std::vector<Column> of_segment(profiles.segments.size());
   for (int64_t user = 0; user < users.values.n_rows; ++user) {
     const int32_t label = users.labels[static_cast<size_t>(user)];
-    const double value = users.values.data[user * n_features + column];
-    if (label < 0 || !std::isfinite(value)) continue;
-    const double within = std::min(std::max(value, feature.clip_low), feature.clip_high);
-    all.push_back(value);
-    clipped.push_back(within);
-    of_segment[static_cast<size_t>(label)].push_back(value);
-    clipped_of_segment[static_cast<size_t>(label)].push_back(within);
+    if (label < 0) continue;
+    const double value = users.values.row(user)[column], point = users.points.row(user)[column];
+    for (Column* of : {&all, &of_segment[static_cast<size_t>(label)]}) {
+      if (std::isfinite(value)) of->values.push_back(value);
+      of->points.push_back(point);
+    }
   }
-  const double mean = MeanOfValues(clipped), deviation = DeviationOf(clipped, mean);
-  const auto profile_of = [&](std::vector<double>& values, std::span<const double> within) {
-    FeatureProfile profile = {std::ssize(values), MeanOfValues(values), 0, kNone};
-    if (!values.empty()) profile.deviations = deviation > 0 ? (MeanOfValues(within) - mean) / deviation : 0;
-    profile.median = MedianOf(values);
+  const double mean = MeanOfValues(all.points), deviation = DeviationOf(all.points, mean);
+  const auto profile_of = [&](Column& of) {
+    FeatureProfile profile = {std::ssize(of.values), MeanOfValues(of.values), 0, kNone};
+    if (!of.values.empty()) profile.deviations = deviation > 0 ? (MeanOfValues(of.points) - mean) / deviation : 0;
+    profile.median = MedianOf(of.values);
     return profile;
   };
-  profiles.population.push_back(profile_of(all, clipped));
+  profiles.population.push_back(profile_of(all));
   profiles.population.back().deviations = 0;
-  for (size_t s = 0; s < of_segment.size(); ++s)
-    profiles.segments[s].features.push_back(profile_of(of_segment[s], clipped_of_segment[s]));
+  for (Column& of : of_segment) profiles.segments[&of - of_segment.data()].features.push_back(profile_of(of));
 }
 
 /// A user of a segment, and how near it is to which other centroid.
@@ -145,7 +140,7 @@ SegmentProfiles MeasureProfiles(const SegmentedUsers& users, std::span<const Pro
   CheckSegmentedUsers(users, features.size());
   SegmentProfiles profiles;
   profiles.segments.resize(static_cast<size_t>(users.centroids.n_rows));
-  for (size_t f = 0; f < features.size(); ++f) MeasureFeature(users, features[f], static_cast<int64_t>(f), profiles);
+  for (size_t f = 0; f < features.size(); ++f) MeasureFeature(users, f, profiles);
   std::vector<std::vector<Member>> members(profiles.segments.size());
   for (size_t user = 0; user < users.labels.size(); ++user)
     if (const int32_t label = users.labels[user]; label >= 0)

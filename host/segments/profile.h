@@ -1,19 +1,19 @@
 // What the users of a segment are like: means and medians of their features, how far those are from all users', and
 // users to look at.
 //
-// The population are the users that are in a segment (label >= 0). A value that is not finite is missing and left out.
-// Of a feature f and a segment s, with c(x) = min(max(x, clip_low), clip_high):
+// The population are the users that are in a segment (label >= 0). Of a feature and a segment s, with x a value as
+// measured and z the same one normalized (host/features/normalization.h):
 //
-//   mean, median    of the values of s as they are, so that mean x number of values is their total; the median of an
+//   mean, median    of x in s where it is finite, so that mean x number of values is their total; the median of an
 //                   even number is the mean of the two in the middle
-//   deviations      (mean of c(x) in s  -  mean of c(x) in the population)  /  population standard deviation of c(x)
+//   deviations      (mean of z in s  -  mean of z in the population)  /  population standard deviation of z
 //
-// Deviations are of clipped values, so that one wholesaler does not make everybody else look alike. They are 0 where
-// the feature is constant in the population.
+// Deviations are taken where the clusters were made: amounts whose logarithm was clustered differ by ratios, and one
+// wholesaler does not make everybody else look alike. A missing value counts as what was imputed. They are 0 where z is
+// the same for all: of a constant feature, or one of weight 0.
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,13 +27,12 @@ struct ProfiledFeature {
   std::string name;           // NAME.VALUE for one of a category's shares
   std::string kind;           // "recency", "count", ...: the kinds of segments.toml
   bool of_purchases = false;  // counts events of buying
-  double clip_low = -std::numeric_limits<double>::infinity(), clip_high = std::numeric_limits<double>::infinity();
 };
 
 struct FeatureProfile {
   int64_t n = 0;  // values that are there
   double mean = 0, median = 0;
-  double deviations = 0;  // all three NaN without values
+  double deviations = 0;  // all three NaN where no user has a value
 };
 
 struct ExampleUser {
@@ -55,7 +54,7 @@ struct SegmentProfile {
 
 struct SegmentProfiles {
   int64_t n_users = 0;                     // the population
-  std::vector<FeatureProfile> population;  // deviations 0
+  std::vector<FeatureProfile> population;  // whose deviations are 0
   std::vector<SegmentProfile> segments;
 };
 

@@ -8,7 +8,9 @@
 #include <numeric>
 
 #include "host/clustering/points.h"
+#include "host/features/json_reader.h"
 #include "host/segments/behaviour_json.h"
+#include "host/segments/drift.h"
 #include "host/segments/profile.h"
 #include "host/text/text.h"
 
@@ -18,6 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMostTraits = 5;
+constexpr int64_t kMostIds = int64_t{1} << 53;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 [[noreturn]] void Refuse(const Artifact& artifact, const std::string& what) {
@@ -48,6 +51,11 @@ std::vector<int64_t> Where(std::span<const int32_t> of, int64_t value) {
 
 std::span<const int64_t> AsIntegers(const std::vector<uint64_t>& words) {
   return {reinterpret_cast<const int64_t*>(words.data()), words.size()};
+}
+
+/// Of one user, whose times do not fall.
+bool HasEventsUpTo(int64_t reference, std::span<const int32_t> items, std::span<const int64_t> times) {
+  return !items.empty() && (times.empty() || times[0] <= reference);
 }
 
 const json& Member(const Artifact& artifact, const char* key) {
@@ -116,6 +124,9 @@ std::shared_ptr<const SegmentModel> SegmentModel::Open(const ModelStore& store, 
     model->Read();
   } catch (const json::exception& error) {
     Refuse(*model->artifact_, fmt::format("the manifest: {}", error.what()));
+  } catch (const Error& error) {  // of conditions that do not compile, say: not the caller's argument
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    Refuse(*model->artifact_, error.what());
   }
   return model;
 }
@@ -166,13 +177,30 @@ void SegmentModel::Read() {
                                 .thresholds = threshold_names,
                                 .has_likelihood = likelihood_model_.has_value(),
                                 .users = &user_attributes_});
-  for (const json& segment : Member(artifact, "segments")) {
-    ids_.push_back(segment.at("id").get<std::string>());
-    names_.push_back(segment.at("name").get<std::string>());
-  }
+  ReadSegments();
   CheckArrays();
   if (members.n_rows != rules_->n_rules() || members.n_cols != WordsFor(users_.size()))
     Refuse(artifact, "rule_members does not fit the rules and users");
+}
+
+void SegmentModel::ReadSegments() {
+  const std::string where = fmt::format("segments '{}'", artifact_->path().string());
+  const json& segments = Member(*artifact_, "segments");
+  if (!segments.is_array()) Refuse(*artifact_, "the manifest's segments are no list");
+  for (const json& segment : segments) {
+    const JsonReader reader(segment, where + ": segments");
+    ids_.push_back(reader.Text("id"));
+    names_.push_back(reader.Text("name"));
+    reader.Integer("size", 0, users_.size());
+    reader.Text("named_by");
+  }
+  // What the next version is compared with.
+  JsonReader(manifest(), where).Integer("next_id", 1, kMostIds);
+  try {
+    StabilityBinsOf(Member(*artifact_, "stability_bins"));
+  } catch (const Error& error) {
+    Refuse(*artifact_, error.what());
+  }
 }
 
 void SegmentModel::CheckArrays() const {
@@ -254,6 +282,7 @@ UserSegments SegmentModel::Of(int64_t user) const {
   if (const int32_t own = labels_[static_cast<size_t>(user)]; own != placed.segment) {  // of a tree, or in none
     placed.segment = own;
     placed.next = -1;
+    if (own < 0) placed.traits.clear();
     placed.distance = placed.next_distance = 0;
     std::vector<float> point(placed.values.size());
     normalization_.Apply(placed.values, point);
@@ -279,7 +308,7 @@ UserSegments SegmentModel::Assign(const UserEvents& events, int64_t user, int64_
   UserSegments placed;
   placed.values.resize(static_cast<size_t>(normalization_.n_features()));
   program_->Compute(events, user, reference, placed.values);
-  if (!events.items.empty()) Place(&placed);
+  if (HasEventsUpTo(reference, events.items, events.times)) Place(&placed);
   const int64_t indptr[] = {0, std::ssize(events.items)};
   Judge({indptr, events.items, events.values, events.times, events.types, event_types_}, user, reference, &placed);
   return placed;
@@ -289,6 +318,10 @@ UserSegments SegmentModel::AssignFeatures(std::span<const double> values) const 
   if (std::ssize(values) != normalization_.n_features())
     throw Error(ErrorCode::kInvalidArgument, fmt::format("found {} values; expected {}, one for each feature",
                                                          values.size(), normalization_.n_features()));
+  for (size_t f = 0; f < values.size(); ++f)
+    if (std::isinf(values[f]))
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("'{}' is {}; expected a finite number, or none", feature_names()[f], values[f]));
   UserSegments placed;
   placed.values.assign(values.begin(), values.end());
   Place(&placed);
@@ -318,11 +351,8 @@ void SegmentModel::Place(UserSegments* placed) const {
   }
   placed->distance = placed->segment >= 0 ? least : 0;
   placed->next_distance = placed->next >= 0 ? next : 0;
-  for (size_t f = 0; f < placed->values.size(); ++f) {
-    const FeatureNormalization& feature = normalization_.features()[f];
-    const double deviations = feature.std == 0 ? 0 : (feature.Clipped(placed->values[f]) - feature.mean) / feature.std;
-    placed->traits.push_back({f, placed->values[f], deviations});
-  }
+  for (size_t f = 0; f < placed->values.size(); ++f)
+    placed->traits.push_back({f, placed->values[f], normalization_.features()[f].Deviations(placed->values[f])});
   std::ranges::stable_sort(placed->traits, std::ranges::greater(),
                            [](const UserSegments::Trait& trait) { return std::fabs(trait.deviations); });
   placed->traits.resize(std::min(placed->traits.size(), kMostTraits));
@@ -330,7 +360,7 @@ void SegmentModel::Place(UserSegments* placed) const {
 
 void SegmentModel::Judge(const EventsView& events, int64_t user, int64_t reference, UserSegments* placed) const {
   double probability = std::numeric_limits<double>::quiet_NaN();
-  if (likelihood_model_ && events.size() > 0) {
+  if (likelihood_model_ && HasEventsUpTo(reference, events.items, events.times)) {
     std::vector<float> point(placed->values.size());
     normalization_.Apply(placed->values, point);
     probability = likelihood_model_->Probability(point);

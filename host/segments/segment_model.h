@@ -15,6 +15,8 @@
 //   user_stages.npy       int32 [n_users]                    index of the stage; -1: in none; absent without stages
 //   user_likelihood.npy   float64 [n_users]                  NaN: not known; absent without [likelihood]
 //   likely_users.npy      int64 [n_words]                    who is likely to buy, with hysteresis; likewise
+//
+// Users whose events are all later than the reference are as those without events: in no segment, of no likelihood.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,7 @@
 #include "host/data/id_map.h"
 #include "host/features/feature_program.h"
 #include "host/features/normalization.h"
+#include "host/models/other_versions.h"
 #include "host/segments/behaviour_rules.h"
 #include "host/segments/likelihood.h"
 #include "host/segments/segment_spec.h"
@@ -38,7 +41,6 @@
 
 namespace kindred {
 
-inline constexpr std::string_view kSegmentsAlgorithm = "segments";
 /// The manifest's "schema_version" of the arrays above. A reader refuses a newer one with a message.
 inline constexpr int kSegmentsSchema = 1;
 
@@ -71,7 +73,7 @@ struct UserSegments {
   int32_t segment = -1, next = -1;
   double distance = 0, next_distance = 0;
   /// What sets the user apart, by size: the feature, its value (NaN: missing), and how far it is from all users' mean
-  /// in their standard deviations, after clipping.
+  /// (FeatureNormalization::Deviations), as a segment's profile measures it.
   struct Trait {
     size_t feature = 0;
     double value = 0;
@@ -145,12 +147,14 @@ class SegmentModel {
   UserSegments Assign(const UserEvents& events, int64_t user, int64_t reference) const;
 
   /// As a user with these features, [n_features], NaN: missing, would be placed: cluster and likelihood. Rules and
-  /// stages, which go by events, are not looked at.
+  /// stages, which go by events, are not looked at. Throws kInvalidArgument for another number of values, and infinite
+  /// ones.
   UserSegments AssignFeatures(std::span<const double> values) const;
 
  private:
   SegmentModel() = default;
   void Read();
+  void ReadSegments();
   void CheckArrays() const;
   void Place(UserSegments* placed) const;
   void Judge(const EventsView& events, int64_t user, int64_t reference, UserSegments* placed) const;

@@ -34,10 +34,11 @@ void ReadAudit(const toml::table& table, const std::string& file, SegmentSpec& s
 SegmentSpec ParseSegmentSpec(std::string_view text, const std::string& file) {
   const toml::table parsed = ParseToml(text, file);
   CheckTomlSchema(parsed, file, kSegmentsTomlSchema);
-  std::vector<std::string_view> known = {"schema_version", "clusters", "drift", "audit"};
+  std::vector<std::string_view> known = {"schema_version", "clusters", "drift", "audit", kSegmentFlagsTable};
   known.insert(known.end(), std::begin(kFeatureSpecKeys), std::end(kFeatureSpecKeys));
   known.insert(known.end(), std::begin(kBehaviourSpecKeys), std::end(kBehaviourSpecKeys));
   const TomlTable table(parsed, {file}, known);
+  table.Table(kSegmentFlagsTable);  // of whatever keys, but a table
   SegmentSpec spec;
   spec.features = ReadFeatureSpec(table);
   if (const toml::table* clusters = table.Table("clusters"))

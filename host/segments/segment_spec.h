@@ -27,6 +27,8 @@
 namespace kindred {
 
 inline constexpr int kSegmentsTomlSchema = 1;
+/// The table for flags of `kindred segment`, which the command line reads (host/cli/config_file.h).
+inline constexpr std::string_view kSegmentFlagsTable = "segment";
 
 struct SegmentSpec {
   FeatureSpec features;  // no features: the default ones
@@ -40,7 +42,7 @@ struct SegmentSpec {
 
 /// Throws kUsage with file, line and column; kUnsupported for a newer schema.
 SegmentSpec ParseSegmentSpec(std::string_view text, const std::string& file);
-/// The same of a file. Throws kIo as well.
+/// The same of a file. Throws kNotFound and kIo as well.
 SegmentSpec ReadSegmentSpec(const std::string& file);
 
 /// What a version keeps of it: events, features and clusters by the keys of the file, and what decides about

@@ -32,8 +32,7 @@ json ExamplesJson(const DescribedSegments& of, const SegmentProfile& profile,
 
 }  // namespace
 
-json SegmentsJson(const DescribedSegments& of, const std::function<std::string(int32_t user)>& id_of_user,
-                  const NamingOptions& options) {
+json SegmentsJson(const DescribedSegments& of, const std::function<std::string(int32_t user)>& id_of_user) {
   json segments = json::array();
   for (size_t s = 0; s < of.profiles.segments.size(); ++s) {
     const SegmentProfile& profile = of.profiles.segments[s];
@@ -51,7 +50,7 @@ json SegmentsJson(const DescribedSegments& of, const std::function<std::string(i
                         {"size", profile.size},
                         {"share", profile.share},
                         {"mean_silhouette", s < of.silhouettes.size() ? Number(of.silhouettes[s]) : json()},
-                        {"in_words", InWords(profile, of.profiles, of.features, options)},
+                        {"in_words", InWords(profile, of.profiles, of.features)},
                         {"inertia", Number(profile.inertia)},
                         {"profile", std::move(features)},
                         {"examples", ExamplesJson(of, profile, id_of_user)}});

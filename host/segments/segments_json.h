@@ -26,8 +26,7 @@ struct DescribedSegments {
 };
 
 /// The members "segments": an object each, NaN as null. `id_of_user` gives a user's own id.
-nlohmann::json SegmentsJson(const DescribedSegments& of, const std::function<std::string(int32_t user)>& id_of_user,
-                            const NamingOptions& options = {});
+nlohmann::json SegmentsJson(const DescribedSegments& of, const std::function<std::string(int32_t user)>& id_of_user);
 
 /// [{"index", "size", "into": id, "distance"}].
 nlohmann::json MergedJson(std::span<const MergedSegment> merged, const Lineage& lineage);

@@ -10,6 +10,7 @@
 #include "host/clustering/choose_k.h"
 #include "host/clustering/dendrogram.h"
 #include "host/clustering/silhouette.h"
+#include "host/text/counted.h"
 
 namespace kindred {
 namespace {
@@ -51,8 +52,8 @@ double InertiaOf(HostMatrix<const float> points, std::span<const int32_t> labels
 class Clusterer {
  public:
   Clusterer(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
-            const std::function<void(int64_t, int64_t)>& progress)
-      : points_(backend, points), spec_(spec), pool_(pool), progress_(progress) {
+            const std::function<void(int64_t, int64_t)>& progress, const TreeLimits& limits)
+      : points_(backend, points), spec_(spec), pool_(pool), progress_(progress), limits_(limits) {
     const int64_t n = points.n_rows;
     const bool fixed = spec.choose == ChooseK::kFixed;
     for (int64_t k = fixed ? spec.k : spec.k_min; k <= (fixed ? spec.k : spec.k_max) && k <= n; ++k)
@@ -135,13 +136,13 @@ class Clusterer {
 
   std::vector<Candidate> OfTree(LinkageMethod method) {
     ClusterTree tree = {method, {}, {}, 0};
-    if (points_.n_points() <= kMaxTreeUsers) {
+    if (points_.n_points() <= limits_.max_users) {
       tree.n_leaves = points_.n_points();
       tree.leaf_of.resize(static_cast<size_t>(tree.n_leaves));
       std::iota(tree.leaf_of.begin(), tree.leaf_of.end(), 0);
       tree.merges = Linkage(points_.host(), {}, method, &pool_);
     } else {
-      const KMeansFit micro = FitKMeans(points_, {.n_clusters = {static_cast<int32_t>(kMicroClusters)},
+      const KMeansFit micro = FitKMeans(points_, {.n_clusters = {static_cast<int32_t>(limits_.n_micro_clusters)},
                                                   .restarts = 1,
                                                   .max_iterations = 50,
                                                   .seeds = ClusterSeeds::kParallel,
@@ -153,9 +154,10 @@ class Clusterer {
       for (int64_t size : ClusterSizes(tree.leaf_of, tree.n_leaves)) weights.push_back(static_cast<double>(size));
       tree.merges = Linkage({micro.centroids.data(), tree.n_leaves, points_.n_features()}, weights, method, &pool_);
     }
+    const int64_t n_different = 1 + std::ranges::count_if(tree.merges, [](const Merge& m) { return m.height > 0; });
     std::vector<Candidate> candidates;
     for (int64_t k : asked_) {
-      const int64_t n_clusters = std::min(k, tree.n_leaves);
+      const int64_t n_clusters = std::min(k, n_different);
       const std::vector<int32_t> of_leaf = CutByCount(tree.merges, tree.n_leaves, n_clusters);
       Candidate candidate = {n_clusters, {}, {}, 0, 0};
       for (int32_t leaf : tree.leaf_of) candidate.labels.push_back(of_leaf[static_cast<size_t>(leaf)]);
@@ -170,11 +172,12 @@ class Clusterer {
   const Candidate& Choose(const std::vector<Candidate>& candidates) {
     const int64_t n = points_.n_points();
     found_.sampled = spec_.sampled.value_or(n > spec_.sample_size) && n > spec_.sample_size;
+    std::vector<const Candidate*> different;
     std::vector<SampledSilhouettes> silhouettes;
     ClusterCurves& curves = found_.curves;
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      if (i > 0 && candidates[i].k == candidates[i - 1].k) break;  // not more users differ
-      const Candidate& candidate = candidates[i];
+    for (const Candidate& candidate : candidates) {
+      if (!curves.k.empty() && candidate.k <= curves.k.back()) continue;  // of fewer than were asked for
+      different.push_back(&candidate);
       silhouettes.push_back(SampleSilhouettes(points_, candidate.labels, candidate.k,
                                               found_.sampled ? spec_.sample_size : n,
                                               static_cast<uint64_t>(spec_.seed)));
@@ -184,8 +187,11 @@ class Clusterer {
                                                   : std::numeric_limits<double>::quiet_NaN());
     }
     if (curves.k.back() < asked_.back())
-      found_.warnings.push_back(
-          fmt::format("up to {} clusters were asked for, and only {} users differ", asked_.back(), curves.k.back()));
+      found_.warnings.push_back(fmt::format(
+          "{}{} were asked for, and {}", asked_.size() > 1 ? "up to " : "", Counted(asked_.back(), "cluster"),
+          spec_.algorithm == ClusterAlgorithm::kMiniBatchKMeans ? fmt::format("only {} have users", curves.k.back())
+          : curves.k.back() == 1                                ? "all users are alike"
+                                 : fmt::format("only {} users differ", curves.k.back())));
     curves.elbow_k = FindElbow(curves.k, curves.inertia);
     curves.silhouette_k = BestSilhouette(curves.k, curves.silhouette);
     curves.chosen_by = NameOf(spec_.choose);
@@ -200,13 +206,14 @@ class Clusterer {
       place = static_cast<size_t>(std::ranges::find(curves.k, *best) - curves.k.begin());
     found_.silhouettes = std::move(silhouettes[place].silhouettes);
     found_.silhouette_users = std::move(silhouettes[place].points);
-    return candidates[place];
+    return *different[place];
   }
 
   const ClusteredPoints points_;
   const ClusterSpec& spec_;
   ThreadPool& pool_;
   const std::function<void(int64_t, int64_t)>& progress_;
+  const TreeLimits& limits_;
   std::vector<int64_t> asked_;  // numbers of clusters
   UserClusters found_;
 };
@@ -225,7 +232,7 @@ TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_gro
     return top.group_of[static_cast<size_t>(a_leaf_of[static_cast<size_t>(cluster)])];
   };
   for (const Merge& merge : merges.subspan(static_cast<size_t>(n_below))) {
-    const auto [a, b] = std::minmax(renumbered(merge.a), renumbered(merge.b));
+    const auto [a, b] = std::minmax({renumbered(merge.a), renumbered(merge.b)});
     top.merges.push_back({a, b, merge.height, merge.size});
   }
   return top;
@@ -238,8 +245,9 @@ SampledSilhouettes MeasureSilhouettes(Backend& backend, HostMatrix<const float> 
 }
 
 UserClusters ClusterUsers(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
-                          const std::function<void(int64_t n_ended, int64_t n_runs)>& progress) {
-  return Clusterer(backend, points, spec, pool, progress).Go();
+                          const std::function<void(int64_t n_ended, int64_t n_runs)>& progress,
+                          const TreeLimits& limits) {
+  return Clusterer(backend, points, spec, pool, progress, limits).Go();
 }
 
 }  // namespace kindred

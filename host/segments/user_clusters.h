@@ -59,14 +59,18 @@ TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_gro
 SampledSilhouettes MeasureSilhouettes(Backend& backend, HostMatrix<const float> points, std::span<const int32_t> labels,
                                       int64_t k, bool sampled, const ClusterSpec& spec);
 
-/// Above this many users trees are built over micro-clusters, of which there are so many.
-inline constexpr int64_t kMaxTreeUsers = 20000;
-inline constexpr int64_t kMicroClusters = 2000;
+/// Above max_users trees are built over micro-clusters.
+struct TreeLimits {
+  int64_t max_users = 20000;
+  int64_t n_micro_clusters = 2000;
+};
 
 /// `points` [n_users x n_features], normalized, at least one user. K-Means is run for all k at once; a tree is built
-/// once and cut for each. Where fewer users differ than k asks for, there are fewer clusters, and a warning. Throws
-/// what the backend throws, kOutOfMemory where a tree does not fit (Linkage).
+/// once and cut for each. Where fewer users differ than k asks for, there are fewer clusters, and a warning, as where a
+/// mini-batch leaves clusters without users. Throws what the backend throws, kOutOfMemory where a tree does not fit
+/// (Linkage).
 UserClusters ClusterUsers(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
-                          const std::function<void(int64_t n_ended, int64_t n_runs)>& progress = {});
+                          const std::function<void(int64_t n_ended, int64_t n_runs)>& progress = {},
+                          const TreeLimits& limits = {});
 
 }  // namespace kindred

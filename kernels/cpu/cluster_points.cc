@@ -25,7 +25,7 @@ CpuClusterPoints::CpuClusterPoints(CpuContext& context, MatrixView<const float> 
     : ClusterPoints(points.n_rows, points.n_cols),
       rows_(points.data),
       squared_(static_cast<size_t>(points.n_rows)),
-      norms_(static_cast<size_t>(points.n_rows)),
+      norms_(static_cast<size_t>(CountPanels(points.n_rows) * kPanelWidth)),
       scales_(static_cast<size_t>(points.n_cols)) {
   const int64_t n = n_points(), d = n_features();
   const auto bytes = static_cast<size_t>(std::max<int64_t>(CountPanels(n) * kPanelWidth * d, 1)) * sizeof(float);

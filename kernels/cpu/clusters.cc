@@ -1,12 +1,14 @@
 // Lloyd's steps with bounds that pass over points (Hamerly 2010), for many runs at once.
 //
-// A task is some points, which stay in the cache while each run looks at them. Of each point a run keeps an upper bound
-// of the distance to its centroid and a lower one of the distance to any other; centroids that have moved move the
-// bounds. Where the bounds overlap, the upper one is made tight, and then all centroids are looked at, in float32, a
-// panel of such points at a time; where the two best are closer than float32 can tell, the definition decides.
+// A task is some points, which stay in the cache while each run looks at them: all centroids in float32, a panel of
+// points at a time; where the two best are closer than float32 can tell, the definition decides. Where that costs more
+// than bounds do, a run keeps of each point an upper bound of the distance to its centroid and a lower one of the
+// distance to any other; centroids that have moved move the bounds. Only where the bounds overlap, after the upper one
+// was made tight, are all centroids looked at.
 #include "kernels/cpu/clusters.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -16,14 +18,16 @@ namespace kindred {
 namespace {
 
 constexpr float kUp = 1 + 0x1p-21f, kDown = 1 - 0x1p-21f;
-constexpr int64_t kTightenFrom = 6;  // clusters, below which looking at all is as cheap
+constexpr int64_t kBoundsFrom = 1024;  // clusters times features, below which looking at all is as cheap as bounds
+constexpr int64_t kTightenFrom = 24;   // clusters, likewise of a tighter bound
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Run {
   int64_t k = 0, first = 0;  // its centroids are rows first .. first + k
   bool begun = false;
-  std::vector<int32_t> labels;
-  std::vector<float> upper, lower;
+  bool bounded = false;
+  std::vector<int32_t> labels;        // of whole panels
+  std::vector<float> upper, lower;    // where bounded
   std::vector<int64_t> sums, counts;  // k x n_features; k
   std::vector<float> drift;           // of each centroid in the last step, not below
   int64_t farthest = 0;               // the centroid that went farthest
@@ -112,10 +116,11 @@ class Stepper {
 
  private:
   void Begin(Run& run) const {
-    const auto n = static_cast<size_t>(points_.n_points());
+    const auto n = static_cast<size_t>(CountPanels(points_.n_points()) * kPanelWidth);
+    run.bounded = run.k * d_ >= kBoundsFrom;
     run.labels.assign(n, -1);
-    run.upper.resize(n);
-    run.lower.resize(n);
+    run.upper.resize(run.bounded ? n : 0);
+    run.lower.resize(run.bounded ? n : 0);
     run.sums.assign(static_cast<size_t>(run.k * d_), 0);
     run.counts.assign(static_cast<size_t>(run.k), 0);
     run.drift.assign(static_cast<size_t>(run.k), 0);
@@ -126,16 +131,45 @@ class Stepper {
   void Assign(size_t a, int64_t begin, int64_t end, int worker) {
     Run& run = RunOf(a);
     Worker& mine = workers_[static_cast<size_t>(worker)];
+    if (!run.bounded) return AssignAll(a, begin, end, mine);
     mine.members.clear();
-    for (int64_t p = begin; p < end; ++p)
-      if (!run.begun || !Stays(run, tables_[a], p)) mine.members.push_back(p);
+    for (int64_t first = begin; first < end; first += kPanelWidth) {
+      const size_t n_before = mine.members.size();
+      for (int64_t p = first; p < std::min(end, first + kPanelWidth); ++p)
+        if (!run.begun || !Stays(run, tables_[a], p)) mine.members.push_back(p);
+      // A point costs as much to gather as 48 centroids do to look at.
+      const auto n_members = static_cast<int64_t>(mine.members.size() - n_before);
+      if (n_members * (48 + run.k) <= kPanelWidth * run.k) continue;
+      AssignGroup(a, std::span<const int64_t>(mine.members).subspan(n_before), points_.panel(first), true, mine);
+      mine.members.resize(n_before);
+    }
     float* panel = context_.ScratchOf(worker, kPanelWidth * d_);
     for (size_t first = 0; first < mine.members.size(); first += kPanelWidth) {
       const auto group = std::span<const int64_t>(mine.members)
                              .subspan(first, std::min<size_t>(kPanelWidth, mine.members.size() - first));
-      const bool whole = group[0] % kPanelWidth == 0 && group.back() - group[0] == std::ssize(group) - 1;
-      if (!whole) points_.Gather(group, panel);
-      AssignGroup(a, group, whole ? points_.panel(group[0]) : panel, mine);
+      points_.Gather(group, panel);
+      AssignGroup(a, group, panel, false, mine);
+    }
+  }
+
+  void AssignAll(size_t a, int64_t begin, int64_t end, Worker& mine) {
+    Run& run = RunOf(a);
+    const Table& table = tables_[a];
+    alignas(64) float best[kPanelWidth], second[kPanelWidth];
+    alignas(64) int32_t index[kPanelWidth];
+    const auto error_of_norm = static_cast<float>(2 * table.error_of_norm) * kUp;
+    const auto error_0 = static_cast<float>(2 * table.error_0) * kUp;
+    for (int64_t first = begin; first < end; first += kPanelWidth) {
+      simd_.nearest_two(points_.panel(first), d_, table.centroids, run.k, table.starts.data(), best, second, index);
+      uint64_t open = simd_.unsettled(best, second, index, points_.norms() + first, run.labels.data() + first,
+                                      error_of_norm, error_0);
+      if (end - first < kPanelWidth) open &= (uint64_t{1} << (end - first)) - 1;
+      for (; open != 0; open &= open - 1) {
+        const int64_t lane = std::countr_zero(open), p = first + lane;
+        const double error = 2 * (table.error_of_norm * points_.norm(p) + table.error_0);
+        const bool clear = static_cast<double>(best[lane]) - static_cast<double>(second[lane]) > error && error < 1e30;
+        Move(run, a, p, clear ? index[lane] : ByDefinition(run, table, p), mine);
+      }
     }
   }
 
@@ -163,14 +197,16 @@ class Stepper {
   static float Upper(double squared) { return static_cast<float>(std::sqrt(std::max(0.0, squared))) * kUp; }
   static float Lower(double squared) { return static_cast<float>(std::sqrt(std::max(0.0, squared))) * kDown; }
 
-  void AssignGroup(size_t a, std::span<const int64_t> group, const float* panel, Worker& mine) {
+  // In place: the points are where the panel has them, not the first in it.
+  void AssignGroup(size_t a, std::span<const int64_t> group, const float* panel, bool in_place, Worker& mine) {
     Run& run = RunOf(a);
     const Table& table = tables_[a];
     alignas(64) float best[kPanelWidth], second[kPanelWidth];
     alignas(64) int32_t index[kPanelWidth];
     simd_.nearest_two(panel, d_, table.centroids, run.k, table.starts.data(), best, second, index);
-    for (size_t g = 0; g < group.size(); ++g) {
-      const int64_t p = group[g];
+    for (size_t member = 0; member < group.size(); ++member) {
+      const int64_t p = group[member];
+      const auto g = in_place ? static_cast<size_t>(p % kPanelWidth) : member;
       const auto i = static_cast<size_t>(p);
       const double error = 2 * (table.error_of_norm * points_.norm(p) + table.error_0);
       int32_t label = index[g];
@@ -198,8 +234,10 @@ class Stepper {
         next = std::min(next, key);
       }
     }
-    run.upper[static_cast<size_t>(p)] = Upper(points_.squared(p) + least);
-    run.lower[static_cast<size_t>(p)] = Lower(points_.squared(p) + next);
+    if (run.bounded) {
+      run.upper[static_cast<size_t>(p)] = Upper(points_.squared(p) + least);
+      run.lower[static_cast<size_t>(p)] = Lower(points_.squared(p) + next);
+    }
     return label;
   }
 
@@ -274,8 +312,10 @@ class Stepper {
       --run.counts[static_cast<size_t>(from)];
       run.counts[static_cast<size_t>(c)] = 1;
       run.labels[i] = static_cast<int32_t>(c);
-      run.lower[i] = -std::numeric_limits<float>::infinity();
-      run.upper[i] = std::numeric_limits<float>::infinity();
+      if (run.bounded) {
+        run.lower[i] = -std::numeric_limits<float>::infinity();
+        run.upper[i] = std::numeric_limits<float>::infinity();
+      }
       distances[i] = 0;
     }
   }

@@ -21,8 +21,10 @@ class CpuClusterPoints : public ClusterPoints {
   const float* panel(int64_t p) const { return panels_.get() + p * n_features(); }
   const double* squared() const { return squared_.data(); }  // x.x, as defined
   double squared(int64_t p) const { return squared_[static_cast<size_t>(p)]; }
-  float norm(int64_t p) const { return norms_[static_cast<size_t>(p)]; }  // |x|, not below
-  std::span<const double> scales() const { return scales_; }              // 2^e of each feature
+  /// |x|, not below; of whole panels.
+  const float* norms() const { return norms_.data(); }
+  float norm(int64_t p) const { return norms_[static_cast<size_t>(p)]; }
+  std::span<const double> scales() const { return scales_; }  // 2^e of each feature
   int64_t n_tasks() const { return (n_points() + kTaskPoints - 1) / kTaskPoints; }
 
   /// Writes `count` points, at most kPanelWidth, as a panel; zeros behind them.

@@ -83,6 +83,28 @@ void NearestTwo(const float* panel, int64_t n_features, const float* centroids, 
   }
 }
 
+uint64_t Unsettled(const float* best, const float* second, const int32_t* index, const float* norms,
+                   const int32_t* labels, float error_of_norm, float error_0) {
+  Ints open[kPanelWidth / kLanes], any = {};
+#pragma GCC unroll 16
+  for (int v = 0; v < kPanelWidth / kLanes; ++v) {
+    const int64_t p = v * kLanes;
+    const Vec gap = Load(best + p) - Load(second + p);
+    const Vec error = Splat(error_of_norm) * Load(norms + p) + Splat(error_0);
+    const Ints found = *reinterpret_cast<const IntsAnywhere*>(index + p);
+    open[v] = ~(gap > error) | (found != *reinterpret_cast<const IntsAnywhere*>(labels + p));
+    any |= open[v];
+  }
+  int32_t some = 0;
+  for (int l = 0; l < kLanes; ++l) some |= any[l];
+  if (some == 0) return 0;
+  uint64_t bits = 0;
+  for (int v = 0; v < kPanelWidth / kLanes; ++v)
+    for (int l = 0; l < kLanes; ++l)
+      if (open[v][l] != 0) bits |= uint64_t{1} << (v * kLanes + l);
+  return bits;
+}
+
 template <int kCount>
 inline void MultiplyInDouble(const float* points, int64_t n_features, const float* centroids, double* products) {
   Doubles sums[kCount][kWideVectors] = {};
@@ -278,7 +300,7 @@ void WholeNumbers(const float* x, const double* scales, int64_t n_features, int6
 }  // namespace
 
 extern const SimdClusters kClusters;
-const SimdClusters kClusters = {NearestTwo,     ProductsInDouble, AddDistances, Dot,
-                                LowerDistances, WeightLeft,       WeightOf,     WholeNumbers};
+const SimdClusters kClusters = {NearestTwo,     Unsettled,  ProductsInDouble, AddDistances, Dot,
+                                LowerDistances, WeightLeft, WeightOf,         WholeNumbers};
 
 }  // namespace kindred::KINDRED_SIMD_NAMESPACE

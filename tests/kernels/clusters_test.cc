@@ -179,6 +179,19 @@ TEST_P(ClustersTest, StepsUntilNothingMoves) {
   ExpectSteps(NewPoints(n, 2, 12, 21), {6, 12, 30}, 100);
 }
 
+// So many clusters that points are passed over by bounds, begun where they have far to go.
+TEST_P(ClustersTest, BoundsNeverKeepAPointThatMoves) {
+  uint64_t seed = 25;
+  for (int64_t d : {1, 2, 4, 8}) {
+    const int64_t k = 1 + 1024 / d, n = Allowance(3 * k, 0);
+    if (n == 0) continue;  // no bounds there
+    Points points = NewPoints(n, d, 1, ++seed);
+    std::vector<float> begin = FirstRows(points, k);
+    for (size_t e = 0; e < begin.size(); ++e) begin[e] = 0.2f * begin[e] + points.values[e % static_cast<size_t>(d)];
+    ExpectSteps(points, {static_cast<int32_t>(k)}, 30, begin);
+  }
+}
+
 // Points as far from one centroid as from another, points alike, centroids alike.
 TEST_P(ClustersTest, OfEqualDistancesTheFirstCentroidIsTaken) {
   const int64_t n = Allowance(600, 130);
@@ -194,6 +207,7 @@ TEST_P(ClustersTest, EmptyClustersTakeWhatIsFarthest) {
   ExpectSteps(points, {7}, 8, begin);
   ExpectSteps({6, 1, {1, 1, 1, 1, 2, 2}}, {5}, 4, {1, 50, 60, 70, 80});
   ExpectSteps({5, 2, {3, 3, 3, 3, 3, 3, 3, 3, 3, 3}}, {3}, 3, {0, 0, 9, 9, 9, 9});
+  ExpectSteps({4, 1, {0, 100, 100, 101}}, {3}, 4, {5, 100, 1e6f});  // the farthest is the only one of its cluster
 }
 
 TEST_P(ClustersTest, NumbersOfAnySize) {

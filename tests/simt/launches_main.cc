@@ -148,6 +148,28 @@ void SolveApproximately(Backend& backend, Context& context, int64_t f) {
   }
 }
 
+void Cluster(Backend& backend, Context& context) {
+  constexpr int64_t kPoints = 300, kFeatures = 20, kClusters = 9, kTrials = 2;
+  const Resident<float> values = ToBackend(backend, context, RandomNormal(kPoints * kFeatures, 8), kPoints, kFeatures);
+  const auto points = backend.NewClusterPoints(context, values.matrix());
+  const Resident<uint64_t> draws = ToBackend(
+      backend, context, std::vector<uint64_t>(kClusters * kTrials, uint64_t{1} << 63), 1, kClusters * kTrials);
+  const Resident<int32_t> chosen(backend, 1, kClusters), labels(backend, kPoints);
+  backend.SeedClusters(context, {points.get(), kTrials, draws.matrix(), chosen.matrix()});
+  const auto nobody = backend.NewClusterPoints(context, {values.matrix().data, 0, kFeatures});
+  backend.SeedClusters(context, {nobody.get(), kTrials, draws.matrix(), chosen.matrix()});
+  const std::vector<int32_t> n_clusters = {kClusters}, active = {0};
+  const auto runs = backend.NewClusterRuns(context, *points, n_clusters);
+  const Resident<float> centroids =
+      ToBackend(backend, context, RandomNormal(kClusters * kFeatures, 9), kClusters, kFeatures);
+  const Resident<int64_t> n_changed(backend, 1);
+  const Resident<double> shift(backend, 1), inertia(backend, 1), silhouettes(backend, kPoints);
+  backend.StepClusters(context, {runs.get(), active, centroids.matrix(), n_changed.view(), shift.view()});
+  backend.AssignClusters(context, {points.get(), centroids.matrix(), labels.view(), {}, {}, inertia.view()});
+  backend.SilhouetteOfClusters(context, {points.get(), labels.view(), kClusters, silhouettes.view()});
+  context.Wait();
+}
+
 // On a device of whose shared memory kernels may use so much.
 void TopN(Backend& backend, Context& context, int64_t n_items, int64_t f, int64_t n, int64_t shared_bytes) {
   const cuda::TopNDevice device = {1, shared_bytes, int64_t{1} << 30};
@@ -161,8 +183,10 @@ void TopN(Backend& backend, Context& context, int64_t n_items, int64_t f, int64_
         ToBackend(backend, context, std::vector<int64_t>(static_cast<size_t>(n_queries) + 1), n_queries + 1);
     const Resident<int32_t> out(backend, n_queries, n);
     const Resident<float> scores(backend, n_queries, n);
-    cuda::TopNFor(context, *index, {queries.matrix(), {}, {}, out.matrix(), scores.matrix(), histories.view(), {}, {}},
-                  device);
+    const Resident<TopNCost> costs(backend, n_queries);
+    TopNRequest request = {queries.matrix(), {}, {}, out.matrix(), scores.matrix(), histories.view(), {}, {}};
+    request.costs = costs.view();
+    cuda::TopNFor(context, *index, request, device);
     context.Wait();
   }
 }
@@ -183,6 +207,7 @@ void RunAll() {
       Orthonormalize(*backend, *context);
       MultiplySparseTopK(*backend, *context);
       InvertPositiveDefinite(*backend, *context);
+      Cluster(*backend, *context);
       TopN(*backend, *context, 3000, f, 100, int64_t{227} * 1024);
       TopN(*backend, *context, 3000, f, 100, int64_t{32} * 1024);
       TopN(*backend, *context, 5000, f, cuda::kMaxScanN + 1, int64_t{227} * 1024);

@@ -20,9 +20,9 @@ constexpr int32_t kKinds = 5;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 const std::vector<ProfiledFeature>& Features() {
-  static const std::vector<ProfiledFeature> features = {
-      {"recency", "recency"},  {"frequency", "baskets"},    {"monetary", "sum", false, 0, 20000},
-      {"days_between", "gap"}, {"discount_share", "share"}, {"basket_size", "basket_size"}};
+  static const std::vector<ProfiledFeature> features = {{"recency", "recency"},      {"frequency", "baskets"},
+                                                        {"monetary", "sum"},         {"days_between", "gap"},
+                                                        {"discount_share", "share"}, {"basket_size", "basket_size"}};
   return features;
 }
 
@@ -126,9 +126,16 @@ json FeaturesJson(const Shop& shop) {
         {{"name", Features()[static_cast<size_t>(f)].name},
          {"kind", Features()[static_cast<size_t>(f)].kind},
          {"normalization",
-          {{"kind", "log"}, {"center", 3}, {"scale", 1.5}, {"clip", {0, values.back()}}, {"impute", "median"}}},
+          {{"kind", "log"},
+           {"center", 3},
+           {"scale", 1.5},
+           {"clip", {nullptr, f == 2 ? json(20000) : json()}},
+           {"impute", 20},
+           {"n_clipped", f == 2 ? std::ranges::count_if(values, [](double value) { return value > 20000; }) : 0}}},
          {"n_missing", kUsers - std::ssize(values)},
          {"quantiles", quantiles},
+         {"extremes",
+          {{{"user", "16446"}, {"value", values.back()}, {"used", f == 2 ? 20000 : values.back()}, {"segment", "1"}}}},
          {"constant", false}});
   }
   return list;

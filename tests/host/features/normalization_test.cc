@@ -121,6 +121,23 @@ TEST_F(NormalizationTest, QuantilesAreRanks) {
   EXPECT_THAT(ties.levels, ElementsAre(.25, .75, 1));
 }
 
+TEST_F(NormalizationTest, DeviationsAreOfWhatIsScaledAboutItsMean) {
+  const std::vector<double> column = {1, 2, 3, 8, 30, 400};
+  for (const NormalizationKind kind : {NormalizationKind::kNone, NormalizationKind::kZ, NormalizationKind::kRobust,
+                                       NormalizationKind::kLog, NormalizationKind::kQuantile}) {
+    const FeatureNormalization fitted = Fit(column, {.kind = kind, .weight = 2.5});
+    double sum = 0, squares = 0;
+    for (const float z : normalized_) sum += z;
+    for (const float z : normalized_) squares += (z - sum / 6) * (z - sum / 6);
+    for (size_t i = 0; i < column.size(); ++i)
+      EXPECT_NEAR(fitted.Deviations(column[i]), (normalized_[i] - sum / 6) / std::sqrt(squares / 6), 1e-6)
+          << NameOf(kind) << " of " << column[i];
+  }
+  EXPECT_EQ(Fit({1, 2, 3}, {.weight = 0}).Deviations(3), 0);
+  EXPECT_EQ(Fit({2, 2, 2}, {}).Deviations(3), 0);
+  EXPECT_EQ(Fit({0, 1e-300}, {}).Deviations(1e300), double{kLargestNormalized});
+}
+
 TEST_F(NormalizationTest, NegativeValuesHaveLogarithmsToo) {
   Fit({-3, 0, 3}, {.kind = NormalizationKind::kLog});
   EXPECT_EQ(normalized_[0], -normalized_[2]);

@@ -36,15 +36,30 @@ std::vector<std::string> Names(const std::vector<std::vector<double>>& deviation
   return names;
 }
 
-TEST(SegmentNames, SayWhatSetsASegmentApart) {
-  EXPECT_THAT(Names({{-0.6, 2, 1.5, 0.4}, {1.2, -0.5, -0.49, -0.7}, {0.1, 0, kNan, 0.49}}),
-              testing::ElementsAre("buys often, high value, recent", "lapsed, new, buys rarely", "typical"));
+TEST(SegmentNames, SayWhatSetsASegmentApartAndHowFar) {
+  EXPECT_THAT(Names({{-0.6, 2, 1.4, 0.4},
+                     {1.5, -0.5, -0.49, -0.7},
+                     {0.1, 0, kNan, 0.24},
+                     {-0.4, 0.1, -0.5, 0.3},
+                     {-1.6, 0.9, 2.1, -1.7}}),
+              testing::ElementsAre("buys very often, high value, recent", "long lapsed, new, buys rarely", "typical",
+                                   "low value, rather recent", "very high value, very new, very recent"));
 }
 
-TEST(SegmentNames, AreUniqueByTheNextTraitThenByNumber) {
-  EXPECT_THAT(Names({{-1, 4, 3, 0.6}, {-1, 4, 3, 0.7}, {-1, 4, 3, 0.8}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}),
-              testing::ElementsAre("buys often, high value, recent", "buys often, high value, recent, long-standing",
-                                   "buys often, high value, recent (2)", "typical", "typical (2)", "typical (3)"));
+TEST(SegmentNames, AreUniqueByMoreTraitsThenByLessThenByNumber) {
+  EXPECT_THAT(
+      Names({{-1, 1.4, 1.3, 0.6}, {-1, 1.4, 1.3, 0.7}, {-1, 1.3, 1.4, 0.3}, {-1, 1.4, 1.3, 0}, {1.4, -1.3, 1, 0}}),
+      testing::ElementsAre("buys often, high value, recent", "buys often, high value, recent, long-standing",
+                           "high value, buys often, recent, rather long-standing", "buys often, high value",
+                           "lapsed, buys rarely, high value"));
+  EXPECT_THAT(Names({{0, 0, 0, 0}, {0, 0, 0.3, -0.4}, {0, 0, 0.4, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}),
+              testing::ElementsAre("typical", "rather new", "rather high value", "typical (2)", "typical (3)"));
+}
+
+TEST(SegmentNames, DoNotGoByWhatIsKnownOfFew) {
+  SegmentProfiles profiles = Deviating({{-2, 1, 0, 0}});
+  profiles.segments[0].features[0].n = 2;  // of five users
+  EXPECT_EQ(NameSegments(profiles, kRfm, std::vector<std::string>{"1"})[0].name, "buys often");
 }
 
 TEST(SegmentNames, PeopleAndTheLastVersionComeFirst) {
@@ -89,18 +104,30 @@ TEST(SegmentNames, RefusesNamesThatPeopleMayNotGive) {
   EXPECT_EQ(refusal({{"1", std::string(80, 'a')}}), "");
 }
 
-TEST(TraitWords, GoByTheKind) {
-  const auto words = [](const ProfiledFeature& feature) {
-    return TraitWords(feature, true) + " / " + TraitWords(feature, false);
+TEST(TraitWords, GoByTheKindAndTheSize) {
+  const auto words = [](const ProfiledFeature& feature, double size = 1) {
+    return TraitWords(feature, size, {&feature, 1}) + " / " + TraitWords(feature, -size, {&feature, 1});
   };
   EXPECT_EQ(words({"r", "recency"}), "lapsed / recent");
-  EXPECT_EQ(words({"carts_7d", "count"}), "many carts 7d / few carts 7d");
+  EXPECT_EQ(words({"r", "recency"}, 1.5), "long lapsed / very recent");
+  EXPECT_EQ(words({"r", "recency"}, 0.49), "rather lapsed / rather recent");
+  EXPECT_EQ(words({"f", "baskets"}, 3), "buys very often / buys very rarely");
+  EXPECT_EQ(words({"carts_7d", "count"}), "many carts in 7d / few carts in 7d");
   EXPECT_EQ(words({"orders", "count", true}), "buys often / buys rarely");
-  EXPECT_EQ(words({"discount_share", "share"}), "much of discount / little of discount");
-  EXPECT_EQ(words({"category.shoes", "category_shares"}), "much of shoes / little of shoes");
+  EXPECT_EQ(words({"discount_share", "share"}), "high share of discount / low share of discount");
+  EXPECT_EQ(words({"category.shoes", "category_shares"}, 2), "very high share of shoes / very low share of shoes");
   EXPECT_EQ(words({"breadth", "distinct"}), "wide breadth / narrow breadth");
   EXPECT_EQ(words({"shop_factor_3", "factors"}), "high shop factor 3 / low shop factor 3");
-  EXPECT_EQ(words({"share", "share"}), "much of share / little of share");
+  EXPECT_EQ(words({"share", "share"}), "high share of share / low share of share");
+}
+
+TEST(TraitWords, NameTheFeatureWhereTwoAreOfAKind) {
+  const std::vector<ProfiledFeature> features = {
+      {"recency", "recency"}, {"recency_views", "recency"}, {"cart_recency", "recency"}, {"monetary", "sum"}};
+  EXPECT_EQ(TraitWords(features[0], -1, features), "recent");
+  EXPECT_EQ(TraitWords(features[1], -1, features), "recent (views)");
+  EXPECT_EQ(TraitWords(features[2], 2, features), "long lapsed (cart)");
+  EXPECT_EQ(TraitWords(features[3], 1, features), "high value");
 }
 
 TEST(TraitsOf, HaveEveryWordOnce) {
@@ -108,17 +135,21 @@ TEST(TraitsOf, HaveEveryWordOnce) {
   const SegmentProfiles profiles = Deviating({{1, 2, -3}});
   const std::vector<Trait> traits = TraitsOf(profiles.segments[0], features);
   ASSERT_EQ(traits.size(), 2u);
-  EXPECT_EQ(traits[0].words, "recent");
-  EXPECT_EQ(traits[1].words, "buys often");
+  EXPECT_EQ(traits[0].words, "very recent");
+  EXPECT_EQ(traits[1].words, "buys very often");
   EXPECT_EQ(traits[1].feature, 1u);
 }
 
 TEST(InWords, SaysTheMediansAndWhereTheyAreEqualTheMeans) {
   SegmentProfiles profiles = Deviating({{-2, 1, 0.6, 0}, {0, 0, 0, 0}});
   EXPECT_EQ(InWords(profiles.segments[0], profiles, kRfm),
-            "Recent (recency 40 days against 50 days of all users), buys often (frequency 55 against 50 of all users) "
-            "and high value (monetary 53 against 50 of all users).");
+            "Very recent (recency 40 days against 50 days of all users), buys often (frequency 55 against 50 of all "
+            "users) and high value (monetary 53 against 50 of all users).");
   EXPECT_THAT(InWords(profiles.segments[1], profiles, kRfm), HasSubstr("Like all users"));
+  const SegmentProfiles slight = Deviating({{0, 0.4, -0.3, 0}});
+  EXPECT_EQ(InWords(slight.segments[0], slight, kRfm),
+            "Near the mean of all users: buys rather often (frequency 52 against 50 of all users) and rather low value "
+            "(monetary 48.5 against 50 of all users).");
   profiles.segments[0].features[0].median = 50;
   EXPECT_THAT(InWords(profiles.segments[0], profiles, kRfm),
               HasSubstr("(recency, on average 80 days against 100 days of all users)"));

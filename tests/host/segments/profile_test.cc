@@ -48,40 +48,41 @@ Population RandomPopulation(int64_t n_users, int64_t n_features, int n_segments,
   return users;
 }
 
-std::vector<ProfiledFeature> Features(int64_t n, double low = -HUGE_VAL, double high = HUGE_VAL) {
+std::vector<ProfiledFeature> Features(int64_t n) {
   std::vector<ProfiledFeature> features;
-  for (int64_t f = 0; f < n; ++f) features.push_back({"f" + std::to_string(f), "count", false, low, high});
+  for (int64_t f = 0; f < n; ++f) features.push_back({"f" + std::to_string(f), "count"});
   return features;
 }
 
 /// The header's formulas, a segment and a feature at a time.
-FeatureProfile Reference(const Population& users, int32_t segment, int64_t f, double low, double high) {
+FeatureProfile Reference(const Population& users, int32_t segment, int64_t f) {
   std::vector<double> own;
-  long double sum = 0, clipped = 0, all = 0, squares = 0;
-  int64_t n_all = 0;
+  long double sum = 0, points = 0, all = 0, squares = 0;
+  int64_t n_points = 0, n_all = 0;
   const auto each = [&](const auto& visit) {
     for (size_t user = 0; user < users.labels.size(); ++user) {
-      const double value = users.values[user * static_cast<size_t>(users.n_features) + static_cast<size_t>(f)];
-      if (users.labels[user] >= 0 && std::isfinite(value))
-        visit(users.labels[user], value, std::clamp(value, low, high));
+      const size_t at = user * static_cast<size_t>(users.n_features) + static_cast<size_t>(f);
+      if (users.labels[user] >= 0) visit(users.labels[user], users.values[at], users.points[at]);
     }
   };
-  each([&](int32_t label, double value, double within) {
-    all += within;
+  each([&](int32_t label, double value, long double point) {
+    all += point;
     ++n_all;
     if (label != segment) return;
+    points += point;
+    ++n_points;
+    if (!std::isfinite(value)) return;
     own.push_back(value);
     sum += value;
-    clipped += within;
   });
-  each([&](int32_t, double, double within) { squares += (within - all / n_all) * (within - all / n_all); });
+  each([&](int32_t, double, long double point) { squares += (point - all / n_all) * (point - all / n_all); });
   if (own.empty()) return {0, kNan, kNan, kNan};
   std::sort(own.begin(), own.end());
   const auto n = static_cast<int64_t>(own.size());
   const double median = (own[static_cast<size_t>((n - 1) / 2)] + own[static_cast<size_t>(n / 2)]) / 2;
   const long double deviation = std::sqrt(squares / n_all);
   return {n, static_cast<double>(sum / n), median,
-          deviation > 0 ? static_cast<double>((clipped / n - all / n_all) / deviation) : 0};
+          deviation > 0 ? static_cast<double>((points / n_points - all / n_all) / deviation) : 0};
 }
 
 void ExpectSame(double found, double expected, const std::string& where) {
@@ -97,7 +98,7 @@ TEST(SegmentProfile, IsThatOfTheFormulas) {
     for (const int64_t n_features : {1, 3})
       for (const int n_segments : {1, 2, 7}) {
         Population users = RandomPopulation(n_users, n_features, n_segments, ++seed);
-        const SegmentProfiles profiles = MeasureProfiles(users.view(), Features(n_features, 0.3, 2.5));
+        const SegmentProfiles profiles = MeasureProfiles(users.view(), Features(n_features));
         ASSERT_EQ(std::ssize(profiles.segments), n_segments);
         int64_t n = 0;
         for (int32_t s = 0; s < n_segments; ++s) {
@@ -106,7 +107,7 @@ TEST(SegmentProfile, IsThatOfTheFormulas) {
           n += profile.size;
           for (int64_t f = 0; f < n_features; ++f) {
             const FeatureProfile& found = profile.features[static_cast<size_t>(f)];
-            const FeatureProfile expected = Reference(users, s, f, 0.3, 2.5);
+            const FeatureProfile expected = Reference(users, s, f);
             const std::string where = "seed " + std::to_string(seed) + " segment " + std::to_string(s);
             EXPECT_EQ(found.n, expected.n) << where;
             ExpectSame(found.mean, expected.mean, where + " mean");
@@ -122,27 +123,25 @@ TEST(SegmentProfile, IsThatOfTheFormulas) {
 }
 
 TEST(SegmentProfile, ConstantMissingAndHugeValues) {
-  // Columns: 0.1 for all; missing for all; one huge value; values near the largest double.
+  // Columns: 0.1 for all; missing for all; one that is 1, 2 and huge; values near the largest double.
   Population users = {4,
                       {0.1, kNan, 1, 1.7e308, 0.1, HUGE_VAL, 2, -1.7e308, 0.1, -HUGE_VAL, 1e300, 1.7e308},
-                      std::vector<float>(12, 0),
+                      {0.1F, 0, 0, 1e15F, 0.1F, 0, 1, -1e15F, 0.1F, 0, 5, 1e15F},
                       {0, 0, 1},
                       std::vector<float>(8, 0)};
-  std::vector<ProfiledFeature> features = Features(4);
-  const SegmentProfiles profiles = MeasureProfiles(users.view(), features);
+  const SegmentProfiles profiles = MeasureProfiles(users.view(), Features(4));
   for (const SegmentProfile& profile : profiles.segments) {
     EXPECT_EQ(profile.features[0].deviations, 0) << "rounding is no deviation";
     EXPECT_EQ(profile.features[1].n, 0);
     EXPECT_TRUE(std::isnan(profile.features[1].mean));
     EXPECT_TRUE(std::isnan(profile.features[1].deviations));
   }
-  EXPECT_DOUBLE_EQ(profiles.segments[0].features[2].deviations, -std::sqrt(0.5));
-  EXPECT_DOUBLE_EQ(profiles.segments[1].features[2].deviations, std::sqrt(2));
+  const double deviation = std::sqrt((4 + 1 + 9) / 3.0);  // of 0, 1 and 5 about 2: of points, not of values
+  EXPECT_DOUBLE_EQ(profiles.segments[0].features[2].deviations, -1.5 / deviation);
+  EXPECT_DOUBLE_EQ(profiles.segments[1].features[2].deviations, 3 / deviation);
   EXPECT_EQ(profiles.segments[1].features[2].mean, 1e300);
   EXPECT_EQ(profiles.segments[0].features[3].mean, 0) << "the sum of absolutes would overflow";
-  EXPECT_TRUE(std::isfinite(profiles.segments[1].features[3].deviations));
-  features[2].clip_high = 3;
-  EXPECT_DOUBLE_EQ(MeasureProfiles(users.view(), features).segments[0].features[2].deviations, -std::sqrt(3.0 / 8));
+  EXPECT_DOUBLE_EQ(profiles.segments[1].features[3].deviations, std::sqrt(0.5));
 }
 
 TEST(SegmentProfile, ExamplesAreNearestThenOneAtTheBorder) {

@@ -1,0 +1,636 @@
+// A segments job from a dataset to a version: what its report has, what a refresh keeps, what holds it, and bad input.
+#include "training/segment_job.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "host/models/model.h"
+#include "host/segments/segment_model.h"
+#include "tests/support/captured_run.h"
+#include "tests/support/dataset_writer.h"
+#include "tests/support/errors.h"
+#include "tests/support/shoppers.h"
+#include "tests/support/small_model.h"
+#include "tests/support/temporary_folder.h"
+#include "training/commands.h"
+
+namespace kindred {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+class SegmentJob : public testing::Test {
+ protected:
+  std::string Dataset(const Shoppers& shoppers = {}) {
+    const fs::path path = folder_.path() / ("dataset" + std::to_string(n_datasets_++));
+    shoppers.Write(path);
+    return path.string();
+  }
+  SegmentOptions Options(const std::string& dataset, const std::string& toml = kShoppersToml) const {
+    SegmentOptions options;
+    options.dataset = dataset;
+    options.store = store_.root().string();
+    options.model = "s";
+    options.spec = ParseSegmentSpec(toml, "segments.toml");
+    options.backend = "cpu";
+    options.n_threads = 2;
+    return options;
+  }
+  json Make(const SegmentOptions& options) {
+    warnings_.clear();
+    SegmentEvents events;
+    events.warning = [this](const std::string& message) { warnings_.push_back(message); };
+    json report = MakeSegments(options, events).report;
+    EXPECT_EQ(report["warnings"], json(warnings_));
+    return report;
+  }
+  json Make(const std::string& dataset, const std::string& toml = kShoppersToml) {
+    return Make(Options(dataset, toml));
+  }
+
+  /// The job as it is typed; out_ and err_ are what it said.
+  int Run(const std::string& dataset, const std::string& toml, std::vector<std::string> arguments = {}) {
+    const std::string file = folder_.Write("segments.toml", toml);
+    CommandLine program;
+    AddSegmentCommand(program);
+    AddModelsCommand(program);
+    AddTrainCommand(program);
+    AddEvaluateCommand(program);
+    AddRecommendCommand(program);
+    arguments.insert(arguments.begin(), {"segment", dataset, "--store", store_.root().string(), "--model", "s",
+                                         "--backend", "cpu", "--config", file});
+    return RunCaptured(program, arguments, &out_, &err_);
+  }
+
+  static std::string Replaced(std::string text, const std::string& part, const std::string& by) {
+    const size_t at = text.find(part);
+    EXPECT_NE(at, std::string::npos) << part;
+    return text.replace(at, part.size(), by);
+  }
+  static std::string Declared(const std::string& more) { return "schema_version = 1\n" + more; }
+  static std::set<std::string> Names(const json& report) {
+    std::set<std::string> names;
+    for (const json& segment : report["segments"]) names.insert(segment["name"].get<std::string>());
+    return names;
+  }
+
+  TemporaryFolder folder_;
+  ModelStore store_{folder_.path() / "store"};
+  std::vector<std::string> warnings_;
+  std::string out_, err_;
+  int n_datasets_ = 0;
+};
+
+TEST_F(SegmentJob, TheReportHasAllMembers) {
+  const std::string dataset = Dataset();
+  const json report = Make(dataset);
+  for (const char* key : {"model",
+                          "version",
+                          "created_at",
+                          "dataset",
+                          "reference",
+                          "reference_time",
+                          "n_users",
+                          "n_users_without_events",
+                          "n_future_events",
+                          "backend",
+                          "seconds",
+                          "seed",
+                          "features",
+                          "metrics",
+                          "curves",
+                          "segments",
+                          "merged",
+                          "silhouettes",
+                          "map",
+                          "dendrogram",
+                          "rules",
+                          "thresholds",
+                          "stages",
+                          "likelihood",
+                          "lineage",
+                          "audit",
+                          "warnings",
+                          "declared",
+                          "next_id",
+                          "stability_bins",
+                          "published",
+                          "reasons",
+                          "path",
+                          "kindred_version"})
+    EXPECT_TRUE(report.contains(key)) << key;
+  EXPECT_EQ(report["model"], "s");
+  EXPECT_EQ(report["version"], 1);
+  EXPECT_EQ(report["dataset"]["path"], dataset);
+  EXPECT_EQ(report["n_users"], 62);
+  EXPECT_EQ(report["n_users_without_events"], 2);
+  EXPECT_EQ(report["n_future_events"], 0);
+  EXPECT_EQ(report["published"], true);
+  EXPECT_THAT(report["reasons"], IsEmpty());
+  EXPECT_EQ(report["lineage"], nullptr);
+  EXPECT_THAT(warnings_, Not(Contains(HasSubstr("reference")))) << "the clocks are right";
+
+  ASSERT_THAT(report["features"], SizeIs(5));
+  for (const json& feature : report["features"])
+    for (const char* key :
+         {"name", "kind", "declared", "normalization", "n_missing", "mean", "std", "quantiles", "constant"})
+      EXPECT_TRUE(feature.contains(key)) << key;
+  EXPECT_EQ(report["features"][2]["normalization"]["kind"], "log");
+  EXPECT_THAT(report["features"][2]["normalization"]["clip"], SizeIs(2));
+
+  EXPECT_EQ(report["metrics"]["k"], 3);
+  EXPECT_EQ(report["metrics"]["silhouette_kind"], "exact");
+  EXPECT_EQ(report["metrics"]["n_silhouettes"], 60);
+  EXPECT_GT(report["metrics"]["silhouette"].get<double>(), 0.5);
+  EXPECT_GT(report["metrics"]["inertia"].get<double>(), 0);
+  EXPECT_EQ(report["curves"]["chosen_by"], "fixed");
+  EXPECT_EQ(report["curves"]["k"], json{3});
+
+  ASSERT_THAT(report["segments"], SizeIs(3));
+  int64_t n = 0;
+  double inertia = 0, share = 0;
+  for (const json& segment : report["segments"]) {
+    n += segment["size"].get<int64_t>();
+    share += segment["share"].get<double>();
+    inertia += segment["inertia"].get<double>();
+    EXPECT_EQ(segment["kept_from"], nullptr);
+    EXPECT_THAT(segment["profile"], SizeIs(5));
+    EXPECT_FALSE(segment["in_words"].get<std::string>().empty());
+    EXPECT_FALSE(segment["examples"].empty());
+    EXPECT_GT(segment["mean_silhouette"].get<double>(), 0);
+  }
+  EXPECT_EQ(n, 60);
+  EXPECT_NEAR(share, 1, 1e-12);
+  EXPECT_NEAR(inertia, report["metrics"]["inertia"].get<double>(), 1e-9 * inertia);
+  EXPECT_EQ(report["segments"][1]["name"], "Second");
+  EXPECT_EQ(report["segments"][1]["named_by"], "person");
+  EXPECT_EQ(report["segments"][0]["named_by"], "profile");
+  EXPECT_THAT(Names(report), SizeIs(3));
+  EXPECT_EQ(report["next_id"], 4);
+  EXPECT_THAT(report["silhouettes"], SizeIs(3));
+  EXPECT_THAT(report["map"]["points"], SizeIs(60));
+  EXPECT_THAT(report["dendrogram"]["merges"], SizeIs(2));
+
+  ASSERT_THAT(report["rules"], SizeIs(4));
+  EXPECT_EQ(report["rules"][0]["name"], "Cart Abandoners");
+  EXPECT_EQ(report["rules"][1]["thresholds"].size(), 1u);
+  EXPECT_EQ(report["thresholds"]["fixed"]["value"], 100);
+  EXPECT_EQ(report["thresholds"]["big"]["last"], nullptr);
+  EXPECT_EQ(report["stages"]["names"], (json{"awareness", "consideration", "purchase"}));
+  EXPECT_EQ(report["stages"]["transitions"], nullptr);
+  for (const char* key : {"event", "horizon", "base_rate", "auc", "brier", "log_loss", "calibration", "coefficients",
+                          "intercept", "split_time", "n_train", "n_test", "n_likely"})
+    EXPECT_TRUE(report["likelihood"].contains(key)) << key;
+  EXPECT_THAT(report["audit"]["attributes"], IsEmpty());
+  EXPECT_EQ(report["audit"]["gate"]["passed"], true);
+
+  // The manifest has the same but for what only the publication brings.
+  json manifest = SegmentModel::Open(store_, "s")->manifest(), same = report;
+  for (const char* key : {"version", "path", "seconds"}) same.erase(key);
+  for (const auto& [key, value] : same.items()) EXPECT_EQ(manifest[key], value) << key;
+}
+
+TEST_F(SegmentJob, TheVersionSaysOfEveryUserWhatTheReportCounts) {
+  const json report = Make(Dataset());
+  const auto model = SegmentModel::Open(store_, "s");
+  std::vector<int64_t> sizes(3), rules(4), stages(3);
+  int64_t n_likely = 0;
+  for (int64_t u = 0; u < model->users().size(); ++u) {
+    const UserSegments of = model->Of(u);
+    if (of.segment >= 0) ++sizes[static_cast<size_t>(of.segment)];
+    for (const UserSegments::Rule& rule : of.rules) ++rules[static_cast<size_t>(rule.rule)];
+    if (of.stage >= 0) ++stages[static_cast<size_t>(of.stage)];
+    n_likely += of.is_likely ? 1 : 0;
+    EXPECT_EQ(of.likelihood.has_value(), of.segment >= 0);
+  }
+  for (size_t s = 0; s < 3; ++s) EXPECT_EQ(report["segments"][s]["size"], sizes[s]);
+  for (size_t r = 0; r < 4; ++r) EXPECT_EQ(report["rules"][r]["size"], rules[r]);
+  EXPECT_EQ(report["stages"]["sizes"], json(stages));
+  EXPECT_EQ(report["likelihood"]["n_likely"], n_likely);
+}
+
+TEST_F(SegmentJob, TheSameBitsForAnyNumberOfThreads) {
+  const std::string dataset = Dataset();
+  json first;
+  for (const int n_threads : {1, 2, 5}) {
+    SegmentOptions options = Options(dataset);
+    options.n_threads = n_threads;
+    options.model = "t" + std::to_string(n_threads);
+    json report = Make(options);
+    for (const char* key : {"model", "created_at", "seconds", "path", "backend"}) report.erase(key);
+    if (first.is_null()) first = report;
+    EXPECT_EQ(report, first) << n_threads << " threads: " << json::diff(first, report);
+  }
+}
+
+TEST_F(SegmentJob, EveryAlgorithm) {
+  const std::string dataset = Dataset();
+  for (const char* algorithm : {"kmeans", "mini_batch_kmeans", "ward", "average", "complete", "single"}) {
+    const json report = Make(dataset, Replaced(kShoppersToml, "k = 3",
+                                               std::string("k = \"silhouette\"\nalgorithm = \"") + algorithm + "\""));
+    EXPECT_THAT(report["dendrogram"]["merges"], Not(IsEmpty())) << algorithm;
+    EXPECT_EQ(report["curves"]["k"].size(), 9u) << algorithm;
+    EXPECT_EQ(report["declared"]["clusters"]["algorithm"], algorithm);
+    fs::remove_all(store_.root());
+  }
+}
+
+TEST_F(SegmentJob, ARefreshKeepsIdsNamesAndThresholds) {
+  const json first = Make(Dataset());
+  const auto before = SegmentModel::Open(store_, "s");
+  Shoppers later;
+  later.n_users = 66;
+  later.n_days = 70;
+  later.price = 90;  // who is big is twice as big
+  std::string toml = Replaced(kShoppersToml, "names = { \"2\" = \"Second\" }", "");
+  toml += "[drift]\nmax_psi = 1e9\nmax_movers = 1\n";
+  const json second = Make(Dataset(later), toml);
+  EXPECT_EQ(second["version"], 2);
+  const json& lineage = second["lineage"];
+  for (const char* key :
+       {"from_version", "flows", "kept", "split", "merged", "new", "gone", "n_movers", "share_movers", "psi", "held"})
+    EXPECT_TRUE(lineage.contains(key)) << key;
+  EXPECT_EQ(lineage["from_version"], 1);
+  EXPECT_THAT(lineage["kept"], SizeIs(3));
+  EXPECT_THAT(lineage["psi"], SizeIs(5));
+  EXPECT_EQ(lineage["held"], false);
+  EXPECT_EQ(second["next_id"], 4);
+  for (const json& segment : second["segments"]) {
+    bool found = false;
+    for (const json& old : first["segments"])
+      if (old["id"] == segment["id"]) {
+        found = true;
+        EXPECT_EQ(segment["name"], old["name"]) << "kept, though no file says it any more";
+        EXPECT_EQ(segment["named_by"], old["named_by"]);
+        EXPECT_EQ(segment["kept_from"], old["id"]);
+      }
+    EXPECT_TRUE(found) << segment["id"];
+  }
+  const double was = first["thresholds"]["big"]["value"].get<double>();
+  const json& big = second["thresholds"]["big"];
+  EXPECT_EQ(big["last"], was);
+  EXPECT_NEAR(big["value"].get<double>(), 1.1 * was, 1e-9 * was);
+  EXPECT_GT(big["wanted"].get<double>(), 1.1 * was);
+  EXPECT_NEAR(big["moved"].get<double>(), 0.1 * was, 1e-9 * was);
+  // From each stage before (and from none) to each of now (and to none): all users of both.
+  int64_t n = 0;
+  for (const json& row : second["stages"]["transitions"])
+    for (const json& count : row) n += count.get<int64_t>();
+  EXPECT_GE(n, 62);
+}
+
+TEST_F(SegmentJob, MoversAreCounted) {
+  Make(Dataset());
+  Shoppers moved;
+  moved.n_days = 70;
+  moved.n_movers = 12;
+  moved.moving_day = 20;
+  const json report = Make(Dataset(moved), std::string(kShoppersToml) + "[drift]\nmax_psi = 1e9\nmax_movers = 1\n");
+  const json& lineage = report["lineage"];
+  EXPECT_GT(lineage["n_movers"].get<int64_t>(), 0);
+  EXPECT_EQ(lineage["n_in_both"], 60);
+  EXPECT_NEAR(lineage["share_movers"].get<double>(), lineage["n_movers"].get<double>() / 60, 1e-12);
+  int64_t n = 0;
+  for (const json& row : lineage["flows"])
+    for (const json& count : row) n += count.get<int64_t>();
+  EXPECT_EQ(n, 60) << "everybody who is in a segment of either, once";
+}
+
+// Who was likely stays so down to `leave`.
+TEST_F(SegmentJob, Hysteresis) {
+  const std::string dataset = Dataset();
+  Make(dataset, std::string(kShoppersToml) + "enter = 0.01\nleave = 0.01\n");
+  const auto before = SegmentModel::Open(store_, "s");
+  Make(dataset, std::string(kShoppersToml) + "enter = 1\nleave = 0.01\n");
+  const auto after = SegmentModel::Open(store_, "s");
+  ASSERT_EQ(after->version(), 2);
+  EXPECT_GT(before->LikelyMembers().size(), 0u);
+  EXPECT_EQ(after->LikelyMembers(), before->LikelyMembers());
+  for (int64_t u = 0; u < 60; ++u)
+    EXPECT_EQ(after->Assign(EventsOf(after->events(), u), u, after->reference()).is_likely, after->IsLikely(u)) << u;
+}
+
+TEST_F(SegmentJob, DriftHoldsTheVersion) {
+  ASSERT_EQ(Run(Dataset(), kShoppersToml), 0) << err_;
+  Shoppers other;
+  other.price = 4000;
+  other.n_days = 90;
+  other.n_movers = 30;
+  const std::string dataset = Dataset(other),
+                    toml = std::string(kShoppersToml) + "[drift]\nmax_psi = 0.1\nmax_movers = 0.05\n";
+  EXPECT_EQ(Run(dataset, toml, {"--json"}), 1);
+  const json report = json::parse(out_);
+  EXPECT_EQ(report["published"], false);
+  EXPECT_EQ(report["lineage"]["held"], true);
+  EXPECT_THAT(report["reasons"], Not(IsEmpty()));
+  EXPECT_FALSE(report.contains("version"));
+  EXPECT_THAT(err_, HasSubstr("'s' was not published:\n  "));
+  EXPECT_THAT(err_, HasSubstr("above max_psi 0.1"));
+  EXPECT_THAT(err_, HasSubstr("--accept-drift publishes it nevertheless"));
+  EXPECT_THAT(store_.Versions("s"), ElementsAre(1));
+  EXPECT_EQ(Run(dataset, toml), 1);
+  EXPECT_THAT(out_, Not(HasSubstr("published")));
+  ASSERT_EQ(Run(dataset, toml, {"--accept-drift", "--json"}), 0) << err_;
+  const json accepted = json::parse(out_);
+  EXPECT_EQ(accepted["version"], 2);
+  EXPECT_EQ(accepted["lineage"]["held"], false);
+  EXPECT_EQ(accepted["reasons"], report["reasons"]);
+  EXPECT_EQ(store_.Current("s"), 2);
+}
+
+TEST_F(SegmentJob, KeptClusters) {
+  const std::string dataset = Dataset();
+  SegmentOptions options = Options(dataset);
+  options.keep_clusters = true;
+  ExpectError(ErrorCode::kNotFound, "'s' has no version whose clusters could be kept", [&] { Make(options); });
+  const json first = Make(dataset);
+  const auto before = SegmentModel::Open(store_, "s");
+  const json same = Make(options);
+  const auto after = SegmentModel::Open(store_, "s");
+  EXPECT_EQ(same["curves"]["chosen_by"], "kept");
+  EXPECT_TRUE(std::ranges::equal(before->labels(), after->labels()));
+  EXPECT_TRUE(std::ranges::equal(before->centroids().all(), after->centroids().all()));
+  EXPECT_EQ(same["lineage"]["n_movers"], 0);
+  EXPECT_EQ(Names(same), Names(first));
+  // A later state in which a habit died out: the segment is still there, and empty.
+  DatasetWriter writer;
+  for (int user = 0; user < 9; ++user) {
+    const std::string id = "new" + std::to_string(user);
+    for (int day = 0; day < 9; ++day)
+      for (const char* type : {"view", "cart", "buy"})
+        writer.Add({id, "i1", type, 45, Shoppers::kFirst + (50 + day) * Shoppers::kDay + user});
+  }
+  const std::string other = (folder_.path() / "other").string();
+  writer.Write(other, true, true, {{"reader", {{"value_column", "price"}}}}, false);
+  std::string toml = std::string(kShoppersToml) + "[drift]\nmax_psi = 1e9\n";
+  toml.resize(toml.find("[likelihood]"));
+  toml = Replaced(Replaced(toml, "[[rules]]\nname = \"Hot\"\nwhen = \"likelihood >= 0.5\"\n", ""),
+                  "[[rules]]\nname = \"Germans\"\nwhen = 'user.country = \"DE\" and user.age < 40'\n", "");
+  toml += "[drift]\nmax_psi = 1e9\n";
+  options = Options(other, toml);
+  options.keep_clusters = true;
+  ExpectError(ErrorCode::kInvalidArgument, "category", [&] { Make(options); });  // of the feature that the version has
+}
+
+TEST_F(SegmentJob, KeptClustersMayBecomeEmpty) {
+  const std::string toml = Declared(R"([[features]]
+name = "n"
+kind = "count"
+[clusters]
+k = 3
+)");
+  Make(Dataset(), toml);
+  Shoppers few;
+  few.n_users = 2;  // of two habits
+  SegmentOptions options = Options(Dataset(few), toml);
+  options.keep_clusters = true;
+  options.accept_drift = true;
+  const json report = Make(options);
+  EXPECT_EQ(report["version"], 2);
+  ASSERT_THAT(report["segments"], SizeIs(3));
+  int64_t n_empty = 0, n = 0;
+  for (const json& segment : report["segments"]) {
+    n += segment["size"].get<int64_t>();
+    n_empty += segment["size"] == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(n, 2);
+  EXPECT_EQ(n_empty, 1);
+  EXPECT_EQ(SegmentModel::Open(store_, "s")->n_segments(), 3);
+  const json refreshed = Make(options);  // from a version that has an empty one
+  EXPECT_EQ(refreshed["version"], 3);
+}
+
+TEST_F(SegmentJob, SmallSegmentsAreMerged) {
+  const json report = Make(Dataset(), Replaced(kShoppersToml, "k = 3", "k = 6\nmin_size = 15"));
+  EXPECT_THAT(report["merged"], Not(IsEmpty()));
+  for (const json& segment : report["segments"]) EXPECT_GE(segment["size"].get<int64_t>(), 15);
+  EXPECT_EQ(report["metrics"]["k"], report["segments"].size());
+}
+
+// The audit's gate, with a model whose lists are worse for one country.
+TEST_F(SegmentJob, AuditHoldsTheVersion) {
+  const auto group = [](const char* name, double ndcg) {
+    return json{{"group", name},
+                {"n_users", 40},
+                {"ndcg_at_10", {{"mean", ndcg}, {"low", ndcg - 0.01}, {"high", ndcg + 0.01}}},
+                {"novelty_at_10", {{"mean", 5}, {"low", 4}, {"high", 6}}},
+                {"popularity_lift_at_10", 1.1}};
+  };
+  const auto publish = [&](const json& evaluation) {
+    const ModelLock lock = store_.Lock("shop");
+    PublishModel(store_, "shop", SmallModel().view(), {{"evaluation", evaluation}});
+  };
+  publish(nullptr);
+  const std::string dataset = Dataset();
+  const std::string toml =
+      std::string(kShoppersToml) +
+      "[audit]\nattributes = [\"country\"]\nmodel = \"shop\"\nmin_group = 5\nmax_quality_gap = 0.1\n";
+  json report = Make(dataset, toml);
+  EXPECT_THAT(warnings_, Contains(HasSubstr("the current version of 'shop' was not evaluated")));
+  ASSERT_THAT(report["audit"]["attributes"], SizeIs(1));
+  EXPECT_THAT(report["audit"]["attributes"][0]["groups"], SizeIs(testing::Ge(2u)));
+  publish({{"k", 10}, {"user_groups", {{{"attribute", "country"}, {"groups", {group("DE", 0.2), group("FR", 0.1)}}}}}});
+  EXPECT_EQ(Run(dataset, toml), 1);
+  EXPECT_THAT(err_, HasSubstr("below that of DE"));
+  EXPECT_THAT(err_, HasSubstr("above max_quality_gap"));
+  EXPECT_THAT(store_.Versions("s"), ElementsAre(1));
+  EXPECT_EQ(Run(dataset, toml, {"--accept-drift"}), 0) << err_;
+  ExpectError(ErrorCode::kNotFound, "has no current version of model 'shopp'",
+              [&] { Make(dataset, Replaced(toml, "\"shop\"", "\"shopp\"")); });
+  ExpectError(ErrorCode::kInvalidArgument, "users have no attribute 'contry' to audit; did you mean 'country'?",
+              [&] { Make(dataset, Replaced(toml, "[\"country\"]", "[\"contry\"]")); });
+}
+
+// The issue's "Bad input", line by line.
+
+TEST_F(SegmentJob, AllConstantFeatures) {
+  const json report = Make(Dataset(), Declared(R"([[features]]
+name = "n"
+kind = "count"
+events = "cart"
+window = "1s"
+[[features]]
+name = "m"
+kind = "share"
+where = 'category = "none"'
+)"));
+  for (const char* name : {"n", "m"})
+    EXPECT_THAT(warnings_,
+                Contains(HasSubstr(fmt::format("feature '{}' is the same for all: it tells nobody apart", name))));
+  EXPECT_THAT(warnings_, Contains(HasSubstr("all users are alike")));
+  EXPECT_THAT(report["segments"], SizeIs(1));
+  EXPECT_EQ(report["features"][1]["constant"], true);
+  EXPECT_GE(SegmentModel::Open(store_, "s")->Of(0).segment, 0);
+}
+
+TEST_F(SegmentJob, AFeatureWithOneHugeValue) {
+  DatasetWriter writer;
+  for (int user = 0; user < 30; ++user)
+    for (int e = 0; e <= user % 3; ++e)
+      writer.Add(
+          {"u" + std::to_string(user), "i", "buy", user == 7 ? 3e38f : static_cast<float>(user % 5), 1000 + e * 1000});
+  const std::string dataset = (folder_.path() / "huge").string();
+  writer.Write(dataset, true, true, {{"reader", {{"value_column", "v"}}}}, false);
+  for (const char* normalize : {"z", "log", "robust", "quantile", "none"}) {
+    SCOPED_TRACE(normalize);
+    const json report =
+        Make(dataset, Declared(std::string("[[features]]\nname = \"v\"\nkind = \"sum\"\nnormalize = \"") + normalize +
+                               "\"\n[drift]\nmax_psi = 1e9\nmax_movers = 1\n"));
+    EXPECT_TRUE(report["metrics"]["inertia"].is_number());
+    EXPECT_GE(report["segments"].size(), 2u);
+  }
+  const json clipped =
+      Make(dataset, Declared("[[features]]\nname = \"v\"\nkind = \"sum\"\nclip = \"iqr\"\n[drift]\nmax_psi = "
+                             "1e9\nmax_movers = 1\n"));
+  EXPECT_EQ(clipped["features"][0]["normalization"]["n_clipped"], 1);
+}
+
+TEST_F(SegmentJob, ColumnsWithoutAnyValue) {
+  Shoppers shoppers;
+  const json report = Make(Dataset(shoppers), Declared("[[features]]\nname = \"gap\"\nkind = \"gap\"\nwindow = \"1s\"\n"
+                                                       "[[features]]\nname = \"n\"\nkind = \"count\"\n"));
+  EXPECT_EQ(report["features"][0]["n_missing"], 60);
+  EXPECT_EQ(report["features"][0]["constant"], true);
+  EXPECT_THAT(warnings_, Contains(HasSubstr("feature 'gap' is the same for all")));
+  EXPECT_GE(report["segments"].size(), 2u);
+  const auto model = SegmentModel::Open(store_, "s");
+  EXPECT_TRUE(std::isnan(model->Of(0).values[0]));
+}
+
+TEST_F(SegmentJob, FewerUsersThanK) {
+  Shoppers few;
+  few.n_users = 3;
+  few.n_idle = 0;
+  const std::string features = "[[features]]\nname = \"n\"\nkind = \"count\"\n[clusters]\nk = 7\n";
+  const json report = Make(Dataset(few), Declared(features));
+  EXPECT_THAT(warnings_, Contains("7 clusters were asked for, and there are only 3 users"));
+  EXPECT_THAT(report["segments"], SizeIs(3));
+  few.n_users = 1;
+  const json one = Make(Dataset(few), Declared(features + "[drift]\nmax_psi = 1e9\nmax_movers = 1\n"));
+  EXPECT_THAT(one["segments"], SizeIs(1));
+  EXPECT_EQ(one["metrics"]["silhouette"], nullptr);
+}
+
+TEST_F(SegmentJob, OneSegment) {
+  const json report = Make(Dataset(), Replaced(Replaced(kShoppersToml, "k = 3", "k = 1"), "\"2\"", "\"9\""));
+  ASSERT_THAT(report["segments"], SizeIs(1));
+  EXPECT_EQ(report["metrics"]["silhouette"], nullptr);
+  EXPECT_EQ(report["dendrogram"], nullptr);
+  EXPECT_THAT(warnings_, Contains("the name 'Second' is for segment '9', which is not there"));
+}
+
+TEST_F(SegmentJob, UsersWithoutEvents) {
+  Shoppers idle;
+  idle.n_idle = 40;
+  const json report = Make(Dataset(idle));
+  EXPECT_EQ(report["n_users_without_events"], 40);
+  Shoppers nobody;
+  nobody.n_users = 0;
+  ExpectError(ErrorCode::kInvalidArgument, "no user has an event", [&] { Make(Dataset(nobody), Declared("")); });
+}
+
+TEST_F(SegmentJob, AWindowLongerThanTheData) {
+  Make(Dataset(),
+       Declared("[[features]]\nname = \"n\"\nkind = \"count\"\nwindow = \"400d\"\n[[rules]]\nname = \"r\"\nwhen = "
+                "\"view >= 1 in 500d\"\n"));
+  EXPECT_THAT(warnings_, Contains(HasSubstr("feature 'n': its window of 400 days is longer than the data")));
+  EXPECT_THAT(warnings_, Contains(testing::AllOf(HasSubstr("r"), HasSubstr("500d"))));
+}
+
+TEST_F(SegmentJob, ClocksInTheFuture) {
+  Shoppers ahead;
+  ahead.shift = 100 * 365 * Shoppers::kDay;
+  Make(Dataset(ahead), Declared(""));
+  EXPECT_THAT(warnings_,
+              Contains(HasSubstr("days in the future, and features look back from there; 'reference' says")));
+  std::string toml = kShoppersToml;
+  toml.insert(toml.find("[events]"), "reference = " + std::to_string(Shoppers().last()) + "\n");
+  fs::remove_all(store_.root());
+  const json report = Make(Dataset(ahead), toml);
+  EXPECT_EQ(report["n_future_events"], 1);
+  EXPECT_EQ(report["reference_time"], Shoppers().last());
+  EXPECT_THAT(warnings_, Contains(HasSubstr("an event is later than 2020-11-11 12:26:40: left out")));
+  Shoppers lost;  // in no calendar
+  lost.shift = int64_t{1} << 60;
+  ExpectError(ErrorCode::kInvalidArgument, "an event is not of the years 1 to 9999", [&] { Make(Dataset(lost)); });
+  toml = Declared("reference = \"2001-01-01\"\n");
+  ExpectError(ErrorCode::kInvalidArgument, "all events are later than the reference", [&] { Make(Dataset(), toml); });
+}
+
+TEST_F(SegmentJob, RulesThatCannotBe) {
+  const std::string dataset = Dataset(), rule = "[[rules]]\nname = \"r\"\nwhen = \"";
+  const auto expect = [&](const std::string& message, const std::string& toml) {
+    SCOPED_TRACE(toml);
+    ExpectError(ErrorCode::kInvalidArgument, message, [&] { Make(dataset, Declared(toml)); });
+    EXPECT_FALSE(fs::exists(store_.ModelPath("s") / "1"));
+  };
+  expect("segments.toml: line 2, column 1: rule 'r'", rule + "vews >= 1\"\n");
+  expect("view", rule + "vews >= 1\"\n");
+  expect("threshold.big", rule + "view >= threshold.big\"\n");
+  expect("likelihood", rule + "likelihood >= 0.5\"\n");
+  expect("user.contry", rule + "user.contry = 'DE'\"\n");
+  expect("'r'", rule + "view >= 1\"\n" + rule + "cart >= 1\"\n");
+}
+
+TEST_F(SegmentJob, ContradictoryRulesHoldForNobody) {
+  const json report = Make(
+      Dataset(), std::string(kShoppersToml) + "[[rules]]\nname = \"Nobody\"\nwhen = \"views >= 3 and views < 2\"\n");
+  EXPECT_EQ(report["rules"][4]["size"], 0);
+  EXPECT_THAT(warnings_, Contains(testing::AllOf(HasSubstr("Nobody"), HasSubstr("views"))));
+}
+
+TEST_F(SegmentJob, WhatAFileAsksForIsLookedForBeforeTheClusters) {
+  SegmentOptions options = Options(Dataset(), Declared("[[rules]]\nname = \"r\"\nwhen = \"vews >= 1\"\n"));
+  SegmentEvents events;
+  bool clustered = false;
+  events.runs = [&](int64_t, int64_t) { clustered = true; };
+  EXPECT_THROW(MakeSegments(options, events), Error);
+  EXPECT_FALSE(clustered);
+}
+
+TEST_F(SegmentJob, DatasetsWithoutTimesTypesOrValues) {
+  Shoppers bare;
+  bare.times = bare.types = bare.values = bare.attributes = false;
+  const json report = Make(Dataset(bare), Declared(""));
+  EXPECT_EQ(report["reference"], nullptr);
+  EXPECT_GE(report["segments"].size(), 2u);
+  EXPECT_THAT(report["audit"]["anomalies"], IsEmpty());
+  EXPECT_GE(SegmentModel::Open(store_, "s")->Of(0).segment, 0);
+  const std::string features = "[[features]]\nname = \"n\"\nkind = \"count\"\n";
+  ExpectError(ErrorCode::kInvalidArgument, "times",
+              [&] { Make(Dataset(bare), Declared("[[features]]\nname = \"r\"\nkind = \"recency\"\n")); });
+  ExpectError(ErrorCode::kInvalidArgument, "times",
+              [&] { Make(Dataset(bare), Declared(features + "[likelihood]\nevent = \"buy\"\nhorizon = \"7d\"\n")); });
+  Shoppers timed;
+  timed.values = false;
+  fs::remove_all(store_.root());
+  const json without = Make(Dataset(timed), Declared(""));
+  for (const json& feature : without["features"]) EXPECT_NE(feature["name"], "monetary");
+}
+
+TEST_F(SegmentJob, StoresThatCannotBeWritten) {
+  SegmentOptions options = Options(Dataset());
+  options.store = folder_.Write("file", "x");
+  EXPECT_THROW(Make(options), Error);
+  options.store = store_.root().string();
+  options.model = "../s";
+  ExpectError(ErrorCode::kInvalidArgument, "../s", [&] { Make(options); });
+  options.model = "s";
+  const ModelLock lock = store_.Lock("s");
+  ExpectError(ErrorCode::kAlreadyExists, "is being changed by process", [&] { Make(options); });
+  EXPECT_THROW(Make(Options((folder_.path() / "nowhere").string())), Error);
+}
+
+}  // namespace
+}  // namespace kindred
