@@ -320,8 +320,8 @@ UserSegments SegmentModel::AssignFeatures(std::span<const double> values) const 
                                                          values.size(), normalization_.n_features()));
   for (size_t f = 0; f < values.size(); ++f)
     if (std::isinf(values[f]))
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' is {}; expected a finite number, or none", feature_names()[f], values[f]));
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is {}; expected a finite number, or none",
+                                                           Printable(feature_names()[f]), values[f]));
   UserSegments placed;
   placed.values.assign(values.begin(), values.end());
   Place(&placed);

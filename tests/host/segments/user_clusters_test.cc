@@ -248,8 +248,8 @@ TEST_P(UserClustersTest, TheSameOnEveryBackendForAnyNumberOfThreads) {
     EXPECT_EQ(here.centroids, there.centroids);
     EXPECT_EQ(here.curves.inertia, there.curves.inertia);
     ASSERT_EQ(here.silhouettes.size(), there.silhouettes.size());
-    for (size_t u = 0; u < here.silhouettes.size(); ++u)  // sums in another order
-      EXPECT_NEAR(here.silhouettes[u], there.silhouettes[u], 1e-12);
+    for (size_t u = 0; u < here.silhouettes.size(); ++u)  // distances in float32
+      EXPECT_NEAR(here.silhouettes[u], there.silhouettes[u], 1e-6);
   }
 }
 
