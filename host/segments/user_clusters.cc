@@ -225,7 +225,7 @@ TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_gro
     return top.group_of[static_cast<size_t>(a_leaf_of[static_cast<size_t>(cluster)])];
   };
   for (const Merge& merge : merges.subspan(static_cast<size_t>(n_below))) {
-    const auto [a, b] = std::minmax(renumbered(merge.a), renumbered(merge.b));
+    const auto [a, b] = std::minmax({renumbered(merge.a), renumbered(merge.b)});
     top.merges.push_back({a, b, merge.height, merge.size});
   }
   return top;
