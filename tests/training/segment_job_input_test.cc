@@ -185,6 +185,19 @@ TEST_F(SegmentJob, DatasetsWithoutTimesTypesOrValues) {
   for (const json& feature : without["features"]) EXPECT_NE(feature["name"], "monetary");
 }
 
+// As a first publication leaves it that is killed before the version is the current one.
+TEST_F(SegmentJob, AVersionThatNothingNames) {
+  const std::string dataset = Dataset();
+  Make(dataset);
+  fs::remove(store_.ModelPath("s") / "CURRENT");
+  const json report = Make(dataset);
+  EXPECT_EQ(report["version"], 2);
+  EXPECT_EQ(report["lineage"], nullptr);
+  EXPECT_EQ(store_.Current("s"), 2);
+  folder_.Write("store/s/CURRENT", "7");
+  EXPECT_THROW(Make(dataset), Error) << "one that is not there";
+}
+
 TEST_F(SegmentJob, StoresThatCannotBeWritten) {
   SegmentOptions options = Options(Dataset());
   options.store = folder_.Write("file", "x");
