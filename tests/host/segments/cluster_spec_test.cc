@@ -53,6 +53,7 @@ names = { "2" = "Champions", "10" = "Sleepers" }
   EXPECT_EQ(spec.sampled, std::optional(false));
   EXPECT_EQ(ClusterSpecJson(spec), (nlohmann::json{{"algorithm", "mini_batch_kmeans"},
                                                    {"k", 7},
+                                                   {"height", nullptr},
                                                    {"k_min", 3},
                                                    {"k_max", 3},
                                                    {"restarts", 2},
