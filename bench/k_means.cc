@@ -54,8 +54,7 @@ std::pair<std::string, double> Work(const Arguments& arguments, const ClusteredP
     options.restarts = 1;
     std::vector<float> rows;
     const std::vector<int32_t> seeds = SeedKMeans(points, options)[0];
-    for (int32_t p : seeds)
-      rows.insert(rows.end(), points.host().row(p).begin(), points.host().row(p).end());
+    for (int32_t p : seeds) rows.insert(rows.end(), points.host().row(p).begin(), points.host().row(p).end());
     return {"seeds' inertia", AssignToCentroids(points, rows).inertia};
   }
   options.n_clusters.resize(static_cast<size_t>(arguments.k_max - 1));

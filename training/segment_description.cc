@@ -147,7 +147,7 @@ Dendrogram CutTree(const SegmentWork& work, DendrogramPicture* picture) {
   }
   Dendrogram dendrogram = {tree.method, top.merges, {}};
   for (size_t g = 0; g < sizes.size(); ++g)
-    dendrogram.leaf_names.push_back(fmt::format("{} ({})", work.names[segment_of[g]].name, Counted(sizes[g], "user")));
+    dendrogram.leaf_names.push_back(fmt::format("{}: {}", Counted(sizes[g], "user"), work.names[segment_of[g]].name));
   picture->title = "The tree that the segments were cut from";
   picture->n_clusters = std::min(work.found.k, n_groups);
   picture->cluster_names.resize(static_cast<size_t>(picture->n_clusters));
@@ -166,9 +166,6 @@ Dendrogram MergedCentroids(const SegmentWork& work, DendrogramPicture* picture) 
   dendrogram.merges = Linkage(work.centroids(), weights, LinkageMethod::kWard, nullptr);
   for (const SegmentName& name : work.names) dendrogram.leaf_names.push_back(name.name);
   picture->title = "How the segments would be merged";
-  picture->n_clusters = work.n_segments();
-  for (const int32_t leaf : LeafOrder(dendrogram.merges, work.n_segments()))
-    picture->cluster_names.push_back(dendrogram.leaf_names[static_cast<size_t>(leaf)]);
   return dendrogram;
 }
 

@@ -90,7 +90,11 @@ std::string Tiles(const json& report) {
   }
   if (const std::string k = CountOf(metrics, "k"); !k.empty()) {
     const std::string chosen = TextOf(Member(report, "curves"), "chosen_by");
-    tiles.push_back({"segments", k, chosen.empty() ? "" : "chosen by " + chosen});
+    tiles.push_back({"segments", k,
+                     chosen.empty()      ? ""
+                     : chosen == "fixed" ? "as configured"
+                     : chosen == "kept"  ? "those of the last version"
+                                         : "chosen by " + chosen});
   }
   if (const double silhouette = NumberOf(metrics, "silhouette"); std::isfinite(silhouette)) {
     const std::string kind = TextOf(metrics, "silhouette_kind");
@@ -102,20 +106,23 @@ std::string Tiles(const json& report) {
 }
 
 std::string Sizes(const json& report) {
-  Table table = {"", {{"segment"}, {"users", kNumber}, {"share", kNumber}, {"what sets it apart", kProse}}, {}};
+  Table table = {"", {{"segment"}, {"users", kNumber}, {"share", kNumber}}, {}};
+  std::string sentences;
   const json& segments = ListIn(report, "segments");
   const std::vector<std::string> labels = SegmentLabels(report);
   for (size_t s = 0; s < segments.size(); ++s) {
     const double share = NumberOf(segments[s], "share");
     table.rows.push_back({labels[s], CountOf(segments[s], "size"),
-                          TableCell(PartText(share), std::isfinite(share) ? std::max(share, 0.0) : -1),
-                          TextOf(segments[s], "in_words")});
+                          TableCell(PartText(share), std::isfinite(share) ? std::max(share, 0.0) : -1)});
+    if (const std::string text = TextOf(segments[s], "in_words"); !text.empty())
+      sentences += fmt::format("<li>{}</li>\n", EscapeHtml(text));
   }
-  return table.rows.empty() ? ""
-                            : SectionHtml("The segments",
-                                          "Names say what sets a segment apart, the strongest first, "
-                                          "unless people gave them.",
-                                          TableHtml(table));
+  return table.rows.empty()
+             ? ""
+             : SectionHtml("The segments",
+                           "Names say what sets a segment apart, the strongest first, "
+                           "unless people gave them.",
+                           TableHtml(table) + "<p>In words, with medians:</p>\n<ol>\n" + sentences + "</ol>\n");
 }
 
 /// "gap; log, 3 values cut below 3 and above 812, missing ones as 40".
@@ -191,7 +198,7 @@ std::string Origin(const json& report) {
   add("iterations", Member(metrics, "n_iterations"));
   add("events later than the reference, left out", Member(report, "n_future_events"));
   if (const json& seconds = Member(report, "seconds"); seconds.is_object())
-    for (const auto& [part, value] : seconds.items()) add(("seconds: " + part).c_str(), value);
+    for (const auto& [part, value] : seconds.items()) add(("seconds: " + part).c_str(), NumberIn(seconds, part));
   else
     add("seconds", seconds);
   return table.rows.empty() ? "" : SectionHtml("How it was made", "", TableHtml(table));
@@ -207,7 +214,7 @@ std::string SegmentVerdict(const json& report) {
     if (Drawable(Member(segment, "size"), 0) > Drawable(Member(*largest, "size"), 0)) largest = &segment;
   std::string text = segments.size() == 1
                          ? "All users are in one segment."
-                         : fmt::format("{} segments; the largest, {}, has {} of the users.", segments.size(),
+                         : fmt::format("{} segments; the largest, \"{}\", has {} of the users.", segments.size(),
                                        TextOf(*largest, "name"), PartText(NumberOf(*largest, "share")));
   const json& metrics = Member(report, "metrics");
   if (const double silhouette = NumberOf(metrics, "silhouette"); segments.size() > 1 && std::isfinite(silhouette))

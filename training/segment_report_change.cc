@@ -47,15 +47,15 @@ std::string FlowsHtml(const json& report, const json& lineage) {
   return FlowChartHtml(chart);
 }
 
-/// "Champions was split into A and B", one for each change.
+/// '"Champions" was split into "A" and "B"', one for each change.
 std::vector<std::string> ChangesOf(const json& report, const json& lineage) {
   const auto joined = [](const std::vector<std::string>& names) {
     std::string text;
     for (size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
     return text;
   };
-  const auto now = [&](const json& id) { return NameOfId(report, TextOf(id)); };
-  const auto then = [&](const json& id) { return LastNameOf(lineage, TextOf(id)); };
+  const auto now = [&](const json& id) { return fmt::format("\"{}\"", NameOfId(report, TextOf(id))); };
+  const auto then = [&](const json& id) { return fmt::format("\"{}\"", LastNameOf(lineage, TextOf(id))); };
   const auto names_of = [](const json& ids, const auto& name_of) {
     std::vector<std::string> names;
     for (const json& id : ids) names.push_back(name_of(id));

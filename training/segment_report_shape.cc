@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "host/report/chart.h"
 #include "host/report/format.h"
@@ -175,8 +176,9 @@ std::string SegmentProfilesHtml(const json& report) {
     }
   }
   return SectionHtml("What sets them apart",
-                     "How far a segment's mean is from that of all users, in standard deviations: orange above, blue "
-                     "below, stronger the farther. Within half a deviation is hardly different.",
+                     "How far a segment's mean is from that of all users, in standard deviations of what clusters were "
+                     "made of (logarithms, where values differ by factors): orange above, blue below, stronger the "
+                     "farther. Within half a deviation is hardly different.",
                      TableHtml(table) + MediansTable(report, features) + RowLineChartHtml(lines));
 }
 
@@ -207,16 +209,18 @@ std::string SegmentExamplesHtml(const json& report) {
   const std::vector<std::string> labels = SegmentLabels(report);
   Table table = {"", {{"segment"}, {"user"}, {"", TableColumn::kText}, {"distance", kNumber}}, {}};
   for (const std::string& feature : features) table.columns.push_back({FeatureLabel(feature), kNumber});
-  for (size_t s = 0; s < segments.size(); ++s)
+  for (size_t s = 0; s < segments.size(); ++s) {
+    std::string label = labels[s];  // in full once
     for (const json& example : ListIn(segments[s], "examples")) {
       const std::string next = TextOf(example, "next");
-      table.rows.push_back({labels[s], TextOf(example, "user"),
+      table.rows.push_back({std::exchange(label, std::to_string(s + 1)), TextOf(example, "user"),
                             next.empty() ? "typical" : "near " + PlaceOfId(report, next),
                             NumberIn(example, "distance")});
       for (const std::string& feature : features) {
         table.rows.back().emplace_back(NumberIn(Member(example, "values"), feature));
       }
     }
+  }
   if (table.rows.empty()) return "";
   return SectionHtml("Users to look at",
                      "Those nearest to the middle of their segment, and one at its border, with the number of the "

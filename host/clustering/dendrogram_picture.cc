@@ -20,7 +20,7 @@ constexpr double kRoot = 8, kTreeLeft = 24, kTreeRight = 560;  // heights, from 
 constexpr double kBarLeft = 568, kBarWidth = 8, kNamesLeft = 584, kClustersLeft = 750;
 constexpr double kLeafHeight = 18, kLeastHeight = 72, kMostHeight = 900;  // of all leaves
 constexpr double kNameHeight = 12, kClusterHeight = 15, kTipHeight = 6;
-constexpr size_t kNameBytes = 24;
+constexpr size_t kNameBytes = 24, kNameBytesAlone = 56;  // without names of clusters beside them
 
 struct Leaf {
   std::string name;
@@ -149,6 +149,7 @@ class Drawing {
 
  private:
   double Y(double place) const { return kTop + (place + 0.5) * step_; }
+  bool has_cluster_names() const { return clusters_.size() > 1 || !picture_.cluster_names.empty(); }
   static int Colour(int32_t label) { return label % kNumberOfColours; }
   int64_t CountLeaves() const {
     int64_t n = 0;
@@ -220,15 +221,16 @@ class Drawing {
   std::string LeafNames() const {
     std::string out = "<g font-size=\"11\" style=\"fill:var(--soft)\">\n";
     const auto every = static_cast<size_t>(std::ceil(kNameHeight / step_));
+    const size_t most_bytes = has_cluster_names() ? kNameBytes : kNameBytesAlone;
     for (size_t i = every / 2; i < tree_.leaves.size(); i += every)
       out += fmt::format("<text x=\"{}\" y=\"{:.1f}\">{}</text>\n", kNamesLeft, Y(static_cast<double>(i)) + 4,
-                         EscapeHtml(Printable(tree_.leaves[i].name, kNameBytes)));
+                         EscapeHtml(Printable(tree_.leaves[i].name, most_bytes)));
     return out + "</g>\n";
   }
 
   /// The largest first, where there is room.
   std::string ClusterNames() const {
-    if (clusters_.size() < 2 && picture_.cluster_names.empty()) return "";
+    if (!has_cluster_names()) return "";
     std::vector<const Cluster*> by_size;
     for (const Cluster& cluster : clusters_) by_size.push_back(&cluster);
     std::stable_sort(by_size.begin(), by_size.end(),

@@ -191,8 +191,9 @@ bool EventParser::ReadComputedValue(int64_t row) {
                       : std::isinf(value)                                ? "larger than a float32 holds (3.4e38)"
                                                                          : nullptr;
   if (wrong == nullptr) return true;
-  return Refuse(fmt::format("value: {}", wrong), std::isnan(number) ? fmt::format("--value: {}", wrong)
-                                                                    : fmt::format("--value: {:g} is {}", number, wrong));
+  return Refuse(fmt::format("value: {}", wrong), std::isnan(number)
+                                                     ? fmt::format("--value: {}", wrong)
+                                                     : fmt::format("--value: {:g} is {}", number, wrong));
 }
 
 bool EventParser::ReadTime(const RowBatch& batch, const Column& cells, int64_t row) {

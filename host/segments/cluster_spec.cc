@@ -79,6 +79,7 @@ std::optional<LinkageMethod> LinkageOf(ClusterAlgorithm algorithm) {
 }
 
 const char* NameOf(ChooseK choose) {
+  if (choose == ChooseK::kHeight) return "height";
   return choose == ChooseK::kFixed ? "fixed" : choose == ChooseK::kElbow ? "elbow" : "silhouette";
 }
 
@@ -93,6 +94,15 @@ ClusterSpec ReadClusterSpec(const TomlTable& table) {
               {NameOf(kComplete), kComplete},
               {NameOf(kSingle), kSingle}});
   ReadK(table, spec);
+  if (table.Find("height") != nullptr) {
+    if (!LinkageOf(spec.algorithm))
+      table.Refuse("height",
+                   fmt::format("'height' is for trees (ward, average, complete, single), and algorithm is '{}'",
+                               NameOf(spec.algorithm)));
+    if (table.Find("k") != nullptr) table.Refuse("height", "'height' stands in place of 'k': expected one of them");
+    spec.choose = ChooseK::kHeight;
+    table.Read("height", spec.height, 0, 1e30);
+  }
   table.Read("k_min", spec.k_min, 1, ClusterSpec::kMaxK);
   table.Read("k_max", spec.k_max, 1, ClusterSpec::kMaxK);
   if (spec.k_min > spec.k_max)
@@ -115,6 +125,7 @@ ClusterSpec ReadClusterSpec(const TomlTable& table) {
 nlohmann::json ClusterSpecJson(const ClusterSpec& spec) {
   nlohmann::json json = {{"algorithm", NameOf(spec.algorithm)},
                          {"k", spec.choose == ChooseK::kFixed ? nlohmann::json(spec.k) : NameOf(spec.choose)},
+                         {"height", spec.choose == ChooseK::kHeight ? nlohmann::json(spec.height) : nlohmann::json()},
                          {"k_min", spec.k_min},
                          {"k_max", spec.k_max},
                          {"restarts", spec.restarts},

@@ -3,6 +3,7 @@
 //   algorithm = "kmeans"        or "mini_batch_kmeans", "ward", "average", "complete", "single"
 //   k = "elbow"                 the knee of the inertia; "silhouette": the k with the best silhouette; or a number
 //   k_min = 2, k_max = 10       what these choose among
+//   height = 12.5               of trees, in place of k: cut there, whatever number of clusters that gives
 //   restarts = 10               of each k, of kmeans
 //   seeds = "k-means++"         or "k-means||"
 //   seed = 0
@@ -28,13 +29,13 @@
 namespace kindred {
 
 enum class ClusterAlgorithm : uint8_t { kKMeans, kMiniBatchKMeans, kWard, kAverage, kComplete, kSingle };
-enum class ChooseK : uint8_t { kSilhouette, kElbow, kFixed };
+enum class ChooseK : uint8_t { kSilhouette, kElbow, kFixed, kHeight };
 
 /// "kmeans", "mini_batch_kmeans", "ward", ...
 const char* NameOf(ClusterAlgorithm algorithm);
 /// Of those that build a tree; none of the others.
 std::optional<LinkageMethod> LinkageOf(ClusterAlgorithm algorithm);
-/// "silhouette", "elbow" or "fixed".
+/// "silhouette", "elbow", "fixed" or "height".
 const char* NameOf(ChooseK choose);
 
 struct ClusterSpec {
@@ -42,7 +43,8 @@ struct ClusterSpec {
 
   ClusterAlgorithm algorithm = ClusterAlgorithm::kKMeans;
   ChooseK choose = ChooseK::kElbow;
-  int64_t k = 0;  // kFixed only
+  int64_t k = 0;      // kFixed only
+  double height = 0;  // kHeight only
   int64_t k_min = 2, k_max = 10;
   int64_t restarts = 10;
   ClusterSeeds seeds = ClusterSeeds::kPlusPlus;
@@ -56,8 +58,8 @@ struct ClusterSpec {
 };
 
 inline constexpr std::string_view kClusterSpecKeys[] = {
-    "algorithm",  "k",          "k_min",       "k_max",    "restarts",  "seeds", "seed",
-    "batch_size", "silhouette", "sample_size", "min_size", "min_share", "names"};
+    "algorithm", "k",          "height",     "k_min",       "k_max",    "restarts",  "seeds",
+    "seed",      "batch_size", "silhouette", "sample_size", "min_size", "min_share", "names"};
 
 /// Throws kUsage with the place.
 ClusterSpec ReadClusterSpec(const TomlTable& table);

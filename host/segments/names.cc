@@ -212,10 +212,10 @@ std::string InWords(const SegmentProfile& segment, const SegmentProfiles& profil
     const FeatureProfile &own = segment.features[traits[t].feature], &all = profiles.population[traits[t].feature];
     const bool are_medians = own.median != all.median;
     text += t == 0 ? "" : t + 1 == traits.size() ? " and " : ", ";
-    text += fmt::format("{} ({}{} {} against {} of all users)", traits[t].words,
-                        Printable(FeatureWords(feature.name), kMostNameBytes), are_medians ? "" : ", on average",
-                        ValueWords(feature, are_medians ? own.median : own.mean),
-                        ValueWords(feature, are_medians ? all.median : all.mean));
+    text +=
+        fmt::format("{} ({}{} {} against {}{})", traits[t].words, Printable(FeatureWords(feature.name), kMostNameBytes),
+                    are_medians ? "" : ", on average", ValueWords(feature, are_medians ? own.median : own.mean),
+                    ValueWords(feature, are_medians ? all.median : all.mean), t == 0 ? " of all users" : "");
   }
   return Capital(text) + ".";
 }

@@ -39,8 +39,9 @@ struct Trait {
 /// What sets the segment apart, strongest first; of those that say the same the strongest only.
 std::vector<Trait> TraitsOf(const SegmentProfile& segment, std::span<const ProfiledFeature> features);
 
-/// "Buys often (frequency 12 against 2 of all users) and recent (...)": what the name is made of, with medians, means
-/// where medians are equal. Where nothing sets it apart, the same of what is farthest off the mean.
+/// "Buys often (frequency 12 against 2 of all users) and recent (recency 4 days against 50 days)": what the name is
+/// made of, with medians, means where medians are equal. Where nothing sets it apart, the same of what is farthest off
+/// the mean.
 std::string InWords(const SegmentProfile& segment, const SegmentProfiles& profiles,
                     std::span<const ProfiledFeature> features);
 

@@ -148,7 +148,7 @@ void SegmentModel::Read() {
   program_ = FeatureProgram::FromArtifact(artifact_, "features", Member(artifact, "feature_program"));
   normalization_ = Normalization::FromJson(Member(artifact, "normalization"), where + ": normalization");
   spec_.features = program_->spec();
-  reference_ = Member(artifact, "reference_time").get<int64_t>();
+  reference_ = JsonReader(manifest(), where).Integer("reference_time", kFirstTime, kLastTime);
   values_ = artifact.Matrix<double>("feature_values");
   labels_ = artifact.Array<int32_t>("segment_labels");
   centroids_ = artifact.Matrix<float>("segment_centroids");
@@ -225,6 +225,8 @@ void SegmentModel::CheckArrays() const {
   for (int64_t u = 0; u < n_users; ++u) {
     const UserEvents events = EventsOf(events_, u);
     require(std::ranges::is_sorted(events.times), "the times of a user's events fall");
+    require(events.times.empty() || (events.times.front() >= kFirstTime && events.times.back() <= kLastTime),
+            "event_times has one that is not of the years 1 to 9999");
   }
   require(program_->names() == normalization_.names() && program_->n_items() == items_.size() &&
               program_->n_users() == n_users,
@@ -320,8 +322,8 @@ UserSegments SegmentModel::AssignFeatures(std::span<const double> values) const 
                                                          values.size(), normalization_.n_features()));
   for (size_t f = 0; f < values.size(); ++f)
     if (std::isinf(values[f]))
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' is {}; expected a finite number, or none", feature_names()[f], values[f]));
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is {}; expected a finite number, or none",
+                                                           Printable(feature_names()[f]), values[f]));
   UserSegments placed;
   placed.values.assign(values.begin(), values.end());
   Place(&placed);

@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/data/attribute_table.h"
 #include "host/data/events.h"
 #include "host/data/id_map.h"
 #include "host/features/feature_program.h"

@@ -54,6 +54,7 @@ class Clusterer {
   Clusterer(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,
             const std::function<void(int64_t, int64_t)>& progress, const TreeLimits& limits)
       : points_(backend, points), spec_(spec), pool_(pool), progress_(progress), limits_(limits) {
+    if (spec.choose == ChooseK::kHeight) return;  // the tree will say
     const int64_t n = points.n_rows;
     const bool fixed = spec.choose == ChooseK::kFixed;
     for (int64_t k = fixed ? spec.k : spec.k_min; k <= (fixed ? spec.k : spec.k_max) && k <= n; ++k)
@@ -156,6 +157,7 @@ class Clusterer {
     }
     const int64_t n_different = 1 + std::ranges::count_if(tree.merges, [](const Merge& m) { return m.height > 0; });
     std::vector<Candidate> candidates;
+    if (spec_.choose == ChooseK::kHeight) asked_ = {ClustersAt(spec_.height, tree)};
     for (int64_t k : asked_) {
       const int64_t n_clusters = std::min(k, n_different);
       const std::vector<int32_t> of_leaf = CutByCount(tree.merges, tree.n_leaves, n_clusters);
@@ -167,6 +169,16 @@ class Clusterer {
     }
     found_.tree = std::move(tree);
     return candidates;
+  }
+
+  static int64_t ClustersAt(double height, const ClusterTree& tree) {
+    const int64_t n_clusters =
+        tree.n_leaves - std::ranges::count_if(tree.merges, [&](const Merge& merge) { return merge.height <= height; });
+    if (n_clusters > ClusterSpec::kMaxK)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("a cut at height {} leaves {} clusters; expected at most {}: the last merges are at {}",
+                              height, n_clusters, ClusterSpec::kMaxK, tree.merges.back().height));
+    return n_clusters;
   }
 
   const Candidate& Choose(const std::vector<Candidate>& candidates) {
@@ -202,7 +214,7 @@ class Clusterer {
     }
     const std::optional<int64_t> best =
         curves.chosen_by == NameOf(ChooseK::kElbow) && curves.elbow_k ? curves.elbow_k : curves.silhouette_k;
-    if (spec_.choose != ChooseK::kFixed && best)
+    if (spec_.choose != ChooseK::kFixed && spec_.choose != ChooseK::kHeight && best)
       place = static_cast<size_t>(std::ranges::find(curves.k, *best) - curves.k.begin());
     found_.silhouettes = std::move(silhouettes[place].silhouettes);
     found_.silhouette_users = std::move(silhouettes[place].points);

@@ -53,7 +53,7 @@ TEST(SegmentVerdict, SaysWhatWasFoundAndWhetherToTrustIt) {
   const std::string name = report["segments"][1]["name"];
   report["segments"][0]["size"] = 10;
   report["segments"][1]["share"] = 0.25;
-  EXPECT_THAT(SegmentVerdict(report), HasSubstr("2 segments; the largest, " + name + ", has 25 % of the users."));
+  EXPECT_THAT(SegmentVerdict(report), HasSubstr("2 segments; the largest, \"" + name + "\", has 25 % of the users."));
   EXPECT_THAT(SegmentVerdict(report), HasSubstr("not far apart, with blurred borders (silhouette 0.342)"));
   EXPECT_THAT(SegmentVerdict(report), HasSubstr("4 of them were there in version 6 already"));
   report["lineage"] = nullptr;

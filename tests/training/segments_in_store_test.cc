@@ -38,10 +38,12 @@ class SegmentsInStore : public testing::Test {
     arguments.insert(arguments.end(), {"--store", store_.root().string()});
     return RunCaptured(program, arguments, &out_, &err_);
   }
-  /// Checksums that are right of an array that is not.
+  /// Checksums that are right of a manifest that is not.
   void Damage(int64_t version) const {
     const EditableArtifact artifact(store_.VersionPath("s", version));
-    artifact.Replace("segment_labels.npy", Content(artifact.path() / "event_items.npy"));
+    json manifest = artifact.manifest();
+    manifest.erase("segments");
+    artifact.ReplaceManifest(manifest.dump());
   }
 
   TemporaryFolder folder_;
@@ -70,7 +72,7 @@ TEST_F(SegmentsInStore, AreVerified) {
               testing::MatchesRegex("s version 1: whole, .*\ns version 2: whole, .*\nshop version 1: whole, .*\n"));
   Damage(1);
   EXPECT_EQ(Run({"models", "verify", "s"}), 1);
-  EXPECT_THAT(out_, AllOf(HasSubstr("s version 1: damaged\n"), HasSubstr("segment_labels does not fit"),
+  EXPECT_THAT(out_, AllOf(HasSubstr("s version 1: damaged\n"), HasSubstr("the manifest has no segments"),
                           HasSubstr("s version 2: whole")));
 }
 
@@ -80,7 +82,7 @@ TEST_F(SegmentsInStore, AreRolledBackAndPruned) {
   ASSERT_EQ(Run({"models", "rollback", "s", "--to", "2"}), 0) << err_;
   Damage(1);
   EXPECT_EQ(Run({"models", "rollback", "s"}), 1);
-  EXPECT_THAT(err_, HasSubstr("segment_labels does not fit"));
+  EXPECT_THAT(err_, HasSubstr("the manifest has no segments"));
   EXPECT_EQ(store_.Current("s"), 2);
   small_.Publish(store_, "s");
   ASSERT_EQ(Run({"models", "prune", "s", "--keep", "1"}), 0) << err_;

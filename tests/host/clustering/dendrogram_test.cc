@@ -165,7 +165,7 @@ TEST(DendrogramPicture, ClustersInColoursWithNamesAndATable) {
   EXPECT_THAT(text, HasSubstr("Champions (2)"));
   EXPECT_THAT(text, HasSubstr("Lapsed (3)"));
   EXPECT_THAT(html, HasSubstr("A tree of 5 leaves in 2 clusters"));
-  EXPECT_THAT(html, HasSubstr("<td class=\"n\"><bdi>3</bdi></td><td class=\"n\"><bdi>2</bdi></td>"));
+  EXPECT_THAT(html, HasSubstr("<td class=\"n\"><bdi>3</bdi></td><td class=\"n long\"><bdi>2</bdi></td>"));
 }
 
 TEST(DendrogramPicture, OfManyLeavesTheFirstMergesAreOneLeaf) {

@@ -18,6 +18,7 @@ TEST(ClusterSpec, DefaultsAreThoseOfTheHeader) {
   const nlohmann::json json = ClusterSpecJson(Read(""));
   EXPECT_EQ(json, (nlohmann::json{{"algorithm", "kmeans"},
                                   {"k", "elbow"},
+                                  {"height", nullptr},
                                   {"k_min", 2},
                                   {"k_max", 10},
                                   {"restarts", 10},
@@ -52,6 +53,7 @@ names = { "2" = "Champions", "10" = "Sleepers" }
   EXPECT_EQ(spec.sampled, std::optional(false));
   EXPECT_EQ(ClusterSpecJson(spec), (nlohmann::json{{"algorithm", "mini_batch_kmeans"},
                                                    {"k", 7},
+                                                   {"height", nullptr},
                                                    {"k_min", 3},
                                                    {"k_max", 3},
                                                    {"restarts", 2},
@@ -74,6 +76,10 @@ TEST(ClusterSpec, AlgorithmsByName) {
   for (const char* name : {"elbow", "silhouette"})
     EXPECT_STREQ(NameOf(Read(std::string("k = \"") + name + "\"").choose), name);
   EXPECT_STREQ(NameOf(Read("k = 1").choose), "fixed");
+  const ClusterSpec cut = Read("algorithm = \"ward\"\nheight = 2");
+  EXPECT_STREQ(NameOf(cut.choose), "height");
+  EXPECT_EQ(cut.height, 2);
+  EXPECT_EQ(ClusterSpecJson(cut)["height"], 2);
 }
 
 TEST(ClusterSpec, ErrorsNameThePlace) {
@@ -86,6 +92,9 @@ TEST(ClusterSpec, ErrorsNameThePlace) {
       {"k = [2]", "clusters: 'k' is a list; expected"},
       {"k = 0", "clusters: 'k' is "},
       {"k = 1001", "clusters: 'k' is "},
+      {"height = 3", "line 1, column 10: clusters: 'height' is for trees"},
+      {"algorithm = \"ward\"\nk = 3\nheight = 3", "line 3, column 10: clusters: 'height' stands in place of 'k'"},
+      {"algorithm = \"ward\"\nheight = -1", "clusters: 'height' is "},
       {"k_min = 0", "clusters: 'k_min' is "},
       {"k_min = 11", "clusters: k_min is 11 and k_max 10; expected k_min <= k_max"},
       {"k_min = 5\nk_max = 4", "line 2, column 9: clusters: k_min is 5 and k_max 4"},

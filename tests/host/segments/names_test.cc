@@ -143,13 +143,13 @@ TEST(TraitsOf, HaveEveryWordOnce) {
 TEST(InWords, SaysTheMediansAndWhereTheyAreEqualTheMeans) {
   SegmentProfiles profiles = Deviating({{-2, 1, 0.6, 0}, {0, 0, 0, 0}});
   EXPECT_EQ(InWords(profiles.segments[0], profiles, kRfm),
-            "Very recent (recency 40 days against 50 days of all users), buys often (frequency 55 against 50 of all "
-            "users) and high value (monetary 53 against 50 of all users).");
+            "Very recent (recency 40 days against 50 days of all users), buys often (frequency 55 against 50) and high "
+            "value (monetary 53 against 50).");
   EXPECT_THAT(InWords(profiles.segments[1], profiles, kRfm), HasSubstr("Like all users"));
   const SegmentProfiles slight = Deviating({{0, 0.4, -0.3, 0}});
   EXPECT_EQ(InWords(slight.segments[0], slight, kRfm),
             "Near the mean of all users: buys rather often (frequency 52 against 50 of all users) and rather low value "
-            "(monetary 48.5 against 50 of all users).");
+            "(monetary 48.5 against 50).");
   profiles.segments[0].features[0].median = 50;
   EXPECT_THAT(InWords(profiles.segments[0], profiles, kRfm),
               HasSubstr("(recency, on average 80 days against 100 days of all users)"));
