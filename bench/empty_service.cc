@@ -57,7 +57,7 @@ int RunEmptyService(int argc, char** argv) {
   sigaddset(&stop, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   EmptyService service;
-  Server server(service, listen);
+  Server server({{service, v1::Recommender::service_full_name()}}, listen);
   server.SetServing(true);
   std::cout << nlohmann::json{{"listening", server.address()}}.dump() << std::endl;
   int signal = 0;
