@@ -161,6 +161,7 @@ class SilhouetteCase : public KernelCase {
         silhouettes_(backend_, data_.n) {
     shape = Thousands(data_.n) + " x " + std::to_string(d) + ", " + std::to_string(k) + " clusters";
     parameters = {{"n_points", data_.n}, {"n_features", d}, {"k", k}};
+    work.bytes = static_cast<double>(data_.n) * (4.0 * static_cast<double>(d) + 12);
     work.fp32_flops = 3.0 * static_cast<double>(data_.n) * static_cast<double>(data_.n) * static_cast<double>(d);
     for (int64_t p = 0; p < data_.n; ++p) host_labels_.push_back(static_cast<int32_t>(p % k));
     labels_.Upload(backend_, *data_.context, host_labels_);
