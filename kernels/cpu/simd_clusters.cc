@@ -16,7 +16,7 @@ constexpr int kVectors = kManyRegisters ? 4 : 2;
 constexpr int kCentroids = kManyRegisters ? 6 : 4;
 constexpr int kWide = kLanes / 2;
 constexpr int kWideVectors = kManyRegisters ? 4 : 2;
-constexpr int kWideCentroids = 4;
+constexpr int kWideCentroids = kManyRegisters ? 6 : 4;
 
 struct Nearest {
   Vec best[kVectors], second[kVectors];
@@ -114,7 +114,7 @@ inline void MultiplyInDouble(const float* points, int64_t n_features, const floa
     for (int v = 0; v < kWideVectors; ++v)
       x[v] = __builtin_convertvector(*reinterpret_cast<const HalfAnywhere*>(points + j * kPanelWidth + v * kWide),
                                      Doubles);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < kCount; ++c) {
       const Doubles by = static_cast<double>(centroids[c * n_features + j]) - Doubles{};
 #pragma GCC unroll 4
@@ -132,11 +132,13 @@ void ProductsInDouble(const float* panel, int64_t n_features, const float* centr
                       double* products) {
   for (int64_t p = 0; p < kPanelWidth; p += kWideVectors * kWide) {
     int64_t c = 0;
-    for (; c + kWideCentroids <= n_centroids; c += kWideCentroids)
-      MultiplyInDouble<kWideCentroids>(panel + p, n_features, centroids + c * n_features,
-                                       products + c * kPanelWidth + p);
-    for (; c < n_centroids; ++c)
-      MultiplyInDouble<1>(panel + p, n_features, centroids + c * n_features, products + c * kPanelWidth + p);
+    const auto multiply = [&]<int kCount>() {
+      MultiplyInDouble<kCount>(panel + p, n_features, centroids + c * n_features, products + c * kPanelWidth + p);
+      c += kCount;
+    };
+    while (c + kWideCentroids <= n_centroids) multiply.template operator()<kWideCentroids>();
+    while (c + 2 <= n_centroids) multiply.template operator()<2>();
+    if (c < n_centroids) multiply.template operator()<1>();
   }
 }
 
