@@ -131,12 +131,12 @@ std::vector<KMeansFit> FitKMeans(const ClusteredPoints& points, const KMeansOpti
           if (options.progress) options.progress(first + n_ended, n_runs);
         });
   std::vector<KMeansFit> fits;
-  for (const Run& run : runs) {
-    KMeansFit fit = FitOf(points, run);
-    if (fits.empty() || fits.back().n_asked != fit.n_asked)
-      fits.push_back(std::move(fit));
-    else if (fit.inertia < fits.back().inertia)
-      fits.back() = std::move(fit);
+  for (int64_t first = 0; first < n_runs; first += options.restarts) {
+    const auto restarts =
+        std::span<const Run>(runs).subspan(static_cast<size_t>(first), static_cast<size_t>(options.restarts));
+    std::vector<double> inertias;
+    for (const Run& run : restarts) inertias.push_back(InertiaOf(points, run.centroids));
+    fits.push_back(FitOf(points, restarts[static_cast<size_t>(std::ranges::min_element(inertias) - inertias.begin())]));
   }
   return fits;
 }

@@ -33,6 +33,19 @@ Clustering AssignToCentroids(const ClusteredPoints& points, std::span<const floa
   return found;
 }
 
+double InertiaOf(const ClusteredPoints& points, std::span<const float> centroids) {
+  Backend& backend = points.backend();
+  Context& context = points.context();
+  const Resident<float> rows(backend, std::ssize(centroids) / points.n_features(), points.n_features());
+  const Resident<double> inertia(backend, 1);
+  rows.Upload(backend, context, centroids);
+  backend.AssignClusters(context, {&points.resident(), rows.matrix(), {}, {}, {}, inertia.view()});
+  double found = 0;
+  inertia.Download(backend, context, std::span<double>(&found, 1));
+  context.Wait();
+  return found;
+}
+
 std::vector<int64_t> ClusterSizes(std::span<const int32_t> labels, int64_t n_clusters) {
   std::vector<int64_t> sizes(static_cast<size_t>(n_clusters));
   for (int32_t label : labels)

@@ -42,6 +42,9 @@ struct Clustering {
 /// `centroids` [k x n_features], k > 0. Cost: 2 n k n_features flops.
 Clustering AssignToCentroids(const ClusteredPoints& points, std::span<const float> centroids);
 
+/// The inertia alone, of which nothing else is brought to the host.
+double InertiaOf(const ClusteredPoints& points, std::span<const float> centroids);
+
 /// Points of each cluster.
 std::vector<int64_t> ClusterSizes(std::span<const int32_t> labels, int64_t n_clusters);
 
