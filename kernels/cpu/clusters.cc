@@ -167,7 +167,8 @@ class Stepper {
       for (; open != 0; open &= open - 1) {
         const int64_t lane = std::countr_zero(open), p = first + lane;
         const double error = 2 * (table.error_of_norm * points_.norm(p) + table.error_0);
-        const bool clear = static_cast<double>(best[lane]) - static_cast<double>(second[lane]) > error && error < 1e30;
+        const bool clear =
+            static_cast<double>(best[lane]) - static_cast<double>(second[lane]) > error && error < kLargestError;
         Move(run, a, p, clear ? index[lane] : ByDefinition(run, table, p), mine);
       }
     }
@@ -210,7 +211,7 @@ class Stepper {
       const auto i = static_cast<size_t>(p);
       const double error = 2 * (table.error_of_norm * points_.norm(p) + table.error_0);
       int32_t label = index[g];
-      if (static_cast<double>(best[g]) - static_cast<double>(second[g]) > error && error < 1e30) {
+      if (static_cast<double>(best[g]) - static_cast<double>(second[g]) > error && error < kLargestError) {
         run.upper[i] = Upper(points_.squared(p) - 2 * static_cast<double>(best[g]) + error);
         run.lower[i] = Lower(points_.squared(p) - 2 * static_cast<double>(second[g]) - error);
       } else {
@@ -288,8 +289,7 @@ class Stepper {
           SquaredDistance(points_.squared(p), table.squared[static_cast<size_t>(label)],
                           ProductInDouble(points_.row(p), table.centroids + label * d_, d_));
     }
-    Worker changes;
-    changes.whole.resize(static_cast<size_t>(d_));
+    std::vector<int64_t> whole(static_cast<size_t>(d_));
     for (int64_t c = 0; c < run.k; ++c) {
       if (run.counts[static_cast<size_t>(c)] > 0) continue;
       int64_t farthest = -1;
@@ -304,10 +304,10 @@ class Stepper {
       if (farthest < 0) break;
       const auto i = static_cast<size_t>(farthest);
       const int64_t from = run.labels[i];
-      Whole(farthest, changes.whole);
+      Whole(farthest, whole);
       for (int64_t j = 0; j < d_; ++j) {
-        run.sums[static_cast<size_t>(from * d_ + j)] -= changes.whole[static_cast<size_t>(j)];
-        run.sums[static_cast<size_t>(c * d_ + j)] = changes.whole[static_cast<size_t>(j)];
+        run.sums[static_cast<size_t>(from * d_ + j)] -= whole[static_cast<size_t>(j)];
+        run.sums[static_cast<size_t>(c * d_ + j)] = whole[static_cast<size_t>(j)];
       }
       --run.counts[static_cast<size_t>(from)];
       run.counts[static_cast<size_t>(c)] = 1;

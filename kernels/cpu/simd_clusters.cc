@@ -72,8 +72,15 @@ void NearestTwo(const float* panel, int64_t n_features, const float* centroids, 
       c += kCount;
     };
     while (c + kCentroids <= n_centroids) compare.template operator()<kCentroids>();
-    while (c + 2 <= n_centroids) compare.template operator()<2>();
-    if (c < n_centroids) compare.template operator()<1>();
+    const auto compare_rest = [&]<int kCount>(const auto& fewer) {  // in one go: each would load the points anew
+      if constexpr (kCount > 0) {
+        if (n_centroids - c == kCount)
+          compare.template operator()<kCount>();
+        else
+          fewer.template operator()<kCount - 1>(fewer);
+      }
+    };
+    compare_rest.template operator()<kCentroids - 1>(compare_rest);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       Store(best + p + v * kLanes, nearest.best[v]);
@@ -92,7 +99,8 @@ uint64_t Unsettled(const float* best, const float* second, const int32_t* index,
     const Vec gap = Load(best + p) - Load(second + p);
     const Vec error = Splat(error_of_norm) * Load(norms + p) + Splat(error_0);
     const Ints found = *reinterpret_cast<const IntsAnywhere*>(index + p);
-    open[v] = ~(gap > error) | (found != *reinterpret_cast<const IntsAnywhere*>(labels + p));
+    open[v] = ~((gap > error) & (error < Splat(kLargestError))) |
+              (found != *reinterpret_cast<const IntsAnywhere*>(labels + p));
     any |= open[v];
   }
   int32_t some = 0;

@@ -14,8 +14,8 @@ struct SimdClusters {
   /// largest of the others (-inf where there are none). Outputs: kPanelWidth each.
   void (*nearest_two)(const float* panel, int64_t n_features, const float* centroids, int64_t n_centroids,
                       const float* starts, float* best, float* second, int32_t* index);
-  /// Of what nearest_two found for a panel: bit p where best - second is not above error_of_norm * norms[p] + error_0,
-  /// or the index is not the label.
+  /// Of what nearest_two found for a panel: bit p where best - second is not above e = error_of_norm * norms[p] +
+  /// error_0, or e not below kLargestError, or the index is not the label.
   uint64_t (*unsettled)(const float* best, const float* second, const int32_t* index, const float* norms,
                         const int32_t* labels, float error_of_norm, float error_0);
   /// products[c * kPanelWidth + p] = x_p . centroids[c] in double, in increasing feature.
@@ -38,6 +38,8 @@ struct SimdClusters {
 };
 
 inline constexpr int64_t kSilhouetteRows = 4;
+/// Sums whose error may be larger may have left float32.
+inline constexpr float kLargestError = 1e30f;
 
 const SimdClusters& SimdClustersOf(SimdLevel level);
 
