@@ -29,6 +29,23 @@ __device__ inline double ProductInDouble(const float* x, const float* c, int64_t
   return sum;
 }
 
+/// What a block of kTileThreads compares at a time: kTile rows with kTile others, kDepth features after each other. A
+/// thread has kEach rows of both; kAcross threads, lanes of a half-warp, have the same kEach of the first.
+constexpr int kTileThreads = 256, kTile = 64, kDepth = 16, kEach = 4;
+constexpr int kAcross = kTile / kEach, kStride = kTile + 4;
+
+/// kDepth features of up to kTile rows, feature by feature, from row `first` of `order` on (null: of the rows as they
+/// are); zeros behind row `end` and the last feature.
+__device__ inline void LoadTile(const float* rows, const int32_t* order, int64_t first, int64_t end, int64_t d,
+                                int64_t feature, float* to) {
+  for (int e = static_cast<int>(threadIdx.x); e < kTile * kDepth; e += kTileThreads) {
+    const int64_t at = first + e / kDepth, j = feature + e % kDepth;
+    float value = 0;
+    if (at < end && j < d) value = rows[(order == nullptr ? at : static_cast<int64_t>(order[at])) * d + j];
+    to[e % kDepth * kStride + e / kDepth] = value;
+  }
+}
+
 /// distance^2 as defined, of x.x, c.c and x.c.
 __device__ inline double SquaredDistance(double xx, double cc, double xc) {
   const double distance = xx + (cc - 2 * xc);

@@ -15,8 +15,7 @@
 namespace kindred::cuda {
 namespace {
 
-constexpr int kThreads = 256, kTile = 64, kDepth = 16, kEach = 4;
-constexpr int kAcross = kTile / kEach, kStride = kTile + 4;
+constexpr int kThreads = kTileThreads;
 
 struct SilhouetteTile {
   int64_t first;  // in the order
@@ -33,14 +32,6 @@ struct SilhouetteArguments {
   const int64_t* sizes = nullptr;
   double* silhouettes = nullptr;
 };
-
-__device__ void LoadPoints(const SilhouetteArguments& a, int64_t first, int64_t count, int64_t feature, float* to) {
-  for (int e = static_cast<int>(threadIdx.x); e < kTile * kDepth; e += kThreads) {
-    const int row = e / kDepth, j = e % kDepth;
-    to[j * kStride + row] =
-        row < count && feature + j < a.d ? a.points[a.order[first + row] * a.d + feature + j] : 0.0f;
-  }
-}
 
 __global__ void __launch_bounds__(kThreads) Silhouettes(SilhouetteArguments a) {
   KINDRED_SHARED(float, x, kDepth* kStride);
@@ -59,8 +50,8 @@ __global__ void __launch_bounds__(kThreads) Silhouettes(SilhouetteArguments a) {
     float squares[kEach][kEach] = {};
     for (int64_t j = 0; j < a.d; j += kDepth) {
       __syncthreads();
-      LoadPoints(a, first, n_left, j, x);
-      LoadPoints(a, tile.first, tile.n_points, j, y);
+      LoadTile(a.points, a.order, first, a.n, a.d, j, x);
+      LoadTile(a.points, a.order, tile.first, tile.first + tile.n_points, a.d, j, y);
       __syncthreads();
       for (int f = 0; f < kDepth; ++f) {
         float left[kEach], right[kEach];
