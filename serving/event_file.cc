@@ -13,6 +13,7 @@
 #include "host/text/text.h"
 #include "host/text/time_format.h"
 #include "kernels/error.h"
+#include "serving/json.h"
 
 namespace kindred {
 namespace {
@@ -25,8 +26,13 @@ constexpr int64_t kMaxFileBytes = int64_t{64} << 20;
   throw Error(ErrorCode::kInvalidArgument, place + ": " + wrong);
 }
 
+/// Of what may be nested too deeply to be printed, the type.
+std::string Shown(const json& value) {
+  return value.is_structured() ? value.type_name() : Printable(value.dump());
+}
+
 std::string TextAt(const std::string& place, const json& value) {
-  if (!value.is_string()) Refuse(place, fmt::format("found {}; expected a text", Printable(value.dump())));
+  if (!value.is_string()) Refuse(place, fmt::format("found {}; expected a text", Shown(value)));
   return value.get<std::string>();
 }
 
@@ -34,12 +40,11 @@ int64_t TimeAt(const std::string& place, const json& value) {
   if (!value.is_number()) return ParseTimeAt(place, TextAt(place, value));
   const double seconds = std::floor(value.get<double>());
   if (!(seconds >= static_cast<double>(kFirstTime) && seconds <= static_cast<double>(kLastTime)))
-    Refuse(place, fmt::format("found {}; expected unix seconds of the years 1 to 9999", Printable(value.dump())));
+    Refuse(place, fmt::format("found {}; expected unix seconds of the years 1 to 9999", Shown(value)));
   return static_cast<int64_t>(seconds);
 }
 
 v1::UserEvent ReadEvent(const std::string& place, const json& object) {
-  if (!object.is_object()) Refuse(place, "found no object; expected {\"item_id\": ...}");
   v1::UserEvent event;
   for (const auto& [key, value] : object.items()) {
     const std::string at = fmt::format("{}: {}", place, Printable(key));
@@ -53,7 +58,7 @@ v1::UserEvent ReadEvent(const std::string& place, const json& object) {
       event.mutable_time()->set_seconds(TimeAt(at, value));
     } else if (key == "value") {
       if (!value.is_number() || !(std::fabs(value.get<double>()) <= std::numeric_limits<float>::max()))
-        Refuse(at, fmt::format("found {}; expected a number", Printable(value.dump())));
+        Refuse(at, fmt::format("found {}; expected a number", Shown(value)));
       event.set_value(value.get<float>());
     } else {
       Refuse(at, "is no field of an event; expected item_id, type, time or value");
@@ -85,13 +90,7 @@ std::vector<v1::UserEvent> ParseEvents(std::istream& text, const std::string& na
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string place = fmt::format("{}: line {}", Printable(name), number);
-    json object;
-    try {
-      object = json::parse(line);
-    } catch (const json::exception&) {
-      Refuse(place, fmt::format("'{}' is no JSON", Printable(line)));
-    }
-    events.push_back(ReadEvent(place, object));
+    events.push_back(ReadEvent(place, ParseObject(line, place)));
   }
   return events;
 }

@@ -6,6 +6,11 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <cstdlib>
+#include <optional>
+#include <set>
+
+#include "host/text/text.h"
+#include "kernels/error.h"
 
 namespace kindred {
 namespace {
@@ -111,6 +116,20 @@ nlohmann::json ToJson(const Message& message) {
     }
   }
   return result;
+}
+
+nlohmann::json ParseObject(std::string_view text, const std::string& place) {
+  std::set<std::string> keys;
+  std::optional<std::string> twice;
+  const auto note = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !keys.insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  nlohmann::json object = nlohmann::json::parse(text, note, false);
+  if (!object.is_object()) throw Error(ErrorCode::kInvalidArgument, place + ": is no JSON object");
+  if (twice) throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: has '{}' twice", place, Printable(*twice)));
+  return object;
 }
 
 }  // namespace kindred

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "host/intake/attribute_fields.h"
@@ -16,6 +15,7 @@
 #include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
+#include "serving/json.h"
 
 namespace kindred {
 namespace {
@@ -26,8 +26,12 @@ using Take = std::function<void(int64_t line, v1::ItemUpdate update)>;
 constexpr size_t kMaxPathBytes = 4096;
 constexpr char kTagSeparator = '|';
 
+std::string PlaceOf(const std::string& path, int64_t line) {
+  return fmt::format("{}: line {}", Printable(path, kMaxPathBytes), line);
+}
+
 [[noreturn]] void Refuse(const std::string& path, int64_t line, const std::string& wrong) {
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: line {}: {}", Printable(path, kMaxPathBytes), line, wrong));
+  throw Error(ErrorCode::kInvalidArgument, PlaceOf(path, line) + ": " + wrong);
 }
 
 /// A text that is not empty. Returns what is wrong, or nullptr.
@@ -182,16 +186,7 @@ std::string IdIn(const nlohmann::json& line, const UpdateFileOptions& options, i
 }
 
 void ReadJsonLine(const UpdateFileOptions& options, const LineCursor& at, const Take& take) {
-  std::set<std::string> keys;
-  std::optional<std::string> twice;
-  const auto note = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
-    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !keys.insert(parsed.get<std::string>()).second)
-      twice = parsed.get<std::string>();
-    return true;
-  };
-  const nlohmann::json line = nlohmann::json::parse(at.text(), note, false);
-  if (!line.is_object()) Refuse(options.path, at.line(), "is no JSON object");
-  if (twice) Refuse(options.path, at.line(), fmt::format("has '{}' twice", Printable(*twice)));
+  const nlohmann::json line = ParseObject(at.text(), PlaceOf(options.path, at.line()));
   v1::ItemUpdate update;
   update.set_item_id(IdIn(line, options, at.line()));
   for (const auto& [name, json] : line.items()) {

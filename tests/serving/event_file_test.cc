@@ -41,8 +41,14 @@ TEST(EventFile, WhatIsWrongIsSaidWithItsLine) {
     ExpectError(ErrorCode::kInvalidArgument, "e.jsonl: line 2" + message,
                 [&] { Parse("{\"item_id\": \"a\"}\n" + line); });
   };
-  refused("{\"item_id\": ", ": '{\"item_id\": ' is no JSON");
-  refused("[1]", ": found no object; expected {\"item_id\": ...}");
+  refused("{\"item_id\": ", ": is no JSON object");
+  refused("[1]", ": is no JSON object");
+  refused("{\"item_id\": \"a\", \"value\": 1, \"value\": 2}", ": has 'value' twice");
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  refused("{\"item_id\": " + deep + "}", ": item_id: found array; expected a text");
+  for (const std::string field : {"type", "time"})
+    refused("{\"item_id\": \"a\", \"" + field + "\": " + deep + "}", ": " + field + ": found array; expected a text");
+  refused("{\"item_id\": \"a\", \"value\": " + deep + "}", ": value: found array; expected a number");
   refused("{}", ": there is no item_id");
   refused("{\"item_id\": \"\"}", ": there is no item_id");
   refused("{\"item_id\": 7}", ": item_id: found 7; expected a text");
@@ -53,7 +59,7 @@ TEST(EventFile, WhatIsWrongIsSaidWithItsLine) {
   refused("{\"item_id\": \"a\", \"time\": \"yesterday\"}", ": time: found 'yesterday'; ");
   refused("{\"item_id\": \"a\", \"time\": true}", ": time: found true; expected a text");
   refused("{\"item_id\": \"a\", \"time\": 1e300}", ": time: found 1e+300; expected unix seconds");
-  refused("{\"item_id\": \"a\xff\"}", ": '{\"item_id\": \"a\\xff\"}' is no JSON");
+  refused("{\"item_id\": \"a\xff\"}", ": is no JSON object");
 }
 
 }  // namespace
