@@ -140,12 +140,13 @@ bool SegmentExport::Fill(v1::ExportPage* page) {
   FillVersion(*served_, page->mutable_segments());
   page->set_size(size());
   page->mutable_columns()->Add(described_.begin(), described_.end());
-  size_t bytes = 0;
-  while (n_filled_ < size() && page->rows_size() < kMaxN && bytes < kMaxPageBytes) {
+  for (size_t bytes = 0; n_filled_ < size() && page->rows_size() < kMaxN; ++n_filled_) {
     v1::ExportRow* row = page->add_rows();
     FillRow(members_ ? (*members_)[static_cast<size_t>(n_filled_)] : n_filled_, row);
-    ++n_filled_;
     bytes += row->ByteSizeLong();
+    if (bytes <= kMaxPageBytes || page->rows_size() == 1) continue;
+    page->mutable_rows()->RemoveLast();  // it is the first of the next page
+    break;
   }
   return true;
 }

@@ -14,7 +14,7 @@ namespace kindred {
 
 /// Features and attributes of a row.
 inline constexpr int kMaxExportColumns = 256;
-/// Of a page; one row that has more is a page by itself.
+/// Of the rows of a page; one row that has more is a page by itself.
 inline constexpr size_t kMaxPageBytes = size_t{1} << 20;
 
 /// An export under way. Holds the version.

@@ -269,6 +269,23 @@ TEST_F(SegmentHandlersTest, RowsForMails) {
   refused("attributes: users have no attribute 'e-mail'; the nearest is 'email'");
 }
 
+TEST(SegmentExportTest, LargeRowsArePagesOfTheirOwn) {
+  const TemporaryFolder folder;
+  const ModelStore store(folder.path());
+  for (const size_t bytes : {kMaxPageBytes / 4, kMaxPageBytes * 2 / 3, 2 * kMaxPageBytes}) {
+    SCOPED_TRACE(bytes);
+    TinySegments({.n_users = 9, .has_behaviour = false, .user_prefix = std::string(bytes, 'u')})
+        .Publish(store, "large");
+    SegmentExport exported(LoadServedSegments(store, "large", 0), {});
+    std::vector<int> rows;
+    for (v1::ExportPage page; exported.Fill(&page);) rows.push_back(page.rows_size());
+    if (bytes < kMaxPageBytes / 2)
+      EXPECT_THAT(rows, ElementsAre(3, 3, 3));
+    else
+      EXPECT_EQ(rows, std::vector<int>(9, 1));
+  }
+}
+
 TEST_F(SegmentHandlersTest, AssignedByEventsAndByFeatures) {
   v1::AssignEventsRequest request;
   request.set_user_id("u5");
