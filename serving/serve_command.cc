@@ -275,10 +275,13 @@ class Serving {
 int RunServer(const ServeOptions& options) {
   if (options.model.empty() && options.segments.empty())
     throw Error(ErrorCode::kUsage, "what is to be served? expected --model, --segments or both");
-  for (const auto& [flag, is_set] :
-       {std::pair("--state-dir", !options.state_dir.empty()), std::pair("--scenarios", !options.scenarios.empty())})
+  for (const auto& [flag, is_set] : {std::pair("--state-dir", !options.state_dir.empty()),
+                                     {"--scenarios", !options.scenarios.empty()},
+                                     {"--model-version", options.version != kCurrentVersion}})
     if (options.model.empty() && is_set)
       throw Error(ErrorCode::kUsage, fmt::format("{} is of a model; expected --model beside it", flag));
+  if (options.segments.empty() && options.segments_version != kCurrentVersion)
+    throw Error(ErrorCode::kUsage, "--segments-version is of segments; expected --segments beside it");
   const std::string address = ParseListenAddress(options.listen);
   gpr_set_log_function(&LogOfGrpc);
   google::protobuf::SetLogHandler(&LogOfProtobuf);

@@ -336,8 +336,11 @@ class Segments(unittest.TestCase):
         for words, status, message in (
                 (["--store", self.folder / "store"], 2, "expected --model, --segments or both"),
                 (["--store", self.folder / "store", "--segments", "x"], 1, "nothing to serve: "),
-                (["--store", self.folder / "store", "--model", "shop-segments"], 1, "nothing to serve: "),
-                (["--segments", "x", "--state-dir", "y"], 2, "--state-dir is of a model")):
+                (["--store", self.folder / "store", "--model", "shop-segments"], 1,
+                 "shop-segments/1' is a version of segments, which `kindred segment` makes; expected one of a model"),
+                (["--segments", "x", "--state-dir", "y"], 2, "--state-dir is of a model"),
+                (["--segments", "x", "--model-version", "2"], 2, "--model-version is of a model"),
+                (["--model", "x", "--segments-version", "2"], 2, "--segments-version is of segments")):
             with self.subTest(words):
                 failed = run("serve", "--listen", "127.0.0.1:0", *words, check=False)
                 self.assertEqual(failed.returncode, status, failed.stderr)
