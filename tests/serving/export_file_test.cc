@@ -41,6 +41,21 @@ TEST(ExportFile, CsvQuotesWhatItMust) {
   EXPECT_EQ(ExportLines(ExportFormat::kCsv, v1::ExportPage()), "");
 }
 
+TEST(ExportFile, TextsThatASpreadsheetWouldRunAreWrittenAsTheyAre) {
+  v1::ExportPage page;
+  page.add_columns()->set_name("=name");
+  for (const char* text : {"=1+1", "+49 30 1234", "-x", "@name", "\tx"}) {
+    v1::ExportRow* row = page.add_rows();
+    row->set_user_id(text);
+    row->add_values()->set_string_value(text);
+  }
+  EXPECT_EQ(ExportHead(ExportFormat::kCsv, page),
+            "user_id,cluster_id,cluster_name,rules,stage,likelihood,likely,=name\n");
+  EXPECT_EQ(ExportLines(ExportFormat::kCsv, page),
+            "=1+1,,,,,,false,=1+1\n+49 30 1234,,,,,,false,+49 30 1234\n-x,,,,,,false,-x\n"
+            "@name,,,,,,false,@name\n\tx,,,,,,false,\tx\n");
+}
+
 TEST(ExportFile, JsonLinesKeepTypes) {
   EXPECT_EQ(ExportHead(ExportFormat::kJsonLines, Page()), "");
   EXPECT_EQ(ExportLines(ExportFormat::kJsonLines, Page()),
