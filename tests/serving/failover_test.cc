@@ -15,6 +15,7 @@
 #include "serving/ranked_users.h"
 #include "serving/recommender.h"
 #include "tests/serving/failing_device.h"
+#include "tests/serving/load_events.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
@@ -248,31 +249,15 @@ class FailoverOfVersionsTest : public FailoverTest {
  protected:
   FailoverOfVersionsTest() : store_(folder_.path() / "store") { model_.Publish(store_, "tiny"); }
 
-  /// A watcher whose attempts are waited for with NextLoad.
+  /// A watcher that tells loads_.
   void Watch() {
-    watcher_ = std::make_unique<ModelWatcher>(*failover_, store_,
-                                              WatcherOptions{"tiny", kCurrentVersion, std::chrono::milliseconds(2)},
-                                              [this](const LoadEvent& event) {
-                                                std::lock_guard lock(mutex_);
-                                                loads_.push_back(event);
-                                                changed_.notify_all();
-                                              });
-  }
-  LoadEvent NextLoad() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, std::chrono::minutes(1), [this] { return n_taken_ < loads_.size(); })) {
-      ADD_FAILURE() << "no version was loaded";
-      return {};
-    }
-    return loads_[n_taken_++];
+    watcher_ = std::make_unique<ModelWatcher>(
+        *failover_, store_, WatcherOptions{"tiny", kCurrentVersion, std::chrono::milliseconds(2)}, loads_.listener());
   }
 
   TemporaryFolder folder_;
   const ModelStore store_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<LoadEvent> loads_;
-  size_t n_taken_ = 0;
+  LoadEvents loads_;
   std::unique_ptr<ModelWatcher> watcher_;
 };
 
@@ -301,14 +286,14 @@ TEST_F(FailoverOfVersionsTest, AnyOperationOfALoadMayFail) {
 TEST_F(FailoverOfVersionsTest, AVersionThatComesAfterTheFailureIsLoadedOnTheCpu) {
   Start();
   Watch();
-  EXPECT_EQ(NextLoad().reason, "");
+  EXPECT_EQ(loads_.Next().reason, "");
   const auto context = failover_->NewContext();
   state_->FailAt("top_n", 1);
   EXPECT_EQ(Ask(*context, *watcher_->Current()->ranker, 0), expected_[0]);
   const int before = state_->n_operations;
   const TinyModel next(*cpu_, {.seed = 2});
   next.Publish(store_, "tiny");
-  EXPECT_EQ(NextLoad().reason, "");
+  EXPECT_EQ(loads_.Next().reason, "");
   ASSERT_EQ(watcher_->Current()->version, 2);
   EXPECT_EQ(Ask(*context, *watcher_->Current()->ranker, 0), Expected(next)[0]);
   EXPECT_EQ(state_->n_operations, before);
@@ -329,7 +314,7 @@ TEST_F(FailoverOfVersionsTest, AFailureWhileAVersionIsLoaded) {
       go_on.wait();
     };
     Watch();
-    EXPECT_EQ(NextLoad().version, 1);
+    EXPECT_EQ(loads_.Next().version, 1);
     hold = true;
     const TinyModel next(*cpu_, {.seed = 3});
     const int64_t version = next.Publish(store_, "tiny");
@@ -344,7 +329,7 @@ TEST_F(FailoverOfVersionsTest, AFailureWhileAVersionIsLoaded) {
       EXPECT_EQ(Ask(*context, *old->ranker, 0), expected_[0]);
     }
     go_on.count_down();
-    const LoadEvent event = NextLoad();
+    const LoadEvent event = loads_.Next();
     EXPECT_EQ(event.version, version);
     EXPECT_EQ(event.reason, "");
     ExpectDegraded(fault == kOfTheLoad ? "loading a model" : "answering calls",
@@ -362,7 +347,7 @@ TEST_F(FailoverOfVersionsTest, NoCallIsLostWhileCallsFlowAndVersionsChange) {
   const std::vector<Replies> expected_next = Expected(next);
   Start();
   Watch();
-  NextLoad();
+  loads_.Next();
   state_->FailAt("top_n", 150);
   std::atomic<int> answered = 0, wrong = 0, refused = 0;
   std::atomic<bool> stop = false;
@@ -391,7 +376,7 @@ TEST_F(FailoverOfVersionsTest, NoCallIsLostWhileCallsFlowAndVersionsChange) {
         }
       });
     next.Publish(store_, "tiny");
-    EXPECT_EQ(NextLoad().version, 2);
+    EXPECT_EQ(loads_.Next().version, 2);
     while (!failover_->status().degraded) std::this_thread::yield();
     const int before = answered;
     while (answered < before + 50) std::this_thread::yield();

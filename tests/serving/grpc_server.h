@@ -47,9 +47,18 @@ class GrpcServerTest : public testing::Test {
                                                                  .version = "1.2.3",
                                                                  .item_state = item_state_.get()});
     server_ = std::make_unique<Server>(Hosted(), address);
+    Connect();
+  }
+
+  /// `reads_ahead`: whether gRPC takes in more, and more, of what the client has not read yet.
+  void Connect(bool reads_ahead = true) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    if (!reads_ahead) {
+      arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 16);
+      arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    }
     channel_ = grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), arguments);
     stub_ = v1::Recommender::NewStub(channel_);
   }

@@ -9,6 +9,7 @@
 
 #include "serving/executor.h"
 #include "serving/recommender.h"
+#include "tests/serving/load_events.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/support/backends.h"
 #include "tests/support/temporary_folder.h"
@@ -19,39 +20,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr std::chrono::seconds kPatience{60};
-
-/// The events a watcher told, to be waited for.
-class Events {
- public:
-  ModelWatcher::Listener listener() {
-    return [this](const LoadEvent& event) {
-      std::lock_guard lock(mutex_);
-      events_.push_back(event);
-      changed_.notify_all();
-    };
-  }
-
-  /// The next event that was not taken yet.
-  LoadEvent Next() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kPatience, [this] { return taken_ < events_.size(); })) {
-      ADD_FAILURE() << "no event came";
-      return {};
-    }
-    return events_[taken_++];
-  }
-
-  size_t count() {
-    std::lock_guard lock(mutex_);
-    return events_.size();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<LoadEvent> events_;
-  size_t taken_ = 0;
-};
 
 class ModelWatcherTest : public testing::Test {
  protected:
@@ -76,7 +44,7 @@ class ModelWatcherTest : public testing::Test {
     return version;
   }
 
-  std::unique_ptr<ModelWatcher> Watch(Events& events, const std::string& version = kCurrentVersion) {
+  std::unique_ptr<ModelWatcher> Watch(LoadEvents& events, const std::string& version = kCurrentVersion) {
     return std::make_unique<ModelWatcher>(
         failover_, store_, WatcherOptions{"tiny", version, std::chrono::milliseconds(2)}, events.listener());
   }
@@ -89,7 +57,7 @@ class ModelWatcherTest : public testing::Test {
 
 TEST_F(ModelWatcherTest, LoadsCurrentAndFollowsIt) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   EXPECT_EQ(events.Next().version, 1);
   const auto first = watcher->Current();
@@ -115,7 +83,7 @@ TEST_F(ModelWatcherTest, LoadsCurrentAndFollowsIt) {
 
 TEST_F(ModelWatcherTest, FreesTheOldVersionOnceNoCallHoldsIt) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   events.Next();
   auto held = watcher->Current();
@@ -132,7 +100,7 @@ TEST_F(ModelWatcherTest, FreesTheOldVersionOnceNoCallHoldsIt) {
 
 TEST_F(ModelWatcherTest, ACorruptVersionIsReportedOnceAndTheOldOneKept) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   events.Next();
   PublishCorrupt(2);
@@ -154,7 +122,7 @@ TEST_F(ModelWatcherTest, ACorruptVersionIsReportedOnceAndTheOldOneKept) {
 
 TEST_F(ModelWatcherTest, ACorruptVersionIsTriedAgainAfterCurrentChanged) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   events.Next();
   PublishCorrupt(2);
@@ -171,7 +139,7 @@ TEST_F(ModelWatcherTest, ACorruptVersionIsTriedAgainAfterCurrentChanged) {
 }
 
 TEST_F(ModelWatcherTest, WaitsForAFirstModel) {
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   const LoadEvent missing = events.Next();
   EXPECT_EQ(missing.version, 0);
@@ -187,7 +155,7 @@ TEST_F(ModelWatcherTest, WaitsForAFirstModel) {
 
 TEST_F(ModelWatcherTest, AVersionMadeAgainUnderItsNumberIsLoaded) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   events.Next();
   const std::string digest = watcher->Current()->digest;
@@ -206,7 +174,7 @@ TEST_F(ModelWatcherTest, AVersionMadeAgainUnderItsNumberIsLoaded) {
 
 TEST_F(ModelWatcherTest, WhatIsThrownInAPollDoesNotEndTheWatcher) {
   std::atomic<int> n_calls = 0;
-  Events events;
+  LoadEvents events;
   const auto tell = events.listener();
   const ModelWatcher watcher(failover_, store_, {"tiny", kCurrentVersion, std::chrono::milliseconds(2)},
                              [&](const LoadEvent& event) {
@@ -224,7 +192,7 @@ TEST_F(ModelWatcherTest, WhatIsThrownInAPollDoesNotEndTheWatcher) {
 
 TEST_F(ModelWatcherTest, AHugeIntervalIsWaitedFor) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   {
     const ModelWatcher watcher(failover_, store_, {"tiny", kCurrentVersion, std::chrono::milliseconds::max()},
                                events.listener());
@@ -237,7 +205,7 @@ TEST_F(ModelWatcherTest, AHugeIntervalIsWaitedFor) {
 
 TEST_F(ModelWatcherTest, AnUnreadableCurrentKeepsTheOldVersion) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   events.Next();
   std::ofstream(store_.ModelPath("tiny") / "CURRENT") << "nonsense";
@@ -249,7 +217,7 @@ TEST_F(ModelWatcherTest, AnUnreadableCurrentKeepsTheOldVersion) {
 
 TEST_F(ModelWatcherTest, AVersionWhoseIdsCouldNotBeReturnedIsNotServed) {
   Publish(1);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   events.Next();
   TinyModel(*backend_, {.item_prefix = "caf\xe9"}).Publish(store_, "tiny");
@@ -260,7 +228,7 @@ TEST_F(ModelWatcherTest, AVersionWhoseIdsCouldNotBeReturnedIsNotServed) {
 TEST_F(ModelWatcherTest, APinnedVersionStays) {
   Publish(1);
   Publish(2);
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events, "1");
   EXPECT_EQ(events.Next().version, 1);
   Publish(3);
@@ -290,7 +258,7 @@ TEST_F(ModelWatcherTest, CallsFlowWhileVersionsChangeAndNoReplyMixesTwo) {
   };
   for (int seed = 2; seed <= kVersions; ++seed) publish(static_cast<uint64_t>(seed));
   publish(1)();
-  Events events;
+  LoadEvents events;
   const auto watcher = Watch(events);
   EXPECT_EQ(events.Next().version, 1);
 

@@ -7,6 +7,7 @@
 
 #include "serving/segment_handlers.h"
 #include "tests/serving/grpc_server.h"
+#include "tests/serving/load_events.h"
 #include "tests/serving/tiny_segments.h"
 
 namespace kindred {
@@ -24,12 +25,11 @@ class SegmentServiceTest : public GrpcServerTest {
     service_.reset();
     if (!model) watcher_.reset();
     if (n_users > 0) {
-      TinySegments({.n_users = n_users, .has_behaviour = n_users == 60}).Publish(store_, "segments");
-      std::promise<std::string> tried;
-      segments_ =
-          std::make_unique<SegmentWatcher>(store_, WatcherOptions{"segments", kCurrentVersion, std::chrono::hours(1)},
-                                           [&](const LoadEvent& event) { tried.set_value(event.reason); });
-      EXPECT_EQ(tried.get_future().get(), "");
+      TinySegments({.n_users = n_users, .has_behaviour = n_users == 60, .user_prefix = user_prefix_})
+          .Publish(store_, "segments");
+      segments_ = std::make_unique<SegmentWatcher>(
+          store_, WatcherOptions{"segments", kCurrentVersion, std::chrono::milliseconds(2)}, loads_.listener());
+      EXPECT_EQ(loads_.Next().reason, "");
     }
     service_ = std::make_unique<RecommenderService>(ServiceParts{.gate = *gate_,
                                                                  .executor = *executor_,
@@ -42,13 +42,7 @@ class SegmentServiceTest : public GrpcServerTest {
         std::vector<Server::Hosted>{{*service_, v1::Recommender::service_full_name(), watcher_ != nullptr},
                                     {*segment_service_, v1::Segments::service_full_name(), segments_ != nullptr}},
         "127.0.0.1:0");
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 16);
-    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    channel_ = grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), arguments);
-    stub_ = v1::Recommender::NewStub(channel_);
+    Connect(/*reads_ahead=*/false);
     segments_stub_ = v1::Segments::NewStub(channel_);
   }
   void TearDown() override { server_.reset(); }  // before what answers its calls
@@ -68,6 +62,8 @@ class SegmentServiceTest : public GrpcServerTest {
     return request;
   }
 
+  std::string user_prefix_ = "u";
+  LoadEvents loads_;  // of segments
   std::unique_ptr<SegmentWatcher> segments_;
   std::unique_ptr<SegmentService> segment_service_;
   std::unique_ptr<v1::Segments::Stub> segments_stub_;
@@ -168,6 +164,7 @@ TEST_F(SegmentServiceTest, SegmentsAloneSayThatThereIsNoModel) {
 }
 
 TEST_F(SegmentServiceTest, PagesAreOneListOfOneVersion) {
+  user_prefix_ = std::string(100, 'u');  // so that the last page is not made before the first is read
   StartSegments(3500);
   grpc::ClientContext context;
   const auto stream = segments_stub_->ListMembers(&context, OfCluster("1"));
@@ -176,6 +173,7 @@ TEST_F(SegmentServiceTest, PagesAreOneListOfOneVersion) {
   for (v1::MembersPage page; stream->Read(&page);) {
     if (sizes.empty()) {  // the next version does not change what is under way
       TinySegments({.n_users = 12, .has_behaviour = false}).Publish(store_, "segments");
+      EXPECT_EQ(loads_.Next().version, 2);
     }
     sizes.push_back(page.user_ids_size());
     EXPECT_EQ(page.segments().version(), 1);
@@ -186,14 +184,17 @@ TEST_F(SegmentServiceTest, PagesAreOneListOfOneVersion) {
   EXPECT_THAT(sizes, testing::ElementsAre(1000, 1000, 333));
   std::vector<std::string> expected;
   for (int u = 0; u + 1 < 3500; ++u)
-    if (u % 3 != 1) expected.push_back("u" + std::to_string(u));
+    if (u % 3 != 1) expected.push_back(user_prefix_ + std::to_string(u));
   EXPECT_EQ(members, expected);
+}
 
+TEST_F(SegmentServiceTest, PagesOfRows) {
+  StartSegments(3500);
   v1::ExportSegmentRequest request;
   request.add_attributes("*");
   request.add_features("*");
-  grpc::ClientContext other;
-  const auto rows = segments_stub_->ExportSegment(&other, request);
+  grpc::ClientContext context;
+  const auto rows = segments_stub_->ExportSegment(&context, request);
   int64_t n = 0;
   for (v1::ExportPage page; rows->Read(&page); n += page.rows_size()) {
     EXPECT_LE(page.rows_size(), 1000);

@@ -2,9 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <future>
-#include <mutex>
-
+#include "tests/serving/load_events.h"
 #include "tests/serving/tiny_model.h"
 #include "tests/serving/tiny_segments.h"
 #include "tests/support/backends.h"
@@ -16,8 +14,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{60};
-
 class SegmentWatcherTest : public testing::Test {
  protected:
   int64_t Publish(uint64_t seed) {
@@ -25,39 +21,24 @@ class SegmentWatcherTest : public testing::Test {
   }
   std::unique_ptr<SegmentWatcher> Watch() {
     return std::make_unique<SegmentWatcher>(
-        store_, WatcherOptions{"segments", kCurrentVersion, std::chrono::milliseconds(2)}, [this](const LoadEvent& e) {
-          std::lock_guard lock(mutex_);
-          events_.push_back(e);
-          changed_.notify_all();
-        });
-  }
-  LoadEvent Next() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kPatience, [this] { return taken_ < events_.size(); })) {
-      ADD_FAILURE() << "no event came";
-      return {};
-    }
-    return events_[taken_++];
+        store_, WatcherOptions{"segments", kCurrentVersion, std::chrono::milliseconds(2)}, events_.listener());
   }
 
   TemporaryFolder folder_;
   ModelStore store_{folder_.path() / "store"};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<LoadEvent> events_;
-  size_t taken_ = 0;
+  LoadEvents events_;
 };
 
 TEST_F(SegmentWatcherTest, LoadsCurrentAndFollowsIt) {
   Publish(1);
   const auto watcher = Watch();
-  EXPECT_EQ(Next().version, 1);
+  EXPECT_EQ(events_.Next().version, 1);
   const auto first = watcher->Current();
   ASSERT_NE(first, nullptr);
   EXPECT_EQ(first->model->version(), 1);
   EXPECT_EQ(first->catalogue.created_at(), "2026-01-02T03:04:05Z");
   Publish(2);
-  const LoadEvent event = Next();
+  const LoadEvent event = events_.Next();
   EXPECT_EQ(event.version, 2);
   EXPECT_EQ(event.reason, "");
   EXPECT_EQ(watcher->Current()->model->version(), 2);
@@ -68,11 +49,11 @@ TEST_F(SegmentWatcherTest, LoadsCurrentAndFollowsIt) {
 TEST_F(SegmentWatcherTest, WhatDoesNotDoIsReportedAndTheOldOneKept) {
   Publish(1);
   const auto watcher = Watch();
-  Next();
+  events_.Next();
   // A model to recommend with, under the name of segments.
   const auto backend = NewTestBackend("cpu_baseline", 1);
   TinyModel(*backend).Publish(store_, "segments");
-  EXPECT_THAT(Next().reason, HasSubstr("is no version of segments"));
+  EXPECT_THAT(events_.Next().reason, HasSubstr("is no version of segments"));
   EXPECT_EQ(watcher->Current()->model->version(), 1);
   EXPECT_EQ(watcher->failures().count, 1);
   EXPECT_EQ(watcher->failures().last_version, 2);

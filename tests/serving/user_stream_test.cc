@@ -23,13 +23,7 @@ class UserStreamTest : public GrpcServerTest {
     v1::UsersForItemRequest request;
     request.set_item_id("i3");
     request.set_include_users_with_item(true);
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 16);
-    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    channel_ = grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), arguments);
-    stub_ = v1::Recommender::NewStub(channel_);
+    Connect(/*reads_ahead=*/false);
     return stub_->StreamUsersForItem(context, request);
   }
 
