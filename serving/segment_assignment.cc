@@ -70,8 +70,11 @@ EventColumns ReadEvents(const SegmentModel& model, const EventsQuery& query, int
     if (!stored.times.empty()) {
       if (!event.time) Refuse(place + ".time", "is not set, expected a time, as the version's events have times");
       if (*event.time > latest)
-        Refuse(place + ".time", fmt::format("is {} s later than now, which did not happen yet; expected at most {} s",
-                                            *event.time - latest + kMaxClockSkew, kMaxClockSkew));
+        Refuse(
+            place + ".time",
+            fmt::format("is {} s later than {}, which did not happen yet; expected at most {} s",
+                        *event.time - latest + kMaxClockSkew,
+                        latest - kMaxClockSkew > model.reference() ? "now" : "the version's reference", kMaxClockSkew));
       columns.times.push_back(*event.time);
     }
     const float value = event.value.value_or(1);

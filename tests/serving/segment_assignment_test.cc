@@ -150,7 +150,7 @@ TEST_F(SegmentAssignmentTest, WhatIsYetToComeIsRefused) {
          at(now + kMaxClockSkew + 1), now);
   // A clock that is behind the data goes by the data.
   EXPECT_EQ(AssignEvents(*served_, at(kReference + kMaxClockSkew), 0).n_given, 1);
-  Expect("is 301 s later than now", at(kReference + kMaxClockSkew + 1), 0);
+  Expect("is 301 s later than the version's reference", at(kReference + kMaxClockSkew + 1), 0);
 }
 
 TEST_F(SegmentAssignmentTest, UnknownItemsCountAndAreNamedOnce) {
