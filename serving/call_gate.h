@@ -33,8 +33,7 @@ class CallGate {
   void Leave(OpenStream* stream = nullptr);
 
   /// Refuses new calls (UNAVAILABLE) and waits until those accepted before are answered, at most `time`; streams read
-  /// no more requests.
-  /// Returns how many are not.
+  /// no more requests. Returns how many are not.
   int Drain(std::chrono::milliseconds time);
   /// Cancels the streams that have had a reply under way for `unread` or longer: what they hold is held for a client
   /// that does not read. Returns how many. Somebody must call it again and again.
@@ -43,7 +42,7 @@ class CallGate {
   int max_streams() const { return max_streams_; }
   /// Calls that are accepted, and not yet written out.
   int n_calls() const;
-  /// Calls whose reply was written out since the start.
+  /// Calls that have ended since the start, with a reply or another status.
   int64_t n_answered() const;
 
  private:

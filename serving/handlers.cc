@@ -1,10 +1,12 @@
 #include "serving/handlers.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <limits>
 
+#include "host/data/attribute_table.h"
 #include "host/text/text.h"
 #include "serving/explain.h"
 #include "serving/guarded.h"
@@ -15,9 +17,6 @@
 
 namespace kindred {
 namespace {
-
-/// What a Timestamp holds: the years 1 to 9999.
-constexpr int64_t kFirstTime = -62'135'596'800, kLastTime = 253'402'300'799;
 
 v1::ServedBy ToProto(ServedBy served_by) {
   switch (served_by) {
@@ -203,7 +202,7 @@ void AnswerBatch(CallContext& context, const ServedModel& model, const v1::Batch
     } catch (const Error& error) {
       status = ToStatus(error);
     }
-    if (!status.ok()) FillError(status, result);
+    if (!status.ok()) FillError(status, result->mutable_error());
   }
   const ItemsNow now = model.Now();
   const std::vector<RecommendOutcome> outcomes = model.ranker->Ask(
@@ -215,7 +214,7 @@ void AnswerBatch(CallContext& context, const ServedModel& model, const v1::Batch
     if (status.ok())
       FillRecommend(model, scenarios, *asked[i], queries[i], *found, results[i]->mutable_reply());
     else
-      FillError(status, results[i]);
+      FillError(status, results[i]->mutable_error());
   }
 }
 
@@ -242,9 +241,14 @@ grpc::Status ToStatus(const Error& error) {
   return {code, Printable(error.what(), kMaxStatusMessage)};
 }
 
-void FillError(const grpc::Status& status, v1::BatchResult* result) {
-  result->mutable_error()->set_code(status.error_code());
-  result->mutable_error()->set_message(status.error_message());
+google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
+      std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count());
+}
+
+void FillError(const grpc::Status& status, v1::Status* error) {
+  error->set_code(status.error_code());
+  error->set_message(status.error_message());
 }
 
 QueryConditions ToConditions(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario) {

@@ -2,7 +2,10 @@
 // Plain functions of (context, model, request), so that they run without a network.
 #pragma once
 
+#include <google/protobuf/timestamp.pb.h>
 #include <grpcpp/support/status.h>
+
+#include <chrono>
 
 #include "kindred/v1/recommender.pb.h"
 #include "serving/model_watcher.h"
@@ -38,9 +41,11 @@ EventExclusion ToExclusion(const v1::EventExclusion& from);
 QueryConditions ToConditions(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario);
 RequestedRules ToRules(const v1::RecommendRequest& request, const v1::RecommendRequest& scenario);
 
+google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time);
+
 /// The status a caller sees for an error of Kindred's.
 grpc::Status ToStatus(const Error& error);
 /// And in a batch.
-void FillError(const grpc::Status& status, v1::BatchResult* result);
+void FillError(const grpc::Status& status, v1::Status* error);
 
 }  // namespace kindred

@@ -103,7 +103,7 @@ void RecommenderService::Stream::Answered(const grpc::Status& status, v1::BatchR
   std::unique_lock lock(mutex_);
   if (!status.ok()) {
     replies.Clear();
-    for (int i = 0; i < job_.requests_size(); ++i) FillError(status, replies.add_results());
+    for (int i = 0; i < job_.requests_size(); ++i) FillError(status, replies.add_results()->mutable_error());
   }
   for (v1::BatchResult& result : *replies.mutable_results()) ready_.emplace_back().Swap(&result);
   job_.Clear();

@@ -1,7 +1,6 @@
 #include "serving/segment_handlers.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,7 +18,6 @@ namespace kindred {
 namespace {
 
 using google::protobuf::Timestamp;
-using google::protobuf::util::TimeUtil;
 
 constexpr int32_t kNanos = 1'000'000'000;
 
@@ -237,8 +235,7 @@ void FillSegmentsInfo(const ServedSegments& from, v1::SegmentsInfo* to) {
   to->set_has_likelihood(model.likelihood_model().has_value());
   to->set_created_at(from.catalogue.created_at());
   if (from.catalogue.has_times()) FillTime(model.reference(), to->mutable_reference());
-  *to->mutable_loaded_at() = TimeUtil::MicrosecondsToTimestamp(
-      std::chrono::duration_cast<std::chrono::microseconds>(from.loaded_at.time_since_epoch()).count());
+  *to->mutable_loaded_at() = ToTimestamp(from.loaded_at);
   to->set_bytes(model.bytes());
   to->mutable_features()->Add(from.catalogue.features().begin(), from.catalogue.features().end());
   if (!model.events().types.empty())
@@ -265,9 +262,7 @@ grpc::Status HandleBatchGetUserSegments(const ServedSegments* served, const v1::
       try {
         FillStoredUser(*served, fmt::format("user_ids[{}]", i), request.user_ids(i), false, result->mutable_reply());
       } catch (const Error& error) {
-        const grpc::Status status = ToStatus(error);
-        result->mutable_error()->set_code(status.error_code());
-        result->mutable_error()->set_message(status.error_message());
+        FillError(ToStatus(error), result->mutable_error());
       }
     }
   });

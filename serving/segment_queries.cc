@@ -47,10 +47,6 @@ v1::SegmentId RequiredSegment(const SegmentQueryOptions& options) {
   return *segment;
 }
 
-void PrintJsonLine(const nlohmann::json& json) {
-  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 /// "recency=3.5"
 void AddFeature(const std::string& text, v1::AssignFeaturesRequest* request) {
   const size_t equals = text.rfind('=');  // names of values may have one

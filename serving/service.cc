@@ -1,7 +1,5 @@
 #include "serving/service.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <utility>
 
 #include "host/text/text.h"
@@ -19,11 +17,6 @@ namespace kindred {
 namespace {
 
 constexpr size_t kMaxReason = 2000;
-
-google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
-      std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count());
-}
 
 void Fill(const ServedModel& from, v1::ModelInfo* to) {
   const ModelView& model = from.ranker->model();

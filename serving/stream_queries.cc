@@ -28,10 +28,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void PrintLine(const nlohmann::json& json) {
-  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 /// Standard input by lines, read where poll(2) says that there is something.
 class InputLines {
  public:
@@ -204,7 +200,7 @@ class RecommendStream {
     if (options_.json) {
       nlohmann::json line = ToJson(call_.result());
       line["user_id"] = asked_.front();
-      PrintLine(line);
+      PrintJsonLine(line);
     } else {
       PrintResult(asked_.front(), call_.result());
     }
@@ -254,7 +250,7 @@ int StreamUsersForItem(const QueryOptions& options, const v1::UsersForItemReques
   v1::UsersForItemReply reply;
   for (int n_printed = 0; stream->Read(&reply); n_printed += reply.users_size()) {
     if (options.json) {
-      for (const v1::ScoredUser& user : reply.users()) PrintLine(ToJson(user));
+      for (const v1::ScoredUser& user : reply.users()) PrintJsonLine(ToJson(user));
       continue;
     }
     if (n_printed == 0) PrintUsersHead(options.item, reply);

@@ -54,5 +54,7 @@ void FlushOutput();
 
 /// One JSON object on standard output, and a newline. Bytes that are not UTF-8 are replaced.
 void PrintJson(const nlohmann::json& value);
+/// The same on one line, of many.
+void PrintJsonLine(const nlohmann::json& value);
 
 }  // namespace kindred
