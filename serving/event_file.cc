@@ -37,7 +37,13 @@ std::string TextAt(const std::string& place, const json& value) {
 }
 
 int64_t TimeAt(const std::string& place, const json& value) {
-  if (!value.is_number()) return ParseTimeAt(place, TextAt(place, value));
+  if (!value.is_number()) {
+    int64_t time = 0;
+    const std::string text = TextAt(place, value);
+    if (const char* wrong = ParseTime(text, &time); wrong != nullptr)
+      Refuse(place, fmt::format("found '{}'; {}", Printable(text), wrong));
+    return time;
+  }
   const double seconds = std::floor(value.get<double>());
   if (!(seconds >= static_cast<double>(kFirstTime) && seconds <= static_cast<double>(kLastTime)))
     Refuse(place, fmt::format("found {}; expected unix seconds of the years 1 to 9999", Shown(value)));
@@ -69,13 +75,6 @@ v1::UserEvent ReadEvent(const std::string& place, const json& object) {
 }
 
 }  // namespace
-
-int64_t ParseTimeAt(const std::string& place, const std::string& text) {
-  int64_t seconds = 0;
-  if (const char* wrong = ParseTime(text, &seconds); wrong != nullptr)
-    Refuse(place, fmt::format("found '{}'; {}", Printable(text), wrong));
-  return seconds;
-}
 
 std::vector<v1::UserEvent> ReadEventFile(const std::string& path) {
   if (path == "-") return ParseEvents(std::cin, "standard input");

@@ -18,7 +18,4 @@ std::vector<v1::UserEvent> ReadEventFile(const std::string& path);
 /// The same of a text; `name` stands for it in messages.
 std::vector<v1::UserEvent> ParseEvents(std::istream& text, const std::string& name);
 
-/// Unix seconds of a time as TimeFormat("auto") reads it. Throws kInvalidArgument, beginning with the place.
-int64_t ParseTimeAt(const std::string& place, const std::string& text);
-
 }  // namespace kindred

@@ -8,6 +8,7 @@
 
 #include "host/store/files.h"
 #include "host/text/text.h"
+#include "host/text/time_format.h"
 #include "kernels/error.h"
 #include "kindred/v1/segments.grpc.pb.h"
 #include "serving/event_file.h"
@@ -59,6 +60,13 @@ void AddFeature(const std::string& text, v1::AssignFeaturesRequest* request) {
     RefuseUsage(fmt::format("--feature '{}': '{}' is no number", Printable(text), Printable(text.substr(equals + 1))));
   if (!request->mutable_features()->insert({text.substr(0, equals), value}).second)
     RefuseUsage(fmt::format("--feature '{}' is there twice", Printable(text.substr(0, equals))));
+}
+
+int64_t TimeOf(const std::string& reference) {
+  int64_t seconds = 0;
+  if (const char* wrong = ParseTime(reference, &seconds); wrong != nullptr)
+    RefuseUsage(fmt::format("--reference '{}': {}", Printable(reference), wrong));
+  return seconds;
 }
 
 int AssignByFeatures(const SegmentQueryOptions& options) {
@@ -161,8 +169,7 @@ int QuerySegmentsAssign(const SegmentQueryOptions& options) {
   v1::AssignEventsRequest request;
   request.set_user_id(options.user);
   request.set_only_these_events(options.only_these_events);
-  if (!options.reference.empty())
-    request.mutable_reference()->set_seconds(ParseTimeAt("--reference", options.reference));
+  if (!options.reference.empty()) request.mutable_reference()->set_seconds(TimeOf(options.reference));
   if (!options.events.empty())
     for (v1::UserEvent& event : ReadEventFile(options.events)) *request.add_events() = std::move(event);
   const auto reply = Call(options, &Stub::AssignEvents, request);

@@ -259,6 +259,16 @@ class Segments(unittest.TestCase):
         self.assertNotIn("Cart Abandoners", text)
         self.assertIn(f"events      {len(self.done[user])} stored and 0 given", text)
 
+    def test_words_that_say_nothing_are_usage_errors(self):
+        for words, message in ((("--user", "u1", "--reference", "2024-13-01"), "--reference '2024-13-01': there is no"),
+                               (("--feature", "=2"), "--feature '=2': expected NAME=VALUE"),
+                               (("--feature", "recency=x"), "'x' is no number"),
+                               (("--feature", "recency=1", "--user", "u1"), "--feature does not"), ((), "who is to be")):
+            with self.subTest(words):
+                refused = self.query("assign", *words, check=False)
+                self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+                self.assertIn(message, refused.stderr)
+
     def test_an_export(self):
         rows = list(csv.DictReader(io.StringIO(
             self.query("export", "--rule", 'Big, "spenders"', "--feature", "monetary", "--attribute", "email",
