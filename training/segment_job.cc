@@ -284,7 +284,7 @@ class Job {
         work_.last == nullptr
             ? std::vector<Threshold>()
             : std::vector<Threshold>(work_.last->thresholds().begin(), work_.last->thresholds().end());
-    work_.thresholds = SetThresholds(behaviour.thresholds, work_.table.names, work_.table.values, last_thresholds);
+    work_.thresholds = SetThresholds(behaviour.thresholds, work_.table, last_thresholds);
     if (behaviour.likelihood) LearnLikelihood(*behaviour.likelihood);
     std::vector<std::string> threshold_names;
     std::vector<double> threshold_values;

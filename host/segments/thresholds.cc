@@ -9,6 +9,7 @@
 
 #include "host/expression/lexer.h"
 #include "host/features/json_reader.h"
+#include "host/features/normalization.h"
 #include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
@@ -50,24 +51,21 @@ double Towards(double wanted, double last, const ThresholdSpec& spec) {
   return std::clamp(wanted, last - step, last + step);
 }
 
-/// None of none.
-std::optional<double> QuantileOf(std::vector<double> values, double q) {
-  std::erase_if(values, [](double value) { return std::isnan(value); });
-  if (values.empty()) return std::nullopt;
-  const double place = q * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::ptrdiff_t>(std::floor(place));
-  const double part = place - std::floor(place);
-  std::nth_element(values.begin(), values.begin() + below, values.end());
-  const double low = values[static_cast<size_t>(below)];
-  if (part == 0) return low;
-  const double high = *std::min_element(values.begin() + below + 1, values.end());
-  return low + part * (high - low);
+/// Increasing, of the users with events who have the feature.
+std::vector<double> ValuesOf(const FeatureTable& table, size_t feature) {
+  std::vector<double> values;
+  for (int64_t user = 0; user < table.n_users; ++user)
+    if (const double value = table.row(user)[feature];
+        table.n_events[static_cast<size_t>(user)] > 0 && std::isfinite(value))
+      values.push_back(value);
+  std::sort(values.begin(), values.end());
+  return values;
 }
 
 }  // namespace
 
-std::vector<Threshold> SetThresholds(std::span<const ThresholdSpec> specs, std::span<const std::string> feature_names,
-                                     std::span<const double> features, std::span<const Threshold> last) {
+std::vector<Threshold> SetThresholds(std::span<const ThresholdSpec> specs, const FeatureTable& table,
+                                     std::span<const Threshold> last) {
   std::vector<Threshold> thresholds;
   std::set<std::string> names;
   for (const ThresholdSpec& spec : specs) {
@@ -83,13 +81,10 @@ std::vector<Threshold> SetThresholds(std::span<const ThresholdSpec> specs, std::
       threshold.value = threshold.wanted = *spec.value;
       continue;
     }
-    const size_t feature = IndexOf(spec, feature_names);
-    std::vector<double> values;
-    for (size_t at = feature; at < features.size(); at += feature_names.size()) values.push_back(features[at]);
-    const std::optional<double> wanted = QuantileOf(std::move(values), *spec.quantile);
-    if (!wanted) Refuse(spec, fmt::format("no user has a value of '{}'", Printable(spec.of)));
-    threshold.wanted = *wanted;
-    threshold.value = threshold.last ? Towards(*wanted, *threshold.last, spec) : *wanted;
+    const std::vector<double> values = ValuesOf(table, IndexOf(spec, table.names));
+    if (values.empty()) Refuse(spec, fmt::format("no user has a value of '{}'", Printable(spec.of)));
+    threshold.wanted = Quantile(values, *spec.quantile);
+    threshold.value = threshold.last ? Towards(threshold.wanted, *threshold.last, spec) : threshold.wanted;
   }
   return thresholds;
 }

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "host/features/feature_table.h"
+
 namespace kindred {
 
 struct ThresholdSpec {
@@ -36,17 +38,17 @@ struct Threshold {
   bool held() const { return value != wanted; }
 };
 
-/// The thresholds of a version, in the order of the specs. `features` are [n_users x feature_names], row after row, as
-/// measured; quantiles are of the users who have one, with straight lines between values (type 7 of Hyndman and Fan
-/// 1996, NumPy's default). One of a quantile goes from its value in `last` towards the quantile, by max_step * |last
+/// The thresholds of a version, in the order of the specs. Quantiles are of the users with events who have the feature,
+/// as measured (host/features/normalization.h, Quantile): of those without events, who are in no segment, a count would
+/// be 0. One of a quantile goes from its value in `last` towards the quantile, by max_step * |last
 /// value| at most. It goes there at once where `last` has none of that name, feature and quantile (whoever asks for
 /// another quantile means it), or where that was 0, which no share leads away from.
 ///
 /// Throws kInvalidArgument, with the place: a name that is empty, no name of the language ("big", "big.spender") or
 /// there twice, both a value and a quantile or neither, numbers out of range, a feature that is not known (with the
 /// nearest that is) or that no user has.
-std::vector<Threshold> SetThresholds(std::span<const ThresholdSpec> specs, std::span<const std::string> feature_names,
-                                     std::span<const double> features, std::span<const Threshold> last);
+std::vector<Threshold> SetThresholds(std::span<const ThresholdSpec> specs, const FeatureTable& table,
+                                     std::span<const Threshold> last);
 
 /// For the manifest and the report: {"big": {"value", "wanted", "last", "of", "quantile", "moved"}}; "moved" is
 /// value - last. Absent values are null.

@@ -154,7 +154,7 @@ horizon = "20d"
   void Judge() {
     const EventsView& events = dataset_->events();
     const BehaviourSpec& behaviour = spec_.behaviour;
-    thresholds_ = SetThresholds(behaviour.thresholds, table_.names, table_.values, {});
+    thresholds_ = SetThresholds(behaviour.thresholds, table_, {});
     std::vector<std::string> names;
     std::vector<double> values;
     for (const Threshold& threshold : thresholds_) {

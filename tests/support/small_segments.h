@@ -107,7 +107,7 @@ class SmallSegments {
   }
 
   void ApplyRules() {
-    thresholds = SetThresholds(spec.behaviour.thresholds, table.names, table.values, {});
+    thresholds = SetThresholds(spec.behaviour.thresholds, table, {});
     std::vector<std::string> names;
     std::vector<double> numbers;
     for (const Threshold& threshold : thresholds) {

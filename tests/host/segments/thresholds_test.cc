@@ -20,8 +20,17 @@ const std::vector<std::string> kFeatures = {"recency", "monetary"};
 // Four users with a monetary, one without.
 const std::vector<double> kValues = {1, 30, 2, 10, 3, kNan, 4, 20, 5, 40};
 
+FeatureTable Table(std::vector<double> values, std::vector<std::string> names = kFeatures) {
+  FeatureTable table;
+  table.names = std::move(names);
+  table.values = std::move(values);
+  table.n_users = std::ssize(table.values) / table.n_features();
+  table.n_events.assign(static_cast<size_t>(table.n_users), 1);
+  return table;
+}
+
 Threshold One(const ThresholdSpec& spec, std::span<const Threshold> last = {}) {
-  return SetThresholds({&spec, 1}, kFeatures, kValues, last)[0];
+  return SetThresholds({&spec, 1}, Table(kValues), last)[0];
 }
 
 TEST(Thresholds, FixedOnesAndQuantilesOfThoseWhoHaveTheFeature) {
@@ -38,15 +47,24 @@ TEST(Thresholds, QuantilesAreThoseOfASortedPopulation) {
     for (double& value : values) value = static_cast<double>(random() % 50);
     std::vector<double> sorted = values;
     std::sort(sorted.begin(), sorted.end());
-    const std::vector<std::string> names = {"x"};
     for (const double q : {0.0, 0.1, 0.5, 0.9, 0.99, 1.0}) {
       const ThresholdSpec spec = {.name = "t", .of = "x", .quantile = q};
       const double place = q * static_cast<double>(n - 1), part = place - std::floor(place);
       const auto below = static_cast<size_t>(place);
       const double expected = sorted[below] * (1 - part) + sorted[std::min(below + 1, n - 1)] * part;
-      EXPECT_NEAR(SetThresholds({&spec, 1}, names, values, {})[0].value, expected, 1e-9) << "n " << n << ", q " << q;
+      EXPECT_NEAR(SetThresholds({&spec, 1}, Table(values, {"x"}), {})[0].value, expected, 1e-9)
+          << "n " << n << ", q " << q;
     }
   }
+}
+
+TEST(Thresholds, QuantilesAreOfUsersWithEvents) {
+  FeatureTable table = Table({1, 0, 2, 10, 3, 0, 4, 20, 5, 0});
+  table.n_events = {0, 3, 0, 1, 0};
+  const ThresholdSpec spec = {.name = "big", .of = "monetary", .quantile = 0.5};
+  EXPECT_EQ(SetThresholds({&spec, 1}, table, {})[0].value, 15);
+  table.n_events.assign(5, 0);
+  EXPECT_THROW(SetThresholds({&spec, 1}, table, {}), Error);
 }
 
 TEST(Thresholds, MoveByAStepAtMost) {
@@ -87,7 +105,7 @@ TEST(Thresholds, AnotherDefinitionBeginsAnew) {
 TEST(Thresholds, Refusals) {
   const auto refusal = [](std::vector<ThresholdSpec> specs, std::vector<double> values = kValues) -> std::string {
     try {
-      SetThresholds(specs, kFeatures, values, {});
+      SetThresholds(specs, Table(std::move(values)), {});
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
       return error.what();
@@ -115,9 +133,8 @@ TEST(Thresholds, Refusals) {
 TEST(Thresholds, AVersionKeepsThem) {
   const std::vector<ThresholdSpec> specs = {{.name = "big", .of = "monetary", .quantile = 0.9, .max_step = 0.1},
                                             {.name = "fixed", .value = 0.1}};
-  const std::vector<Threshold> first = SetThresholds(specs, kFeatures, kValues, {});
-  const std::vector<double> richer = {1, 300, 2, 500};
-  const std::vector<Threshold> second = SetThresholds(specs, kFeatures, richer, first);
+  const std::vector<Threshold> first = SetThresholds(specs, Table(kValues), {});
+  const std::vector<Threshold> second = SetThresholds(specs, Table({1, 300, 2, 500}), first);
   const nlohmann::json json = nlohmann::json::parse(ThresholdsJson(second).dump());
   EXPECT_NEAR(json["big"]["moved"].get<double>(), 3.7, 1e-12);
   EXPECT_EQ(json["fixed"]["of"], nullptr);
