@@ -91,25 +91,14 @@ class Job {
     for (const std::string& message : messages) Warn(message);
   }
 
-  /// 0: there is none, as before and after a first publication that was killed.
-  int64_t CurrentVersion() const {
-    try {
-      return store_.Current(options_.model);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNotFound) throw;
-      return 0;
-    }
-  }
-
   void OpenLast() {
-    const int64_t current = CurrentVersion();
-    if (current == 0) {
+    work_.last = SegmentModel::OpenCurrent(store_, options_.model);
+    if (work_.last == nullptr) {
       if (options_.keep_clusters)
         throw Error(ErrorCode::kNotFound,
                     fmt::format("'{}' has no version whose clusters could be kept", options_.model));
       return;
     }
-    work_.last = SegmentModel::Open(store_, options_.model, current);
     if (options_.keep_clusters) work_.spec.features = work_.last->spec().features;
     if (options_.keep_clusters) work_.spec.features.reference = options_.spec.features.reference;
   }

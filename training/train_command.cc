@@ -78,8 +78,7 @@ std::optional<SegmentOptions> SegmentsOf(const TrainFlags& flags, const TrainOpt
   segments.n_threads = options.n_threads;
   if (segments.model == options.model)
     throw Error(ErrorCode::kUsage, "--segments-model is the name of the model; expected one of its own");
-  const ModelStore store(segments.store);
-  if (!store.Versions(segments.model).empty()) SegmentModel::Open(store, segments.model);
+  SegmentModel::OpenCurrent(ModelStore(segments.store), segments.model);
   return segments;
 }
 

@@ -131,6 +131,17 @@ std::shared_ptr<const SegmentModel> SegmentModel::Open(const ModelStore& store, 
   return model;
 }
 
+std::shared_ptr<const SegmentModel> SegmentModel::OpenCurrent(const ModelStore& store, const std::string& name) {
+  int64_t version = 0;
+  try {
+    version = store.Current(name);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return nullptr;
+  }
+  return Open(store, name, version);
+}
+
 void SegmentModel::Read() {
   const Artifact& artifact = *artifact_;
   const std::string where = fmt::format("segments '{}'", artifact.path().string());

@@ -101,6 +101,8 @@ class SegmentModel {
   /// kCorrupt, kUnsupported (also for a model that is none of segments).
   static std::shared_ptr<const SegmentModel> Open(const ModelStore& store, const std::string& name,
                                                   int64_t version = 0);
+  /// CURRENT, or null where it names none, as before the first publication and after one that was killed.
+  static std::shared_ptr<const SegmentModel> OpenCurrent(const ModelStore& store, const std::string& name);
 
   const std::string& name() const { return name_; }
   int64_t version() const { return version_; }

@@ -125,6 +125,15 @@ TEST_F(TrainSegments, AreRefusedBeforeTheTraining) {
   refused({"--segments", file + ".none"}, 1, "segments.toml.none");
 }
 
+// As a first publication leaves it that is killed before its version is the current one.
+TEST_F(TrainSegments, FollowAVersionThatNothingNames) {
+  const std::string file = Declare("");
+  ASSERT_EQ(Train({"--segments", file}), 0) << err_;
+  std::filesystem::remove(ModelStore(store_).ModelPath("shop-segments") / "CURRENT");
+  ASSERT_EQ(Train({"--segments", file}), 0) << err_;
+  EXPECT_EQ(ModelStore(store_).Current("shop-segments"), 2);
+}
+
 TEST_F(TrainSegments, NeedAModelThatIsPublished) {
   const std::string file = Declare("");
   EXPECT_EQ(Train({"--segments", file, "--split", "random", "--require", "ndcg_at_20>=0.999", "--json"}), 1);
