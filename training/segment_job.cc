@@ -228,7 +228,7 @@ class Job {
       work_.lineage = FirstLineage(work_.labels, n_segments());
     } else {
       work_.last_version.version = work_.last->version();
-      work_.last_version.next_id = work_.last->manifest().at("next_id").get<int64_t>();
+      work_.last_version.next_id = NextId();
       for (const json& segment : work_.last->manifest().at("segments")) {
         const std::string id = segment.at("id").get<std::string>(), name = segment.at("name").get<std::string>();
         work_.last_version.segments.push_back({id, name, segment.at("size").get<int64_t>()});
@@ -243,6 +243,22 @@ class Job {
         Warn(fmt::format("the name '{}' is for segment '{}', which is not there", Printable(name), Printable(id)));
     work_.names = NameSegments(work_.profiles, work_.profiled, work_.lineage.ids, known);
     stopwatch_.Done("profiles");
+  }
+
+  /// The least number that no segment had as its id, those of versions behind the last one included: they were rolled
+  /// back, but people have seen them.
+  int64_t NextId() const {
+    auto next = work_.last->manifest().at("next_id").get<int64_t>();
+    for (const int64_t version : store_.Versions(options_.model)) {
+      if (version <= work_.last->version()) continue;
+      try {
+        const json manifest = Artifact::ReadManifest(store_.VersionPath(options_.model, version), kModelKind);
+        if (const json& own = Member(manifest, "next_id"); own.is_number_integer())
+          next = std::max(next, own.get<int64_t>());
+      } catch (const Error&) {  // a damaged one is no reason not to go on from a whole one
+      }
+    }
+    return next;
   }
 
   /// Segments are those of the last version, whoever is in them now.

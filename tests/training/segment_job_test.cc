@@ -218,6 +218,19 @@ TEST_F(SegmentJob, ARefreshKeepsIdsNamesAndThresholds) {
   EXPECT_GE(n, 62);
 }
 
+TEST_F(SegmentJob, IdsAreNotUsedAgainAfterARollback) {
+  const std::string dataset = Dataset(), more = "[drift]\nmax_psi = 1e9\nmax_movers = 1\n";
+  Make(dataset, Replaced(kShoppersToml, "k = 3", "k = 2") + more);
+  const json second = Make(dataset, Replaced(kShoppersToml, "k = 3", "k = 6") + more);
+  EXPECT_GT(second["next_id"], 3);
+  store_.SetCurrent("s", 1);
+  const json third = Make(dataset, Replaced(kShoppersToml, "k = 3", "k = 7") + more);
+  EXPECT_EQ(third["lineage"]["from_version"], 1);
+  ASSERT_THAT(third["lineage"]["new"], Not(IsEmpty()));
+  for (const json& id : third["lineage"]["new"])
+    EXPECT_GE(std::stoll(id.get<std::string>()), second["next_id"].get<int64_t>());
+}
+
 TEST_F(SegmentJob, MoversAreCounted) {
   Make(Dataset());
   Shoppers moved;
