@@ -68,13 +68,13 @@ std::string Notices(const json& report) {
   const auto add_all = [&](const json& list) {
     for (const json& text : list) notices.push_back(TextOf(text));
   };
-  const json& lineage = Member(report, "lineage");
-  if (Member(lineage, "held") == json(true))
-    notices.push_back("Not published: it drifted too far from the last version.");
+  const json &lineage = Member(report, "lineage"), &gate = Member(Member(report, "audit"), "gate");
+  const char* published = Member(report, "published") == json(true) ? "Published nevertheless" : "Not published";
+  if (!ListIn(lineage, "reasons").empty())
+    notices.push_back(fmt::format("{}: it drifted too far from the last version.", published));
   add_all(ListIn(lineage, "reasons"));
-  const json& gate = Member(Member(report, "audit"), "gate");
   if (Member(gate, "passed") == json(false))
-    notices.push_back("Not published: groups of users are treated too differently.");
+    notices.push_back(fmt::format("{}: groups of users are treated too differently.", published));
   add_all(ListIn(gate, "reasons"));
   add_all(ListIn(report, "warnings"));
   return NoticesHtml("Worth a look", notices);

@@ -130,8 +130,13 @@ TEST(SegmentReportHtml, SaysThatAVersionIsHeld) {
   EXPECT_THAT(SegmentReportHtml(report), HasSubstr("their population stability index is 0.31"));
   EXPECT_THAT(SegmentReportHtml(report), HasSubstr("Not published: groups of users"));
   EXPECT_THAT(SegmentReportHtml(report), HasSubstr("above max_quality_gap 15 %"));
-  report["lineage"]["held"] = false;
-  EXPECT_THAT(SegmentReportHtml(report), Not(HasSubstr("drifted too far")));
+  report["published"] = true;  // by --accept-drift
+  EXPECT_THAT(SegmentReportHtml(report), HasSubstr("Published nevertheless: it drifted too far"));
+  EXPECT_THAT(SegmentReportHtml(report), HasSubstr("Published nevertheless: groups of users"));
+  EXPECT_THAT(SegmentReportHtml(report), Not(HasSubstr("Not published")));
+  report["lineage"]["reasons"] = report["audit"]["gate"]["reasons"] = json::array();
+  report["audit"]["gate"]["passed"] = true;
+  EXPECT_THAT(SegmentReportHtml(report), Not(HasSubstr("ublished")));
 }
 
 TEST(SegmentReportHtml, OfMoreSegmentsThanColours) {
