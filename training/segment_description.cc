@@ -173,10 +173,13 @@ void DescribeRules(const SegmentWork& work, json& report) {
   report["thresholds"] = ThresholdsJson(work.thresholds);
   report["rules"] = RulesJson(*work.rules, work.members, work.thresholds);
   std::vector<int64_t> transitions;
-  if (work.last != nullptr && work.rules->n_stages() > 0 && work.last->rules().n_stages() > 0)
-    transitions = CountTransitions(work.last->users(), work.last->stages(), work.last->rules().n_stages(),
-                                   work.dataset->users(), work.members.stages, work.rules->n_stages());
-  report["stages"] = StagesJson(*work.rules, work.members, transitions);
+  const BehaviourRules* last = work.last == nullptr || work.rules->n_stages() == 0 || work.last->rules().n_stages() == 0
+                                   ? nullptr
+                                   : &work.last->rules();
+  if (last != nullptr)
+    transitions = CountTransitions(work.last->users(), work.last->stages(), last->n_stages(), work.dataset->users(),
+                                   work.members.stages, work.rules->n_stages());
+  report["stages"] = StagesJson(*work.rules, work.members, transitions, last);
   report["likelihood"] = work.likelihood ? work.likelihood->Json() : json();
   if (work.likelihood) report["likelihood"]["n_likely"] = work.likely.n_members;
 }

@@ -38,18 +38,21 @@ std::string ThresholdsTable(const json& report) {
   return TableHtml(table);
 }
 
-/// Where users of each stage were, and are; "" without a last version.
+/// Where users of each stage were, and are; "" without a last version, whose stages may be others.
 std::string TransitionsHtml(const json& stages, const std::vector<std::string>& names) {
-  const json& transitions = ListIn(stages, "transitions");
-  if (transitions.empty()) return "";
+  const json &transitions = ListIn(stages, "transitions"), &last_names = ListIn(stages, "last_names");
+  if (transitions.empty() || transitions.size() != last_names.size() + 1) return "";
   FlowChart chart = {"Since the last version", "stage then", "stage now", "users", {}, {}, {}};
-  for (size_t s = 0; s < names.size(); ++s) chart.from.push_back({names[s], static_cast<int>(s)});
-  if (transitions.size() > names.size()) chart.from.push_back({"none"});
-  chart.to = chart.from;
-  for (size_t s = 0; s < chart.from.size(); ++s) {
+  for (size_t s = 0; s < names.size(); ++s) chart.to.push_back({names[s], static_cast<int>(s)});
+  for (const json& last : last_names) {
+    const auto same = std::find(names.begin(), names.end(), TextOf(last));
+    chart.from.push_back({TextOf(last), same == names.end() ? -1 : static_cast<int>(same - names.begin())});
+  }
+  for (std::vector<FlowNode>* ends : {&chart.from, &chart.to}) ends->push_back({"none"});
+  for (const json& row : transitions) {
     chart.flows.emplace_back(chart.to.size(), 0);
-    for (size_t t = 0; s < transitions.size() && transitions[s].is_array() && t < chart.to.size(); ++t)
-      if (t < transitions[s].size()) chart.flows[s][t] = std::max(Drawable(transitions[s][t], 0), 0.0);
+    for (size_t t = 0; row.is_array() && t < std::min(row.size(), chart.to.size()); ++t)
+      chart.flows.back()[t] = std::max(Drawable(row[t], 0), 0.0);
   }
   return FlowChartHtml(chart);
 }

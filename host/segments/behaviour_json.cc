@@ -24,7 +24,8 @@ json RulesJson(const BehaviourRules& rules, const RuleMembers& members, std::spa
   return made;
 }
 
-json StagesJson(const BehaviourRules& rules, const RuleMembers& members, std::span<const int64_t> transitions) {
+json StagesJson(const BehaviourRules& rules, const RuleMembers& members, std::span<const int64_t> transitions,
+                const BehaviourRules* last) {
   const auto n_stages = static_cast<size_t>(rules.n_stages());
   std::vector<int64_t> sizes(n_stages + 1);
   for (const int32_t stage : members.stages) ++sizes[stage < 0 ? n_stages : static_cast<size_t>(stage)];
@@ -32,13 +33,16 @@ json StagesJson(const BehaviourRules& rules, const RuleMembers& members, std::sp
                {"when", json::array()},
                {"sizes", std::span(sizes).first(n_stages)},
                {"n_in_none", sizes[n_stages]},
-               {"transitions", nullptr}};
+               {"transitions", nullptr},
+               {"last_names", nullptr}};
   for (int64_t i = rules.n_rules(); i < rules.n_rules() + rules.n_stages(); ++i) {
     made["names"].push_back(rules.Name(i));
     made["when"].push_back(rules.When(i));
   }
   for (size_t at = 0; at < transitions.size(); at += n_stages + 1)
     made["transitions"].push_back(transitions.subspan(at, n_stages + 1));
+  for (int64_t i = 0; last != nullptr && i < last->n_stages(); ++i)
+    made["last_names"].push_back(last->Name(last->n_rules() + i));
   return made;
 }
 

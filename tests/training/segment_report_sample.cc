@@ -265,6 +265,7 @@ json SampleSegmentReport() {
       {"big", {{"value", 2134.5}, {"quantile", 0.9}, {"of", "monetary"}, {"last", 2010}, {"moved", 124.5}}}};
   report["stages"] = {{"names", {"awareness", "consideration", "purchase", "loyalty"}},
                       {"sizes", {610, 820, 2130, 740}},
+                      {"last_names", {"awareness", "consideration", "purchase", "loyalty"}},
                       {"transitions",
                        {{420, 90, 40, 0, 5},
                         {60, 510, 160, 10, 2},

@@ -139,6 +139,16 @@ TEST(SegmentReportHtml, SaysThatAVersionIsHeld) {
   EXPECT_THAT(SegmentReportHtml(report), Not(HasSubstr("ublished")));
 }
 
+TEST(SegmentReportHtml, StagesMayHaveBeenOthers) {
+  json report = Small();
+  report["stages"]["last_names"] = {"stranger", "purchase"};
+  report["stages"]["transitions"] = {{777, 0, 0, 0, 0}, {0, 0, 888, 0, 0}, {0, 0, 0, 0, 999}};
+  const HtmlContent content = ReadHtml(SegmentReportHtml(report));
+  EXPECT_THAT(content.text, testing::ContainsRegex("stranger[^0-9]*awareness[^0-9]*777"));
+  EXPECT_THAT(content.text, testing::ContainsRegex("purchase[^0-9]*purchase[^0-9]*888"));
+  EXPECT_THAT(content.text, testing::ContainsRegex("none[^0-9]*none[^0-9]*999"));
+}
+
 TEST(SegmentReportHtml, OfMoreSegmentsThanColours) {
   json report = Small();
   const json one = report["segments"][0];

@@ -382,9 +382,12 @@ TEST(BehaviourRules, AVersionKeepsThem) {
             R"([{"name":"Whales","share":0.25,"size":1,"thresholds":{"big":3.5},"when":"monetary > threshold.big"},)"
             R"({"name":"Viewers","share":0.5,"size":2,"thresholds":{},"when":"views >= 1"}])");
   const std::vector<int64_t> transitions = {1, 2, 3, 4, 5, 6};
-  const nlohmann::json staged = StagesJson(compiled, members, transitions);
-  EXPECT_EQ(staged.dump(), R"({"n_in_none":2,"names":["a","b"],"sizes":[2,0],"transitions":[[1,2,3],[4,5,6]],)"
-                           R"("when":["views >= 1","views >= 9"]})");
+  const BehaviourRules before(rules, std::vector<RuleSpec>{{"z", "views >= 2"}},
+                              {.events = kNames, .event_types = kTypes, .features = features, .thresholds = names});
+  const nlohmann::json staged = StagesJson(compiled, members, transitions, &before);
+  EXPECT_EQ(staged.dump(),
+            R"({"last_names":["z"],"n_in_none":2,"names":["a","b"],"sizes":[2,0],"transitions":[[1,2,3],[4,5,6]],)"
+            R"("when":["views >= 1","views >= 9"]})");
   EXPECT_TRUE(StagesJson(compiled, members, {})["transitions"].is_null());
   ASSERT_EQ(ParseRules(made, "manifest").size(), 2u);
   EXPECT_EQ(ParseRules(made, "manifest")[0].when, "monetary > threshold.big");
