@@ -44,6 +44,14 @@ std::vector<std::string> SegmentLabels(const json& report) {
   return labels;
 }
 
+std::string ChoiceText(const json& report) {
+  const std::string chosen = TextOf(Member(report, "curves"), "chosen_by");
+  return chosen.empty()      ? ""
+         : chosen == "fixed" ? "as configured"
+         : chosen == "kept"  ? "as in the last version"
+                             : "chosen by " + chosen;
+}
+
 std::string NameOfId(const json& report, const std::string& id) {
   const json& segments = ListIn(report, "segments");
   for (size_t s = 0; s < segments.size(); ++s)
@@ -88,14 +96,7 @@ std::string Tiles(const json& report) {
     if (const std::string without = CountOf(report, "n_users_without_events"); !without.empty() && without != "0")
       tiles.back().note = without + " of them without events, in no segment";
   }
-  if (const std::string k = CountOf(metrics, "k"); !k.empty()) {
-    const std::string chosen = TextOf(Member(report, "curves"), "chosen_by");
-    tiles.push_back({"segments", k,
-                     chosen.empty()      ? ""
-                     : chosen == "fixed" ? "as configured"
-                     : chosen == "kept"  ? "those of the last version"
-                                         : "chosen by " + chosen});
-  }
+  if (const std::string k = CountOf(metrics, "k"); !k.empty()) tiles.push_back({"segments", k, ChoiceText(report)});
   if (const double silhouette = NumberOf(metrics, "silhouette"); std::isfinite(silhouette)) {
     const std::string kind = TextOf(metrics, "silhouette_kind");
     tiles.push_back({"silhouette", NumberText(silhouette), "1 is best" + (kind.empty() ? "" : "; " + kind)});

@@ -17,6 +17,8 @@ std::string NumberIn(const nlohmann::json& from, std::string_view name);
 std::string FeatureLabel(std::string name);
 /// "2 Champions": the place, counted from 1 as on the map, and the name.
 std::vector<std::string> SegmentLabels(const nlohmann::json& report);
+/// How their number came about: "chosen by elbow", "as configured", "as in the last version"; "" where it is not said.
+std::string ChoiceText(const nlohmann::json& report);
 /// The name of the segment with that id, "segment 7" where there is none.
 std::string NameOfId(const nlohmann::json& report, const std::string& id);
 

@@ -229,7 +229,6 @@ std::string SegmentExamplesHtml(const json& report) {
 }
 
 std::string SegmentNumberHtml(const json& report) {
-  const json& curves = Member(report, "curves");
   std::vector<std::string> charts;
   for (std::string chart : {CurveHtml(report, "inertia", "Inertia by number",
                                       "inertia: squared distances to the middles", {"elbow_k", "elbow"}),
@@ -247,10 +246,9 @@ std::string SegmentNumberHtml(const json& report) {
   }
   if (!merged.rows.empty()) html += TableHtml(merged);
   if (html.empty()) return "";
-  const std::string chosen = TextOf(curves, "chosen_by"), k = CountOf(Member(report, "metrics"), "k");
+  const std::string chosen = ChoiceText(report), k = CountOf(Member(report, "metrics"), "k");
   std::string note;
-  if (!k.empty() && !chosen.empty())
-    note = fmt::format("{} segments, chosen by {}. ", k, chosen == "fixed" ? "the configuration" : "the " + chosen);
+  if (!k.empty() && !chosen.empty()) note = fmt::format("{} segments, {}. ", k, chosen);
   note +=
       "More segments always lower the inertia; where the curve bends, one more no longer helps much. The silhouette "
       "says how much nearer users are to their own segment than to the next.";

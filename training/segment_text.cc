@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "host/report/format.h"
+#include "host/text/counted.h"
 #include "training/report_values.h"
+#include "training/segment_report_parts.h"
 
 namespace kindred {
 namespace {
@@ -29,12 +31,17 @@ std::string RuleLines(const json& report) {
 
 std::string SegmentText(const json& report) {
   const bool published = report["published"].get<bool>();
-  std::string text = fmt::format(
-      "{}{}: {} segments of {} users, {} features; silhouette {} ({}), k chosen by {}\n", TextOf(report, "model"),
-      published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "", report["segments"].size(),
-      CountText(report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>()),
-      report["features"].size(), MetricText(NumberOf(report["metrics"], "silhouette")),
-      TextOf(report["metrics"], "silhouette_kind"), TextOf(report["curves"], "chosen_by"));
+  const std::string silhouette = MetricText(NumberOf(report["metrics"], "silhouette"));  // "" of one segment
+  std::string text =
+      fmt::format("{}{}: {} of {} users, {}; {}k {}\n", TextOf(report, "model"),
+                  published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
+                  Counted(std::ssize(report["segments"]), "segment"),
+                  CountText(report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>()),
+                  Counted(std::ssize(report["features"]), "feature"),
+                  silhouette.empty()
+                      ? ""
+                      : fmt::format("silhouette {} ({}), ", silhouette, TextOf(report["metrics"], "silhouette_kind")),
+                  ChoiceText(report));
   for (const json& segment : report["segments"])
     text += fmt::format("  {:>3}  {:>9}  {:>6}  {}\n", TextOf(segment, "id"), CountOf(segment, "size"),
                         PartText(NumberOf(segment, "share")), TextOf(segment, "name"));

@@ -89,11 +89,14 @@ TEST_F(SegmentJob, FewerUsersThanK) {
 }
 
 TEST_F(SegmentJob, OneSegment) {
-  const json report = Make(Dataset(), Replaced(Replaced(kShoppersToml, "k = 3", "k = 1"), "\"2\"", "\"9\""));
+  const std::string dataset = Dataset(), toml = Replaced(Replaced(kShoppersToml, "k = 3", "k = 1"), "\"2\"", "\"9\"");
+  const json report = Make(dataset, toml);
   ASSERT_THAT(report["segments"], SizeIs(1));
   EXPECT_EQ(report["metrics"]["silhouette"], nullptr);
   EXPECT_EQ(report["dendrogram"], nullptr);
   EXPECT_THAT(warnings_, Contains("the name 'Second' is for segment '9', which is not there"));
+  ASSERT_EQ(Run(dataset, toml), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("s version 2: 1 segment of 60 users, 5 features; k as configured\n"));
 }
 
 TEST_F(SegmentJob, UsersWithoutEvents) {

@@ -139,6 +139,17 @@ TEST(SegmentReportHtml, SaysThatAVersionIsHeld) {
   EXPECT_THAT(SegmentReportHtml(report), Not(HasSubstr("ublished")));
 }
 
+TEST(SegmentReportHtml, SaysHowTheNumberCameAbout) {
+  json report = Small();
+  for (const auto& [chosen, words] : {std::pair("elbow", "chosen by elbow"),
+                                      {"fixed", "as configured"},
+                                      {"kept", "as in the last version"},
+                                      {"height", "chosen by height"}}) {
+    report["curves"]["chosen_by"] = chosen;
+    EXPECT_THAT(ReadHtml(SegmentReportHtml(report)).text, HasSubstr(std::string("segments, ") + words + ". "));
+  }
+}
+
 TEST(SegmentReportHtml, StagesMayHaveBeenOthers) {
   json report = Small();
   report["stages"]["last_names"] = {"stranger", "purchase"};
