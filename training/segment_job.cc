@@ -196,7 +196,7 @@ class Job {
     work_.found.inertia = placed.inertia;
     work_.found.curves = {{work_.found.k}, {placed.inertia}, {}, {}, {}, "kept"};
     work_.small.n_segments = work_.found.k;
-    work_.found.sampled = std::ssize(work_.active.users) > work_.spec.clusters.sample_size;
+    work_.found.sampled = work_.spec.clusters.samples(std::ssize(work_.active.users));
     MeasureSilhouettesOf(placed.labels);
     work_.found.curves.silhouette = {MeanSilhouette(work_.found.silhouettes)};
     SetLabels(placed.labels);
@@ -206,7 +206,7 @@ class Job {
   void MeasureSilhouettesOf(const std::vector<int32_t>& labels) {
     const HostMatrix<const float> points = work_.active.matrix(n_features());
     SampledSilhouettes measured = backend_.Run("measuring silhouettes", [&](Backend& on) {
-      return MeasureSilhouettes(on, points, labels, work_.small.n_segments, work_.found.sampled, work_.spec.clusters);
+      return MeasureSilhouettes(ClusteredPoints(on, points), labels, work_.small.n_segments, work_.spec.clusters);
     });
     work_.found.silhouettes = std::move(measured.silhouettes);
     work_.found.silhouette_users = std::move(measured.points);

@@ -55,6 +55,9 @@ struct ClusterSpec {
   int64_t min_size = 0;
   double min_share = 0;
   std::map<std::string, std::string, std::less<>> names = {};
+
+  /// Whether the silhouettes of so many users are of a sample.
+  bool samples(int64_t n_users) const { return sampled.value_or(true) && n_users > sample_size; }
 };
 
 inline constexpr std::string_view kClusterSpecKeys[] = {

@@ -182,17 +182,14 @@ class Clusterer {
   }
 
   const Candidate& Choose(const std::vector<Candidate>& candidates) {
-    const int64_t n = points_.n_points();
-    found_.sampled = spec_.sampled.value_or(n > spec_.sample_size) && n > spec_.sample_size;
+    found_.sampled = spec_.samples(points_.n_points());
     std::vector<const Candidate*> different;
     std::vector<SampledSilhouettes> silhouettes;
     ClusterCurves& curves = found_.curves;
     for (const Candidate& candidate : candidates) {
       if (!curves.k.empty() && candidate.k <= curves.k.back()) continue;  // of fewer than were asked for
       different.push_back(&candidate);
-      silhouettes.push_back(SampleSilhouettes(points_, candidate.labels, candidate.k,
-                                              found_.sampled ? spec_.sample_size : n,
-                                              static_cast<uint64_t>(spec_.seed)));
+      silhouettes.push_back(MeasureSilhouettes(points_, candidate.labels, candidate.k, spec_));
       curves.k.push_back(candidate.k);
       curves.inertia.push_back(candidate.inertia);
       curves.silhouette.push_back(candidate.k > 1 ? MeanSilhouette(silhouettes.back().silhouettes)
@@ -250,10 +247,10 @@ TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_gro
   return top;
 }
 
-SampledSilhouettes MeasureSilhouettes(Backend& backend, HostMatrix<const float> points, std::span<const int32_t> labels,
-                                      int64_t k, bool sampled, const ClusterSpec& spec) {
-  return SampleSilhouettes(ClusteredPoints(backend, points), labels, k, sampled ? spec.sample_size : points.n_rows,
-                           static_cast<uint64_t>(spec.seed));
+SampledSilhouettes MeasureSilhouettes(const ClusteredPoints& points, std::span<const int32_t> labels, int64_t k,
+                                      const ClusterSpec& spec) {
+  const int64_t n = points.n_points();
+  return SampleSilhouettes(points, labels, k, spec.samples(n) ? spec.sample_size : n, static_cast<uint64_t>(spec.seed));
 }
 
 UserClusters ClusterUsers(Backend& backend, HostMatrix<const float> points, const ClusterSpec& spec, ThreadPool& pool,

@@ -55,9 +55,9 @@ struct TreeTop {
 };
 TreeTop TopOfTree(std::span<const Merge> merges, int64_t n_leaves, int64_t n_groups);
 
-/// Of all users, or of a sample where `sampled` and there are more than sample_size.
-SampledSilhouettes MeasureSilhouettes(Backend& backend, HostMatrix<const float> points, std::span<const int32_t> labels,
-                                      int64_t k, bool sampled, const ClusterSpec& spec);
+/// Of all users, or of a sample, as the spec has it.
+SampledSilhouettes MeasureSilhouettes(const ClusteredPoints& points, std::span<const int32_t> labels, int64_t k,
+                                      const ClusterSpec& spec);
 
 /// Above max_users trees are built over micro-clusters.
 struct TreeLimits {

@@ -304,6 +304,16 @@ TEST_F(SegmentJob, KeptClusters) {
   EXPECT_TRUE(std::ranges::equal(before->centroids().all(), after->centroids().all()));
   EXPECT_EQ(same["lineage"]["n_movers"], 0);
   EXPECT_EQ(Names(same), Names(first));
+  for (const bool exact : {true, false}) {  // of more users than a sample has
+    options.spec.clusters.sample_size = 20;
+    if (exact)
+      options.spec.clusters.sampled = false;
+    else
+      options.spec.clusters.sampled.reset();
+    const json again = Make(options);
+    EXPECT_EQ(again["metrics"]["silhouette_kind"], exact ? "exact" : "sampled");
+    EXPECT_EQ(again["metrics"]["n_silhouettes"], exact ? 60 : 20);
+  }
   // Of a dataset that lacks what the version's features ask for.
   Shoppers bare;
   bare.attributes = false;

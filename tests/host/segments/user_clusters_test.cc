@@ -199,7 +199,9 @@ TEST_P(UserClustersTest, SampledSilhouettes) {
   EXPECT_FALSE(exact.sampled);
   EXPECT_EQ(std::ssize(exact.silhouettes), n);
   EXPECT_EQ(exact.labels, sampled.labels);
-  const SampledSilhouettes again = MeasureSilhouettes(backend(), Matrix(values), exact.labels, 4, true, spec);
+  spec.sampled.reset();
+  const SampledSilhouettes again =
+      MeasureSilhouettes(ClusteredPoints(backend(), Matrix(values)), exact.labels, 4, spec);
   EXPECT_EQ(again.points, sampled.silhouette_users);
   EXPECT_EQ(again.silhouettes, sampled.silhouettes);
   spec.sampled = true;
