@@ -99,8 +99,20 @@ class Job {
                     fmt::format("'{}' has no version whose clusters could be kept", options_.model));
       return;
     }
-    if (options_.keep_clusters) work_.spec.features = work_.last->spec().features;
-    if (options_.keep_clusters) work_.spec.features.reference = options_.spec.features.reference;
+    if (options_.keep_clusters) KeepFeatures();
+  }
+
+  /// Those of the last version; rules may speak of events that it had no name for.
+  void KeepFeatures() {
+    FeatureSpec& features = work_.spec.features;
+    features = work_.last->spec().features;
+    features.reference = options_.spec.features.reference;
+    for (const auto& [name, types] : options_.spec.features.events)
+      if (const auto [known, is_new] = features.events.emplace(name, types); !is_new && known->second != types)
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("'{}' in [events] names other types than in version {} of '{}', whose clusters and "
+                                "features are kept",
+                                Printable(name), work_.last->version(), options_.model));
   }
 
   void MeasureFeatures() {

@@ -322,6 +322,22 @@ TEST_F(SegmentJob, KeptClusters) {
   ExpectError(ErrorCode::kInvalidArgument, "category", [&] { Make(options); });
 }
 
+TEST_F(SegmentJob, KeptClustersMayHaveOtherRules) {
+  const std::string dataset = Dataset();
+  Make(dataset);
+  SegmentOptions options =
+      Options(dataset, Declared("[events]\npurchases = \"buy\"\nlooks = [\"view\", \"cart\"]\n"
+                                "[[rules]]\nname = \"r\"\nwhen = \"looks >= 1 and views >= 1\"\n"));
+  options.keep_clusters = true;
+  const json report = Make(options);
+  ASSERT_THAT(report["rules"], SizeIs(1));
+  EXPECT_EQ(report["rules"][0]["size"], 60);
+  EXPECT_THAT(report["features"], SizeIs(5));
+  options.spec = ParseSegmentSpec(Declared("[events]\npurchases = [\"buy\", \"cart\"]\n"), "segments.toml");
+  ExpectError(ErrorCode::kInvalidArgument, "'purchases' in [events] names other types than in version 2 of 's'",
+              [&] { Make(options); });
+}
+
 TEST_F(SegmentJob, KeptClustersMayBecomeEmpty) {
   const std::string toml = Declared(R"([[features]]
 name = "n"
