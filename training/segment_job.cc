@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "host/data/dataset.h"
+#include "host/expression/syntax.h"
 #include "host/segments/names.h"
 #include "host/segments/segment_model.h"
 #include "host/segments/stages.h"
@@ -40,6 +41,11 @@ bool IsOfPurchases(const FeatureDeclaration& feature, const EventNames& names, s
   return !feature.events.empty() && std::ranges::all_of(feature.events, [&](const std::string& name) {
     return std::ranges::all_of(TypesOf(names, name, types), is_purchase);
   });
+}
+
+/// Who was likely to do something else, or to do it sooner or later, is no member yet.
+bool IsSameQuestion(const Likelihood& last, const LikelihoodSpec& spec) {
+  return last.spec().event == spec.event && last.spec().horizon == spec.horizon;
 }
 
 class Job {
@@ -334,7 +340,8 @@ class Job {
   void LearnLikelihood(const LikelihoodSpec& spec) {
     const EventsView& events = work_.dataset->events();
     const int64_t split = LikelihoodSplit(spec, events, work_.reference);
-    Stage(fmt::format("learning who buys within {}", Counted(spec.horizon / kDay, "day")));
+    Stage(fmt::format("learning how likely '{}' within {} is", Printable(spec.event),
+                      Print(Literal{ValueType::kDuration, static_cast<double>(spec.horizon)})));
     const EventNames& names = work_.spec.features.events;
     const std::span<const std::string> known = work_.dataset->event_types();
     const std::vector<int> types =
@@ -348,13 +355,13 @@ class Job {
     for (size_t u = 0; u < work_.probabilities.size(); ++u)
       if (work_.table.n_events[u] == 0) work_.probabilities[u] = std::numeric_limits<double>::quiet_NaN();
     std::vector<int32_t> was;
-    if (work_.last != nullptr && work_.last->likelihood_model()) {
+    if (work_.last != nullptr && work_.last->likelihood_model() &&
+        IsSameQuestion(*work_.last->likelihood_model(), spec)) {
       std::vector<int32_t> likely(static_cast<size_t>(work_.last->users().size()));
       for (size_t u = 0; u < likely.size(); ++u) likely[u] = work_.last->IsLikely(static_cast<int64_t>(u)) ? 1 : 0;
       was = LastValues(work_.dataset->users(), work_.last->users(), likely);
     }
     work_.likely = LikelyUsers(work_.probabilities, spec, was);
-    work_.likely.Count();
     stopwatch_.Done("likelihood");
   }
 

@@ -260,6 +260,12 @@ TEST_F(SegmentJob, Hysteresis) {
   EXPECT_EQ(after->LikelyMembers(), before->LikelyMembers());
   for (int64_t u = 0; u < 60; ++u)
     EXPECT_EQ(after->Assign(EventsOf(after->events(), u), u, after->reference()).is_likely, after->IsLikely(u)) << u;
+  // Likely to do something else, or within another time, is not likely to do this.
+  for (const auto& [what, other] :
+       {std::pair("event = \"purchases\"\nh", "event = \"views\"\nh"), {"horizon = \"7d\"", "horizon = \"8d\""}}) {
+    Make(dataset, Replaced(kShoppersToml, what, other) + "enter = 1\nleave = 0.01\n");
+    EXPECT_THAT(SegmentModel::Open(store_, "s")->LikelyMembers(), IsEmpty()) << other;
+  }
 }
 
 TEST_F(SegmentJob, DriftHoldsTheVersion) {
