@@ -350,6 +350,12 @@ class Job {
     const std::vector<float> then = work_.normalization.Apply(work_.program->Compute(events, split, pool_), pool_);
     work_.likelihood.emplace(spec, split, LikelihoodInputs{&work_.dataset->users(), labels, then, work_.table.names},
                              pool_);
+    for (const FeatureDeclaration& feature : work_.spec.features.features)
+      if (feature.kind == FeatureKind::kFactors && feature.normalization.weight != 0)
+        Warn(fmt::format(
+            "likelihood: the factors of '{}' are as of today, of a model that may have learned from what is "
+            "to be foretold; its figures are too good then",
+            Printable(feature.name)));
     WarnAll(work_.likelihood->warnings());
     work_.probabilities = work_.likelihood->Probabilities(work_.points, pool_);
     for (size_t u = 0; u < work_.probabilities.size(); ++u)

@@ -263,6 +263,7 @@ TEST_F(SegmentJob, Hysteresis) {
   // Likely to do something else, or within another time, is not likely to do this.
   for (const auto& [what, other] :
        {std::pair("event = \"purchases\"\nh", "event = \"views\"\nh"), {"horizon = \"7d\"", "horizon = \"8d\""}}) {
+    Make(dataset, std::string(kShoppersToml) + "enter = 0.01\nleave = 0.01\n");
     Make(dataset, Replaced(kShoppersToml, what, other) + "enter = 1\nleave = 0.01\n");
     EXPECT_THAT(SegmentModel::Open(store_, "s")->LikelyMembers(), IsEmpty()) << other;
   }

@@ -151,6 +151,21 @@ TEST_F(TrainSegments, HaveALikelihoodOfAllEventsWhereThereAreNoTypes) {
   EXPECT_LT(likelihood["base_rate"], 0.9);
 }
 
+// Factors are of a model that has seen what came behind the split.
+TEST_F(TrainSegments, WarnOfALikelihoodByFactors) {
+  const std::string features =
+      "[[features]]\nname = \"n\"\nkind = \"count\"\n"
+      "[[features]]\nname = \"taste\"\nkind = \"factors\"\nmodel = \"shop\"\n";
+  const std::string likelihood = "[likelihood]\nevent = \"events\"\nhorizon = \"10d\"\n";
+  const auto warned = [&](const std::string& declared) {
+    EXPECT_EQ(Train({"--segments", Declare(declared), "--json"}), 0) << err_;
+    return json::parse(out_)["segments"]["warnings"].dump().find("the factors of 'taste'") != std::string::npos;
+  };
+  EXPECT_TRUE(warned(features + likelihood));
+  EXPECT_FALSE(warned(features)) << "there is nothing to foretell";
+  EXPECT_FALSE(warned(features + "weight = 0\n" + likelihood)) << "they move nothing";
+}
+
 TEST_F(TrainSegments, TheExampleOfTheDocumentation) {
   const std::string shop = (folder_.path() / "shop").string();
   ASSERT_EQ(
