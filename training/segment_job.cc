@@ -68,6 +68,8 @@ class Job {
     stopwatch_.Done("load");
     MeasureFeatures();
     ApplyRules();  // before what takes long: a file may ask for what is not there
+    FindGroups();
+    CheckGivenNames(GivenNames());
     Cluster();
     Trace();
     Audit();
@@ -236,12 +238,15 @@ class Job {
       work_.labels[static_cast<size_t>(work_.active.users[i])] = of_active[i];
   }
 
+  std::map<std::string, std::string> GivenNames() const {
+    return {work_.spec.clusters.names.begin(), work_.spec.clusters.names.end()};
+  }
+
   void Trace() {
     work_.profiles = MeasureProfiles(
         {work_.values(), {work_.points.data(), work_.table.n_users, n_features()}, work_.labels, work_.centroids()},
         work_.profiled);
-    KnownNames known;
-    known.given.insert(work_.spec.clusters.names.begin(), work_.spec.clusters.names.end());
+    KnownNames known = {GivenNames()};
     if (work_.last == nullptr) {
       work_.lineage = FirstLineage(work_.labels, n_segments());
     } else {
@@ -371,23 +376,25 @@ class Job {
     stopwatch_.Done("likelihood");
   }
 
-  void Audit() {
-    json evaluation;
+  /// By whom is audited, and what is known of them.
+  void FindGroups() {
     if (!work_.spec.audit_model.empty()) {
       const std::filesystem::path path =
           store_.VersionPath(work_.spec.audit_model, store_.Current(work_.spec.audit_model));
-      evaluation = Artifact::ReadManifest(path, kModelKind).value("evaluation", json());
-      if (evaluation.is_null())
+      evaluation_ = Artifact::ReadManifest(path, kModelKind).value("evaluation", json());
+      if (evaluation_.is_null())
         Warn(fmt::format("the current version of '{}' was not evaluated: nothing is known of its quality by group",
                          work_.spec.audit_model));
     }
-    std::vector<int32_t> rows(work_.labels.size());
+    std::vector<int32_t> rows(static_cast<size_t>(work_.dataset->users().size()));
     std::iota(rows.begin(), rows.end(), 0);
     std::vector<std::string> warnings;
-    const std::vector<Grouping> groupings =
-        AuditedGroupings(work_.dataset->user_attributes(), rows, work_.spec.audit_attributes, warnings);
+    groupings_ = AuditedGroupings(work_.dataset->user_attributes(), rows, work_.spec.audit_attributes, warnings);
     WarnAll(warnings);
-    kindred::Audit audit = AuditSegments(groupings, work_.labels, n_segments(), evaluation, work_.spec.audit);
+  }
+
+  void Audit() {
+    kindred::Audit audit = AuditSegments(groupings_, work_.labels, n_segments(), evaluation_, work_.spec.audit);
     WarnAll(audit.warnings);
     audit.anomalies = FindAnomalies(CountDays(work_.dataset->events(), work_.reference));
     report_["audit"] = AuditJson(audit);
@@ -440,6 +447,8 @@ class Job {
   WorkingBackend backend_;
   Stopwatch stopwatch_;
   SegmentWork work_;
+  std::vector<Grouping> groupings_;
+  json evaluation_;
   std::vector<std::string> reasons_, warnings_;
   json report_;
 };

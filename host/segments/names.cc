@@ -138,7 +138,9 @@ class NamesTaken {
   std::set<std::set<std::string>> taken_;
 };
 
-void CheckGiven(const std::map<std::string, std::string>& given) {
+}  // namespace
+
+void CheckGivenNames(const std::map<std::string, std::string>& given) {
   std::map<std::string, std::string> id_of;
   for (const auto& [id, name] : given) {
     if (name.empty() || name.size() > kMostNameBytes || Printable(name, kMostNameBytes) != name)
@@ -152,8 +154,6 @@ void CheckGiven(const std::map<std::string, std::string>& given) {
                                                            Printable(same->second), Printable(id), name));
   }
 }
-
-}  // namespace
 
 bool Trait::is_slight() const {
   return std::fabs(deviations) < kPlainDeviations;
@@ -222,7 +222,7 @@ std::string InWords(const SegmentProfile& segment, const SegmentProfiles& profil
 
 std::vector<SegmentName> NameSegments(const SegmentProfiles& profiles, std::span<const ProfiledFeature> features,
                                       std::span<const std::string> ids, const KnownNames& known) {
-  CheckGiven(known.given);
+  CheckGivenNames(known.given);
   std::vector<SegmentName> names(ids.size());
   NamesTaken taken;
   for (size_t s = 0; s < ids.size(); ++s)

@@ -56,13 +56,16 @@ struct KnownNames {
   std::map<std::string, SegmentName> kept = {};  // by stable id, of the last version
 };
 
+/// Throws kInvalidArgument for a given name that is empty, no printable UTF-8, longer than 80 bytes, or given to two
+/// ids.
+void CheckGivenNames(const std::map<std::string, std::string>& given);
+
 /// A name for each segment, no two alike whatever the case of their letters and the order of their traits. The given
 /// ones first, then the last version's that people gave, then its others, then those made of profiles, in the order of
 /// segments; one that is taken by then gets the next traits, slight ones too, or else goes without its weakest, and
 /// where that does not do either has a number: "typical (2)". A last name that is taken is made anew from the profile.
 ///
-/// Throws kInvalidArgument for a given name that is empty, no printable UTF-8, longer than 80 bytes, or given to two
-/// ids. Given names of ids that no segment has are ignored: callers warn.
+/// Throws as CheckGivenNames does. Given names of ids that no segment has are ignored: callers warn.
 std::vector<SegmentName> NameSegments(const SegmentProfiles& profiles, std::span<const ProfiledFeature> features,
                                       std::span<const std::string> ids, const KnownNames& known = {});
 

@@ -160,12 +160,17 @@ TEST_F(SegmentJob, ContradictoryRulesHoldForNobody) {
 }
 
 TEST_F(SegmentJob, WhatAFileAsksForIsLookedForBeforeTheClusters) {
-  SegmentOptions options = Options(Dataset(), Declared("[[rules]]\nname = \"r\"\nwhen = \"vews >= 1\"\n"));
-  SegmentEvents events;
-  bool clustered = false;
-  events.runs = [&](int64_t, int64_t) { clustered = true; };
-  EXPECT_THROW(MakeSegments(options, events), Error);
-  EXPECT_FALSE(clustered);
+  const std::string dataset = Dataset();
+  for (const char* toml :
+       {"[[rules]]\nname = \"r\"\nwhen = \"vews >= 1\"\n", "[audit]\nattributes = [\"contry\"]\n",
+        "[audit]\nattributes = [\"country\"]\nmodel = \"shop\"\n", "[clusters]\nnames = { \"1\" = \"\\u0007\" }\n"}) {
+    const SegmentOptions options = Options(dataset, Declared(toml));
+    SegmentEvents events;
+    bool clustered = false;
+    events.runs = [&](int64_t, int64_t) { clustered = true; };
+    EXPECT_THROW(MakeSegments(options, events), Error) << toml;
+    EXPECT_FALSE(clustered) << toml;
+  }
 }
 
 TEST_F(SegmentJob, DatasetsWithoutTimesTypesOrValues) {

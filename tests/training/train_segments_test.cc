@@ -157,8 +157,10 @@ TEST_F(TrainSegments, WarnOfALikelihoodByFactors) {
       "[[features]]\nname = \"n\"\nkind = \"count\"\n"
       "[[features]]\nname = \"taste\"\nkind = \"factors\"\nmodel = \"shop\"\n";
   const std::string likelihood = "[likelihood]\nevent = \"events\"\nhorizon = \"10d\"\n";
+  int n = 0;
   const auto warned = [&](const std::string& declared) {
-    EXPECT_EQ(Train({"--segments", Declare(declared), "--json"}), 0) << err_;
+    EXPECT_EQ(Train({"--segments", Declare(declared), "--segments-model", "s" + std::to_string(n++), "--json"}), 0)
+        << err_;
     return json::parse(out_)["segments"]["warnings"].dump().find("the factors of 'taste'") != std::string::npos;
   };
   EXPECT_TRUE(warned(features + likelihood));
