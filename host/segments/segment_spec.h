@@ -3,7 +3,7 @@
 //
 //   [drift]                    since the last version (host/segments/drift.h): beyond these nothing is published
 //   max_psi = 0.25
-//   max_movers = 0.3
+//   max_movers = 0.5
 //
 //   [audit]                    host/segments/audit.h
 //   attributes = ["country"]

@@ -72,7 +72,7 @@ TEST(SegmentSpec, OnlyTheVersionIsNeeded) {
   EXPECT_EQ(spec.clusters.choose, ChooseK::kElbow);
   EXPECT_FALSE(spec.behaviour.likelihood.has_value());
   EXPECT_EQ(spec.drift.max_psi, 0.25);
-  EXPECT_EQ(spec.drift.max_movers, 0.3);
+  EXPECT_EQ(spec.drift.max_movers, 0.5);
   EXPECT_FALSE(spec.audit.max_quality_gap.has_value());
 }
 
