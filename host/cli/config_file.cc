@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -104,9 +105,11 @@ std::string ScalarText(const toml::node& node, const std::string& path, const st
 
 toml::table ReadToml(const std::string& path) {
   std::ifstream file(path);
-  if (!file) throw Error(ErrorCode::kUsage, path + ": cannot be read");
+  if (!file || std::filesystem::is_directory(path)) throw Error(ErrorCode::kUsage, path + ": cannot be read");
+  std::ostringstream text;  // toml++ goes back in a stream, and takes one that cannot, a pipe, for an empty one
+  text << file.rdbuf();
   try {
-    return toml::parse(file, path);
+    return toml::parse(text.str(), path);
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
     throw Error(ErrorCode::kUsage, path + ": line " + std::to_string(at.line) + ", column " +

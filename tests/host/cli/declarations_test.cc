@@ -1,6 +1,7 @@
 // --config of a subcommand that declares more in its file than flags.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -47,6 +48,19 @@ class Declarations : public testing::Test {
   bool keep_ = false;
   std::string dataset_, store_, declarations_, train_store_, out_, err_;
 };
+
+TEST_F(Declarations, MayComeByAPipe) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string text = "[segment]\nstore = \"there\"\n", path = "/dev/fd/" + std::to_string(ends[0]);
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), std::ssize(text));
+  close(ends[1]);
+  EXPECT_EQ(Run({"segment", "data", "--config", path}), 0) << err_;
+  close(ends[0]);
+  EXPECT_EQ(store_, "there");
+  EXPECT_EQ(Run({"segment", "data", "--config", folder_.path().string()}), 2);
+  EXPECT_THAT(err_, HasSubstr(": cannot be read"));
+}
 
 TEST_F(Declarations, FlagsStandInTheTableOfTheSubcommand) {
   const std::string file =
