@@ -10,6 +10,7 @@
 #include "host/clustering/choose_k.h"
 #include "host/clustering/dendrogram.h"
 #include "host/clustering/silhouette.h"
+#include "host/segments/profile.h"
 #include "host/text/counted.h"
 
 namespace kindred {
@@ -22,20 +23,6 @@ struct Candidate {
   double inertia = 0;
   int64_t n_iterations = 0;
 };
-
-/// The means of clusters, summed up in double in the order of points.
-std::vector<float> MeansOf(HostMatrix<const float> points, std::span<const int32_t> labels, int64_t k) {
-  const int64_t d = points.n_cols;
-  std::vector<double> sums(static_cast<size_t>(k * d));
-  for (int64_t p = 0; p < points.n_rows; ++p)
-    for (int64_t j = 0; j < d; ++j)
-      sums[static_cast<size_t>(labels[static_cast<size_t>(p)] * d + j)] += points.row(p)[static_cast<size_t>(j)];
-  const std::vector<int64_t> sizes = ClusterSizes(labels, k);
-  std::vector<float> means;
-  for (size_t e = 0; e < sums.size(); ++e)
-    means.push_back(static_cast<float>(sums[e] / static_cast<double>(sizes[e / static_cast<size_t>(d)])));
-  return means;
-}
 
 double InertiaOf(HostMatrix<const float> points, std::span<const int32_t> labels, std::span<const float> centroids) {
   double inertia = 0;
@@ -163,7 +150,7 @@ class Clusterer {
       const std::vector<int32_t> of_leaf = CutByCount(tree.merges, tree.n_leaves, n_clusters);
       Candidate candidate = {n_clusters, {}, {}, 0, 0};
       for (int32_t leaf : tree.leaf_of) candidate.labels.push_back(of_leaf[static_cast<size_t>(leaf)]);
-      candidate.centroids = MeansOf(points_.host(), candidate.labels, n_clusters);
+      candidate.centroids = MeansOfSegments(points_.host(), candidate.labels, n_clusters);
       candidate.inertia = InertiaOf(points_.host(), candidate.labels, candidate.centroids);
       candidates.push_back(std::move(candidate));
     }
