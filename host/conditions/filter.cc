@@ -102,22 +102,6 @@ class Constant {
   std::vector<int64_t> indptr_;
 };
 
-Column Slice(const Column& from, int64_t first, int64_t n) {
-  Column slice = from;
-  const auto cut = [&](auto& values, int64_t more = 0) {
-    if (!values.empty()) values = values.subspan(static_cast<size_t>(first), static_cast<size_t>(n + more));
-  };
-  cut(slice.texts);
-  cut(slice.reals);
-  cut(slice.integers);
-  cut(slice.booleans);
-  if (from.type == ColumnType::kTags)
-    cut(slice.indptr, 1);  // of places in all codes
-  else
-    cut(slice.codes);
-  return slice;
-}
-
 /// Bytes of 0 and 1 as bits, from bit 0 of the first word on.
 void Pack(std::span<const uint8_t> bytes, uint64_t* words) {
   for (size_t i = 0; i < bytes.size(); i += 8) {
@@ -276,7 +260,7 @@ ItemBits Filter::Evaluate(const ItemTable& items, const AttributeTable& users, c
   for (int64_t first = 0; first < n_items; first += kRows) {
     const int64_t n = std::min(kRows, n_items - first);
     for (size_t k = 0; k < whole.size(); ++k)
-      columns[k] = Slice(*whole[k], operands_[k].of == Operand::Of::kItem ? first : 0, n);
+      columns[k] = RowsOf(*whole[k], operands_[k].of == Operand::Of::kItem ? first : 0, n);
     evaluator.Select(columns, n, let_through, errors);
     Pack({let_through.data(), static_cast<size_t>(n)}, bits.words.data() + first / 64);
   }

@@ -46,6 +46,9 @@ struct Column {
   std::span<const int64_t> indptr = {};               // [rows + 1] where each row's codes start; none: missing
 };
 
+/// The values of rows `first` to `first + n` alone.
+Column RowsOf(const Column& column, int64_t first, int64_t n);
+
 /// The name and type of a column, as a header or a schema says it.
 struct ColumnInfo {
   std::string_view name;

@@ -288,30 +288,15 @@ void BehaviourRules::CountEvents(const EventsView& events, int64_t reference, in
 }
 
 Column BehaviourRules::AttributeRows(size_t k, int64_t first, int64_t n, const Block& block) const {
-  Column column = attributes_[k];
-  const auto at = static_cast<size_t>(first), rows = static_cast<size_t>(n);
-  const auto cut = [&](auto& values, size_t more = 0) {
-    if (!values.empty()) values = values.subspan(at, rows + more);
-  };
-  if (first < 0) {
-    column = {.type = column.type};
-    if (column.type == ColumnType::kBoolean) {
-      column.booleans = block.no_booleans;
-    } else if (column.type == ColumnType::kText || column.type == ColumnType::kTags) {
-      column.texts = block.no_texts;
-    } else {
-      column.reals = block.no_numbers;
-    }
-    return column;
+  if (first >= 0) return RowsOf(attributes_[k], first, n);
+  Column column = {.type = attributes_[k].type};
+  if (column.type == ColumnType::kBoolean) {
+    column.booleans = block.no_booleans;
+  } else if (column.type == ColumnType::kText || column.type == ColumnType::kTags) {
+    column.texts = block.no_texts;
+  } else {
+    column.reals = block.no_numbers;
   }
-  cut(column.texts);
-  cut(column.reals);
-  cut(column.integers);
-  cut(column.booleans);
-  if (column.type == ColumnType::kTags)
-    cut(column.indptr, 1);  // of places in all codes
-  else
-    cut(column.codes);
   return column;
 }
 

@@ -10,11 +10,13 @@
 //
 // Conditions are of the one language (docs/expressions.md). In them stand
 //
-//   NAME              a feature of the user, or how many events of that name (of [events], or a type of event) there
-//   are NAME ... in 7d    how many there are in (reference - 7 days, reference] events            all events, where
-//   nothing else is called so threshold.NAME    a number of [thresholds.NAME] (host/segments/thresholds.h) likelihood
-//   the probability of a purchase (host/segments/likelihood.h); missing where it is not known user.NAME         an
-//   attribute of the user now()             the reference
+//   NAME              a feature of the user, or how many events of that name (of [events], or a type) there are
+//   NAME ... in 7d    how many there are in (reference - 7 days, reference]
+//   events            all events, where nothing else is called so
+//   threshold.NAME    a number of [thresholds.NAME] (host/segments/thresholds.h)
+//   likelihood        the probability of a purchase (host/segments/likelihood.h); missing where it is not known
+//   user.NAME         an attribute of the user
+//   now()             the reference
 //
 // Events behind the reference are not counted. Features are as measured, before normalization; one that is missing is a
 // missing value of the language. Counts are never missing.
