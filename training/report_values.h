@@ -1,26 +1,13 @@
-// Members of a report that may be there or not, and names and numbers as people read them.
+// Members of a report that may be there or not (host/text/json_values.h), and names and numbers as people read them.
 #pragma once
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
+#include "host/text/json_values.h"
+
 namespace kindred {
-
-/// The member; null where `from` is no object or lacks it.
-inline const nlohmann::json& Member(const nlohmann::json& from, std::string_view name) {
-  static const nlohmann::json null;
-  if (!from.is_object()) return null;
-  const auto found = from.find(name);
-  return found == from.end() ? null : *found;
-}
-
-/// The member as a number; NaN where it is none.
-inline double NumberOf(const nlohmann::json& from, std::string_view name) {
-  const nlohmann::json& value = Member(from, name);
-  return value.is_number() ? value.get<double>() : NAN;
-}
 
 /// A text as it is, other values as JSON; "" for null. Always UTF-8.
 std::string TextOf(const nlohmann::json& value);

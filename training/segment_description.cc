@@ -13,6 +13,7 @@
 #include "host/segments/segments_json.h"
 #include "host/segments/stages.h"
 #include "host/text/counted.h"
+#include "host/text/json_values.h"
 #include "host/text/text.h"
 
 namespace kindred {
@@ -23,10 +24,6 @@ using nlohmann::json;
 constexpr int64_t kReportLeaves = 300;      // of a tree
 constexpr size_t kReportSilhouettes = 200;  // of a segment
 constexpr size_t kReportExtremes = 5;       // of a feature
-
-json NumberOrNull(double value) {
-  return std::isfinite(value) ? json(value) : json();
-}
 
 json Numbers(const std::vector<double>& values) {
   json list = json::array();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "host/data_report/distribution.h"
+#include "host/text/json_values.h"
 #include "host/text/text.h"
 
 namespace kindred {
@@ -17,12 +18,10 @@ using nlohmann::json;
 constexpr size_t kMaxNameBytes = 200;
 constexpr size_t kMetricBins = 20, kScoreBins = 40;
 
-json Number(double value) {
-  return std::isfinite(value) ? json(value) : json();
-}
-
 json IntervalJson(const MeanInterval& interval) {
-  return {{"mean", Number(interval.mean)}, {"low", Number(interval.low)}, {"high", Number(interval.high)}};
+  return {{"mean", NumberOrNull(interval.mean)},
+          {"low", NumberOrNull(interval.low)},
+          {"high", NumberOrNull(interval.high)}};
 }
 
 /// Quantiles of one metric over the evaluated users, and for those of hits how many users have how much.
@@ -94,9 +93,9 @@ json UserGroupsJson(const std::vector<UserGroups>& all, int64_t k) {
       for (size_t m = 0; m < kNumberOfUserMetrics; ++m) {
         const std::string name = UserMetricName(m, k);
         entry[name] = IntervalJson(group.model[m]);
-        entry["popularity_" + name] = Number(group.popularity[m].mean);
+        entry["popularity_" + name] = NumberOrNull(group.popularity[m].mean);
       }
-      entry[fmt::format("popularity_lift_at_{}", k)] = Number(group.popularity_lift);
+      entry[fmt::format("popularity_lift_at_{}", k)] = NumberOrNull(group.popularity_lift);
     }
     list.push_back({{"attribute", Printable(of.attribute, kMaxNameBytes)}, {"groups", std::move(groups)}});
   }
@@ -110,11 +109,11 @@ json ItemGroupsJson(const std::vector<ItemGroups>& all) {
     for (const ItemGroup& group : of.groups)
       groups.push_back({{"group", Printable(group.name, kMaxNameBytes)},
                         {"n_items", group.n_items},
-                        {"of_items", Number(group.of_items)},
-                        {"of_holdout", Number(group.of_holdout)},
-                        {"of_recommended", Number(group.of_recommended)},
-                        {"of_hits", Number(group.of_hits)},
-                        {"of_popular", Number(group.of_popular)}});
+                        {"of_items", NumberOrNull(group.of_items)},
+                        {"of_holdout", NumberOrNull(group.of_holdout)},
+                        {"of_recommended", NumberOrNull(group.of_recommended)},
+                        {"of_hits", NumberOrNull(group.of_hits)},
+                        {"of_popular", NumberOrNull(group.of_popular)}});
     list.push_back({{"attribute", Printable(of.attribute, kMaxNameBytes)}, {"groups", std::move(groups)}});
   }
   return list;

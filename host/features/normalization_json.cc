@@ -9,6 +9,7 @@
 
 #include "host/features/json_reader.h"
 #include "host/features/normalization.h"
+#include "host/text/json_values.h"
 
 namespace kindred {
 namespace {
@@ -19,10 +20,6 @@ constexpr const char* kNormalizations[] = {"none", "z", "robust", "log", "quanti
 constexpr const char* kImputes[] = {"median", "mean", "min", "max", "zero", "number"};
 constexpr double kMost = std::numeric_limits<double>::max();
 constexpr double kMostWeight = 1e6;
-
-json FiniteOrNull(double number) {
-  return std::isfinite(number) ? json(number) : json();
-}
 
 template <size_t N>
 size_t PlaceOf(const std::string& name, const char* const (&names)[N], const JsonReader& reader, const char* key) {
@@ -124,7 +121,7 @@ json Normalization::ToJson() const {
     const FeatureNormalization& feature = features_[i];
     json entry = {{"name", names_[i]},
                   {"fitted",
-                   {{"clip", {FiniteOrNull(feature.clip_low), FiniteOrNull(feature.clip_high)}},
+                   {{"clip", {NumberOrNull(feature.clip_low), NumberOrNull(feature.clip_high)}},
                     {"impute", feature.impute},
                     {"center", feature.center},
                     {"scale", feature.scale},

@@ -9,6 +9,7 @@
 
 #include "host/report/format.h"
 #include "host/text/edit_distance.h"
+#include "host/text/json_values.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 
@@ -21,36 +22,20 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kSignificance = 0.05;
 constexpr size_t kMaxNameBytes = 200;
 
-const json& MemberOf(const json& from, const std::string& name) {
-  static const json null;
-  if (!from.is_object()) return null;
-  const auto found = from.find(name);
-  return found == from.end() ? null : *found;
-}
-
-double NumberOf(const json& from, const std::string& name) {
-  const json& value = MemberOf(from, name);
-  return value.is_number() ? value.get<double>() : kNone;
-}
-
 MeanInterval IntervalOf(const json& from, int64_t n) {
   return {n, NumberOf(from, "mean"), NumberOf(from, "low"), NumberOf(from, "high")};
 }
 
-json Number(double value) {
-  return std::isfinite(value) ? json(value) : json();
-}
-
 json IntervalJson(const MeanInterval& interval) {
   if (!std::isfinite(interval.mean)) return nullptr;
-  return {{"mean", interval.mean}, {"low", Number(interval.low)}, {"high", Number(interval.high)}};
+  return {{"mean", interval.mean}, {"low", NumberOrNull(interval.low)}, {"high", NumberOrNull(interval.high)}};
 }
 
 /// What a model's evaluation has of its users' groups.
 class Evaluated {
  public:
   explicit Evaluated(const json& evaluation)
-      : groups_(MemberOf(evaluation, "user_groups")), k_(NumberOf(evaluation, "k")) {
+      : groups_(Member(evaluation, "user_groups")), k_(NumberOf(evaluation, "k")) {
     if (!groups_.is_array() || !(k_ >= 1 && k_ < 1e9)) k_ = 0;
   }
 
@@ -59,15 +44,14 @@ class Evaluated {
   std::optional<GroupQuality> Of(const std::string& attribute, const std::string& group) const {
     if (k_ == 0) return std::nullopt;
     for (const json& of : groups_) {
-      const json& groups = MemberOf(of, "groups");
-      if (MemberOf(of, "attribute") != json(Printable(attribute, kMaxNameBytes)) || !groups.is_array()) continue;
+      const json& groups = Member(of, "groups");
+      if (Member(of, "attribute") != json(Printable(attribute, kMaxNameBytes)) || !groups.is_array()) continue;
       for (const json& found : groups) {
-        if (MemberOf(found, "group") != json(Printable(group, kMaxNameBytes))) continue;
+        if (Member(found, "group") != json(Printable(group, kMaxNameBytes))) continue;
         const double n = NumberOf(found, "n_users");
         const auto n_users = n >= 0 && n < 1e15 ? static_cast<int64_t>(n) : 0;
-        return GroupQuality{n_users, IntervalOf(MemberOf(found, At("ndcg")), n_users),
-                            IntervalOf(MemberOf(found, At("novelty")), n_users),
-                            NumberOf(found, At("popularity_lift"))};
+        return GroupQuality{n_users, IntervalOf(Member(found, At("ndcg")), n_users),
+                            IntervalOf(Member(found, At("novelty")), n_users), NumberOf(found, At("popularity_lift"))};
       }
     }
     return std::nullopt;
@@ -154,7 +138,7 @@ json AttributeJson(const AuditedAttribute& of) {
       n_evaluated = group.quality->n_users;
       quality = IntervalJson(group.quality->ndcg);
       exposure = {{"novelty", IntervalJson(group.quality->novelty)},
-                  {"popularity_lift", Number(group.quality->popularity_lift)}};
+                  {"popularity_lift", NumberOrNull(group.quality->popularity_lift)}};
     }
     groups.push_back({{"group", Printable(group.name, kMaxNameBytes)},
                       {"n_users", group.n_users},
@@ -171,12 +155,13 @@ json AttributeJson(const AuditedAttribute& of) {
            {"gap", of.largest_gap->gap},
            {"low", of.largest_gap->low},
            {"high", of.largest_gap->high}};
-  return {
-      {"attribute", Printable(of.attribute, kMaxNameBytes)},
-      {"groups", std::move(groups)},
-      {"association",
-       {{"v", Number(of.association.v)}, {"low", Number(of.association.low)}, {"high", Number(of.association.high)}}},
-      {"largest_gap", std::move(gap)}};
+  return {{"attribute", Printable(of.attribute, kMaxNameBytes)},
+          {"groups", std::move(groups)},
+          {"association",
+           {{"v", NumberOrNull(of.association.v)},
+            {"low", NumberOrNull(of.association.low)},
+            {"high", NumberOrNull(of.association.high)}}},
+          {"largest_gap", std::move(gap)}};
 }
 
 }  // namespace

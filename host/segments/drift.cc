@@ -8,6 +8,7 @@
 
 #include "host/data_report/distribution.h"
 #include "host/report/format.h"
+#include "host/text/json_values.h"
 #include "host/text/text.h"
 #include "kernels/error.h"
 
@@ -52,10 +53,6 @@ std::vector<double> SharesOf(const Column& column, std::span<const double> ends)
   shares.push_back(static_cast<double>(column.n_missing));
   for (double& share : shares) share /= static_cast<double>(std::max<int64_t>(column.n(), 1));
   return shares;
-}
-
-json Number(double value) {
-  return std::isfinite(value) ? json(value) : json();
 }
 
 }  // namespace
@@ -156,7 +153,7 @@ std::vector<std::string> BeyondLimits(const Lineage& lineage, std::span<const Fe
 json DriftJson(std::span<const FeatureDrift> drift) {
   json list = json::array();
   for (const FeatureDrift& of : drift)
-    list.push_back({{"feature", of.feature}, {"psi", Number(of.psi)}, {"by_chance", Number(of.by_chance)}});
+    list.push_back({{"feature", of.feature}, {"psi", NumberOrNull(of.psi)}, {"by_chance", NumberOrNull(of.by_chance)}});
   return list;
 }
 
