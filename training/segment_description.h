@@ -20,9 +20,7 @@ namespace kindred {
 /// The users who are clustered: those with events.
 struct ActiveUsers {
   std::vector<int64_t> users;
-  std::vector<float> points;  // [users x n_features]
-
-  HostMatrix<const float> matrix(int64_t n_features) const { return {points.data(), std::ssize(users), n_features}; }
+  std::vector<float> points;  // [users x n_features]; empty where these are all users
 };
 
 /// Filled step by step by the job.
@@ -56,6 +54,11 @@ struct SegmentWork {
   int64_t n_segments() const { return small.n_segments; }
   HostMatrix<const double> values() const { return {table.values.data(), table.n_users, n_features()}; }
   HostMatrix<const float> all_points() const { return {points.data(), table.n_users, n_features()}; }
+  HostMatrix<const float> active_points() const {
+    return std::ssize(active.users) == table.n_users
+               ? all_points()
+               : HostMatrix<const float>{active.points.data(), std::ssize(active.users), n_features()};
+  }
   HostMatrix<const float> centroids() const { return {centroids_of_segments.data(), n_segments(), n_features()}; }
 };
 

@@ -166,13 +166,13 @@ class Job {
             "feature '{}' is the same for all: it tells nobody apart",
             work_.normalization.names()[static_cast<size_t>(&feature - work_.normalization.features().data())]));
     work_.points = work_.normalization.Apply(work_.table, pool_);
-    for (size_t u = 0; u < keep.size(); ++u) {
-      if (keep[u] == 0) continue;
-      work_.active.users.push_back(static_cast<int64_t>(u));
-      work_.active.points.insert(work_.active.points.end(),
-                                 work_.points.begin() + static_cast<int64_t>(u) * n_features(),
-                                 work_.points.begin() + static_cast<int64_t>(u + 1) * n_features());
-    }
+    for (size_t u = 0; u < keep.size(); ++u)
+      if (keep[u] != 0) work_.active.users.push_back(static_cast<int64_t>(u));
+    if (work_.active.users.size() < keep.size())
+      for (const int64_t user : work_.active.users) {
+        const std::span<const float> point = work_.all_points().row(user);
+        work_.active.points.insert(work_.active.points.end(), point.begin(), point.end());
+      }
     for (const FeatureColumn& column : work_.program->columns()) {
       const FeatureDeclaration& declared = work_.program->spec().features[static_cast<size_t>(column.declaration)];
       work_.profiled.push_back({column.name, FeatureKindName(declared.kind),
@@ -185,7 +185,7 @@ class Job {
     if (options_.keep_clusters) return Place();
     Stage(fmt::format("{} of {} on {}", NameOf(work_.spec.clusters.algorithm),
                       Counted(std::ssize(work_.active.users), "user"), backend_.Text()));
-    const HostMatrix<const float> points = work_.active.matrix(n_features());
+    const HostMatrix<const float> points = work_.active_points();
     work_.found = backend_.Run(
         "clustering", [&](Backend& on) { return ClusterUsers(on, points, work_.spec.clusters, pool_, events_.runs); });
     WarnAll(work_.found.warnings);
@@ -208,7 +208,7 @@ class Job {
                       work_.last->version()));
     const auto kept = work_.last->centroids().all();
     work_.centroids_of_segments.assign(kept.begin(), kept.end());
-    const HostMatrix<const float> points = work_.active.matrix(n_features());
+    const HostMatrix<const float> points = work_.active_points();
     const Clustering placed = backend_.Run("placing", [&](Backend& on) {
       return AssignToCentroids(ClusteredPoints(on, points), work_.centroids_of_segments);
     });
@@ -224,7 +224,7 @@ class Job {
   }
 
   void MeasureSilhouettesOf(const std::vector<int32_t>& labels) {
-    const HostMatrix<const float> points = work_.active.matrix(n_features());
+    const HostMatrix<const float> points = work_.active_points();
     SampledSilhouettes measured = backend_.Run("measuring silhouettes", [&](Backend& on) {
       return MeasureSilhouettes(ClusteredPoints(on, points), labels, work_.small.n_segments, work_.spec.clusters);
     });
@@ -243,9 +243,8 @@ class Job {
   }
 
   void Trace() {
-    work_.profiles = MeasureProfiles(
-        {work_.values(), {work_.points.data(), work_.table.n_users, n_features()}, work_.labels, work_.centroids()},
-        work_.profiled);
+    work_.profiles =
+        MeasureProfiles({work_.values(), work_.all_points(), work_.labels, work_.centroids()}, work_.profiled);
     KnownNames known = {GivenNames()};
     if (work_.last == nullptr) {
       work_.lineage = FirstLineage(work_.labels, n_segments());
