@@ -27,4 +27,11 @@ inline const FeatureKindInfo& InfoOf(FeatureKind kind) {
   return FeatureKinds()[static_cast<size_t>(kind)];
 }
 
+/// The key that a declaration of this kind cannot be without; null: none.
+inline const char* NeededKey(FeatureKind kind) {
+  if (kind == FeatureKind::kCategoryShares || kind == FeatureKind::kAttribute) return "of";
+  if (kind == FeatureKind::kShare) return "where";
+  return kind == FeatureKind::kFactors ? "model" : nullptr;
+}
+
 }  // namespace kindred

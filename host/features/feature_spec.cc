@@ -82,11 +82,8 @@ void CheckKeys(const TomlTable& table, const FeatureDeclaration& feature) {
   for (const auto& [key, fits] : allowed)
     if (!fits && table.Find(key) != nullptr)
       table.Refuse(key, fmt::format("'{}' is not for features of kind '{}'", key, info.name));
-  const std::pair<const char*, bool> needed[] = {
-      {"of", shares || feature.kind == kAttribute}, {"where", feature.kind == kShare}, {"model", factors}};
-  for (const auto& [key, needs] : needed)
-    if (needs && table.Find(key) == nullptr)
-      table.Refuse(key, fmt::format("a feature of kind '{}' needs '{}'", info.name, key));
+  if (const char* key = NeededKey(feature.kind); key != nullptr && table.Find(key) == nullptr)
+    table.Refuse(key, fmt::format("a feature of kind '{}' needs '{}'", info.name, key));
   if (table.Find("top") != nullptr && table.Find("values") != nullptr)
     table.Refuse("top", "'top' is for where no 'values' are named");
 }

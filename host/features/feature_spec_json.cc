@@ -28,6 +28,7 @@ FeatureDeclaration ParseFeature(const json& entry, const std::string& where) {
   if (!kind) reader.Refuse("kind", "a kind that is known");
   feature.kind = *kind;
   const FeatureKindInfo& info = InfoOf(*kind);
+  if (const char* key = NeededKey(*kind); key != nullptr && reader.Text(key).empty()) reader.Refuse(key, "a text");
   if (info.of_events) {
     feature.events = reader.Texts("events");
     if (reader.Has("window")) feature.window = reader.Integer("window", 1, kMostSeconds);

@@ -314,6 +314,28 @@ TEST_F(FeatureProgramTest, AVersionHasAllThatItNeeds) {
   EXPECT_EQ(std::memcmp(before.values.data(), after.values.data(), before.values.size() * sizeof(double)), 0);
 }
 
+// Without it there is nothing that their features are computed from.
+TEST_F(FeatureProgramTest, AStoredDeclarationHasWhatItsKindNeeds) {
+  const auto dataset = Write({3});
+  const std::pair<const char*, const char*> needs[] = {{"kind = 'share'\nwhere = 'sale'\n", "where"},
+                                                       {"kind = 'category_shares'\nof = 'tags'\n", "of"},
+                                                       {"kind = 'attribute'\nof = 'age'\n", "of"}};
+  int n = 0;
+  for (const auto& [declared, key] : needs) {
+    const FeatureProgram program =
+        FeatureProgram::Compile(Spec(fmt::format("[[features]]\nname = 'x'\n{}", declared)), *dataset, nullptr);
+    const auto path = folder_.path() / fmt::format("artifact{}", n++);
+    ArtifactWriter writer(path, "test");
+    nlohmann::json described = program.AddTo(writer, "features");
+    writer.Commit({});
+    for (const nlohmann::json& lacking : {nlohmann::json(), nlohmann::json("")}) {
+      described["spec"]["features"][0][key] = lacking;
+      ExpectError(ErrorCode::kCorrupt, fmt::format("feature 0: '{}' is not a text", key),
+                  [&] { FeatureProgram::FromArtifact(Artifact::Open(path, "test"), "features", described); });
+    }
+  }
+}
+
 TEST_F(FeatureProgramTest, WhatADatasetDoesNotHave) {
   ExpectRefused(
       "kind = 'count'\nevents = 'bui'",
