@@ -90,7 +90,11 @@ class UserFeatures {
     }
   }
 
-  void Put(const LinkedFeature& feature, double value) { out_[static_cast<size_t>(feature.first_column)] = value; }
+  /// A sum that no double holds is the largest.
+  void Put(const LinkedFeature& feature, double value) {
+    constexpr double kMost = std::numeric_limits<double>::max();
+    out_[static_cast<size_t>(feature.first_column)] = std::clamp(value, -kMost, kMost);  // NaN stays
+  }
   double Count() const { return static_cast<double>(selected_.size()); }
 
   double OfTimes(const LinkedFeature& feature) {

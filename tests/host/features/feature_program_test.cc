@@ -12,6 +12,7 @@
 
 #include "tests/host/features/naive_features.h"
 #include "tests/host/features/small_dataset.h"
+#include "tests/support/editable_artifact.h"
 #include "tests/support/errors.h"
 #include "tests/support/small_model.h"
 #include "tests/support/temporary_folder.h"
@@ -333,6 +334,30 @@ TEST_F(FeatureProgramTest, AStoredDeclarationHasWhatItsKindNeeds) {
       ExpectError(ErrorCode::kCorrupt, fmt::format("feature 0: '{}' is not a text", key),
                   [&] { FeatureProgram::FromArtifact(Artifact::Open(path, "test"), "features", described); });
     }
+  }
+}
+
+TEST_F(FeatureProgramTest, SumsThatNoDoubleHoldsAreTheLargest) {
+  const auto dataset = Write({50});
+  const FeatureProgram program =
+      FeatureProgram::Compile(Spec("[[features]]\nname = 's'\nkind = 'sum'\nof = 'price'\n[[features]]\nname = 'v'\n"
+                                   "kind = 'basket_value'\nof = 'price'\n[[features]]\nname = 'm'\nkind = 'mean'\n"
+                                   "of = 'price'\n"),
+                              *dataset, nullptr);
+  ArtifactWriter writer(folder_.path() / "artifact", "test");
+  const nlohmann::json described = program.AddTo(writer, "features");
+  writer.Commit({});
+  const EditableArtifact artifact(folder_.path() / "artifact");
+  for (const double sign : {1, -1}) {
+    for (auto [name, content] : artifact.files()) {
+      const std::vector<double> prices(SmallDataset::kItems, sign * 1e308);
+      std::memcpy(content.data() + content.size() - sizeof(double) * prices.size(), prices.data(),
+                  sizeof(double) * prices.size());
+      artifact.Replace(name, content);
+    }
+    const auto read = FeatureProgram::FromArtifact(Artifact::Open(artifact.path(), "test"), "features", described);
+    const FeatureTable table = read.Compute(dataset->events(), read.reference(), pool_);
+    EXPECT_THAT(table.values, testing::Each(sign * std::numeric_limits<double>::max()));
   }
 }
 
