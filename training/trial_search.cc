@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/data/normal_distribution.h"
 #include "host/data/random.h"
 
 namespace kindred {
@@ -49,16 +50,6 @@ std::optional<SearchPoint> NextSpread(const SearchSpace& space, std::span<const 
     if (!IsTried(point, trials)) return point;
   }
   return std::nullopt;
-}
-
-/// The x with P(a normal variable < x) = p, by bisection.
-double NormalQuantile(double p) {
-  double low = -10, high = 10;
-  for (int step = 0; step < 60; ++step) {
-    const double middle = (low + high) / 2;
-    (std::erfc(-middle / std::numbers::sqrt2) / 2 < p ? low : high) = middle;
-  }
-  return low;
 }
 
 /// Best first: complete ones, stopped ones, failed ones.
@@ -104,7 +95,7 @@ class Process {
     }
     const double deviation = std::sqrt(std::max(variance, 1e-12)), z = (mean - best) / deviation;
     const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
-    return deviation * (z * std::erfc(-z / std::numbers::sqrt2) / 2 + density);
+    return deviation * (z * NormalProbability(z) + density);
   }
 
  private:

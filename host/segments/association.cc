@@ -3,18 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <numeric>
+
+#include "host/data/normal_distribution.h"
 
 namespace kindred {
 namespace {
 
 constexpr double kTail = 0.025;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-double NormalProbability(double z) {
-  return 0.5 * std::erfc(-z / std::numbers::sqrt2);
-}
 
 /// Where `decreasing` comes down to `value`, from `low` on; `low` where it is below already.
 template <class Function>
@@ -73,10 +70,6 @@ double NonCentralChiSquared(double x, double df, double non_centrality) {
   const double h = 1 - 2 * sum * sum3 / (3 * sum2 * sum2), p = sum2 / (sum * sum), m = (h - 1) * (1 - 3 * h);
   const double mean = 1 + h * p * (h - 1 - 0.5 * (2 - h) * m * p);
   return NormalProbability((std::pow(x / sum, h) - mean) / (h * std::sqrt(2 * p) * (1 + 0.5 * m * p)));
-}
-
-double NormalQuantile(double probability) {
-  return Solve([](double z) { return 1 - NormalProbability(z); }, 1 - probability, -40, 40);
 }
 
 Association AssociationOf(const std::vector<std::vector<int64_t>>& counts) {

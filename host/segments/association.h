@@ -29,7 +29,4 @@ Association AssociationOf(const std::vector<std::vector<int64_t>>& counts);
 /// P(X <= x) of the chi-squared distribution with that non-centrality; df >= 1, x >= 0.
 double NonCentralChiSquared(double x, double df, double non_centrality);
 
-/// The standard normal's quantile; 0 < probability < 1.
-double NormalQuantile(double probability);
-
 }  // namespace kindred

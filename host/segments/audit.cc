@@ -7,6 +7,7 @@
 #include <limits>
 #include <string_view>
 
+#include "host/data/normal_distribution.h"
 #include "host/report/format.h"
 #include "host/text/edit_distance.h"
 #include "host/text/json_values.h"

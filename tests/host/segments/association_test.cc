@@ -41,12 +41,6 @@ TEST(NonCentralChiSquared, IsNearTheExactOne) {
       }
 }
 
-TEST(NormalQuantile, IsThatOfTables) {
-  EXPECT_NEAR(NormalQuantile(0.975), 1.959963984540054, 1e-12);
-  EXPECT_NEAR(NormalQuantile(0.5), 0, 1e-12);
-  EXPECT_NEAR(NormalQuantile(0.01), -2.326347874040841, 1e-12);
-}
-
 TEST(Association, OfAKnownTable) {
   // chi^2 = 60 (25 x 20 - 5 x 10)^2 / (30 x 30 x 35 x 25) = 15.428571...; one degree of freedom.
   const Association found = AssociationOf({{25, 5}, {10, 20}});
