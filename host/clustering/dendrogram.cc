@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "host/store/json_reader.h"
 #include "kernels/error.h"
 
 namespace kindred {
@@ -13,33 +14,28 @@ namespace {
 
 using nlohmann::json;
 
-class Reader {
- public:
-  explicit Reader(const std::string& where) : where_(where) {}
+/// A number of a merge, for messages.
+std::string Shown(const json& value) {
+  return value.is_number() ? value.dump() : value.type_name();
+}
 
-  [[noreturn]] void Fail(const std::string& what) const {
-    throw Error(ErrorCode::kCorrupt, fmt::format("'{}': {}", where_, what));
-  }
-  const json& Member(const json& object, const char* name) const {
-    if (!object.is_object() || !object.contains(name)) Fail(fmt::format("the dendrogram has no '{}'", name));
-    return object.at(name);
-  }
-  int32_t Cluster(const json& number, size_t m, int64_t n_clusters) const {
-    if (!number.is_number_integer() || number.get<int64_t>() < 0 || number.get<int64_t>() >= n_clusters)
-      Fail(fmt::format("merge {} is of no cluster that there is: {}", m, Shown(number)));
+/// The parts of merge m of so many leaves, whose height is at least the last one's.
+Merge ReadMerge(const json& parts, size_t m, int64_t n_leaves, double last, const std::string& where) {
+  const auto fail = [&](const std::string& what) { throw Error(ErrorCode::kCorrupt, where + ": " + what); };
+  if (!parts.is_array() || parts.size() != 4) fail(fmt::format("merge {} has not four parts", m));
+  const auto cluster = [&](const json& number) {
+    if (!number.is_number_integer() || number.get<int64_t>() < 0 ||
+        number.get<int64_t>() >= n_leaves + static_cast<int64_t>(m))
+      fail(fmt::format("merge {} is of no cluster that there is: {}", m, Shown(number)));
     return number.get<int32_t>();
-  }
-  double Number(const json& number, size_t m, const char* what, double least) const {
+  };
+  const auto at_least = [&](const json& number, const char* what, double least) {
     if (!number.is_number() || !std::isfinite(number.get<double>()) || number.get<double>() < least)
-      Fail(fmt::format("the {} of merge {} is {}; expected a number of at least {}", what, m, Shown(number), least));
+      fail(fmt::format("the {} of merge {} is {}; expected a number of at least {}", what, m, Shown(number), least));
     return number.get<double>();
-  }
-
- private:
-  static std::string Shown(const json& value) { return value.is_number() ? value.dump() : value.type_name(); }
-
-  const std::string& where_;
-};
+  };
+  return {cluster(parts[0]), cluster(parts[1]), at_least(parts[2], "height", last), at_least(parts[3], "size", 0)};
+}
 
 }  // namespace
 
@@ -101,38 +97,28 @@ json DendrogramJson(const Dendrogram& dendrogram) {
 }
 
 Dendrogram ParseDendrogram(const json& value, const std::string& where) {
-  const Reader reader(where);
+  const JsonReader reader(value, fmt::format("'{}': the dendrogram", where));
+  const auto fail = [&](const std::string& what) { throw Error(ErrorCode::kCorrupt, reader.where() + ": " + what); };
   Dendrogram dendrogram;
-  const json& linkage = reader.Member(value, "linkage");
-  if (!linkage.is_string()) reader.Fail("'linkage' is no text");
+  const std::string linkage = reader.Text("linkage");
   try {
-    dendrogram.linkage = ParseLinkageMethod(linkage.get_ref<const std::string&>());
+    dendrogram.linkage = ParseLinkageMethod(linkage);
   } catch (const Error& error) {
-    reader.Fail(error.what());
+    fail(error.what());
   }
-  const json &names = reader.Member(value, "leaf_names"), &merges = reader.Member(value, "merges");
-  if (!names.is_array() || !merges.is_array()) reader.Fail("'leaf_names' or 'merges' is no list");
-  for (const json& name : names) {
-    if (!name.is_string()) reader.Fail("a leaf's name is no text");
-    dendrogram.leaf_names.push_back(name.get<std::string>());
-  }
-  if (names.size() > (size_t{1} << 30) || merges.size() + 1 != std::max<size_t>(1, names.size()))
-    reader.Fail(fmt::format("{} merges of {} leaves", merges.size(), names.size()));
-  std::vector<char> merged(2 * names.size(), 0);
-  double last = 0;
+  dendrogram.leaf_names = reader.Texts("leaf_names");
+  const json& merges = reader.List("merges");
+  const size_t n_leaves = dendrogram.leaf_names.size();
+  if (n_leaves > (size_t{1} << 30) || merges.size() + 1 != std::max<size_t>(1, n_leaves))
+    fail(fmt::format("{} merges of {} leaves", merges.size(), n_leaves));
+  std::vector<char> merged(2 * n_leaves, 0);
   for (size_t m = 0; m < merges.size(); ++m) {
-    const json& parts = merges[m];
-    if (!parts.is_array() || parts.size() != 4) reader.Fail(fmt::format("merge {} has not four parts", m));
-    const auto n_clusters = static_cast<int64_t>(names.size() + m);
-    Merge merge;
-    merge.a = reader.Cluster(parts[0], m, n_clusters);
-    merge.b = reader.Cluster(parts[1], m, n_clusters);
-    merge.height = last = reader.Number(parts[2], m, "height", last);
-    merge.size = reader.Number(parts[3], m, "size", 0);
+    const double last = m == 0 ? 0 : dendrogram.merges.back().height;
+    const Merge merge = ReadMerge(merges[m], m, static_cast<int64_t>(n_leaves), last, reader.where());
     char &a = merged[static_cast<size_t>(merge.a)], &b = merged[static_cast<size_t>(merge.b)];
     if (merge.a >= merge.b || a || b)
-      reader.Fail(fmt::format("merge {} is of {} and {}; expected an ascending pair that was not merged before", m,
-                              merge.a, merge.b));
+      fail(fmt::format("merge {} is of {} and {}; expected an ascending pair that was not merged before", m, merge.a,
+                       merge.b));
     a = b = 1;
     dendrogram.merges.push_back(merge);
   }

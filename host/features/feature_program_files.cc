@@ -6,7 +6,7 @@
 #include "host/data/attribute_table.h"
 #include "host/features/feature_program.h"
 #include "host/features/feature_state.h"
-#include "host/features/json_reader.h"
+#include "host/store/json_reader.h"
 #include "kernels/error.h"
 
 namespace kindred {
@@ -126,7 +126,7 @@ class ProgramReader {
     for (const FeatureDeclaration& feature : state_->spec.features) {
       if (feature.kind != FeatureKind::kCategoryShares) continue;
       std::vector<int32_t>& codes = state_->share_codes[feature.name];
-      for (const json& code : codes_of.List(feature.name.c_str())) {
+      for (const json& code : codes_of.List(feature.name)) {
         const bool fits = code.is_number_integer() && code >= -1 && code < kMostIndices;
         if (!fits) codes_of.Refuse(feature.name, "a list of codes");
         codes.push_back(code.get<int32_t>());

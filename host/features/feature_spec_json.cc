@@ -5,8 +5,8 @@
 
 #include "host/features/feature_kinds.h"
 #include "host/features/feature_spec.h"
-#include "host/features/json_reader.h"
 #include "host/features/normalization_json.h"
+#include "host/store/json_reader.h"
 #include "kernels/error.h"
 
 namespace kindred {
@@ -88,10 +88,9 @@ FeatureSpec ParseFeatureSpec(const json& from, const std::string& where) {
   const JsonReader reader(from, where);
   FeatureSpec spec;
   if (reader.Has("reference")) spec.reference = reader.Integer("reference", -kMostSeconds, 10 * kMostSeconds);
-  const json& events = reader.Get("events");
-  if (!events.is_object()) reader.Refuse("events", "an object");
+  const json& events = reader.Object("events");
   const JsonReader names(events, where + ": events");
-  for (const auto& [name, types] : events.items()) spec.events.emplace(name, names.Texts(name.c_str()));
+  for (const auto& [name, types] : events.items()) spec.events.emplace(name, names.Texts(name));
   const json& features = reader.List("features");
   if (features.size() > kMaxFeatures) reader.Refuse("features", fmt::format("at most {} features", kMaxFeatures));
   std::unordered_set<std::string> seen;

@@ -7,8 +7,8 @@
 #include <iterator>
 #include <unordered_set>
 
-#include "host/features/json_reader.h"
 #include "host/features/normalization.h"
+#include "host/store/json_reader.h"
 #include "host/text/json_values.h"
 
 namespace kindred {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "host/store/artifact.h"
+#include "host/store/json_reader.h"
 #include "host/store/new_folder.h"
 
 namespace kindred {
@@ -46,86 +47,53 @@ void CheckDepth(const json& manifest, const std::string& where) {
   }
 }
 
-class ManifestReader {
- public:
-  ManifestReader(const json& manifest, std::string where) : manifest_(manifest), where_(std::move(where)) {
-    CheckDepth(manifest_, where_);
-    if (Integer(manifest_, "checkpoint_format") != kCheckpointFormat)
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("{} has checkpoint format {}; this program reads {} only", where_,
-                              Integer(manifest_, "checkpoint_format"), kCheckpointFormat));
-  }
+std::map<std::string, double> ReadMetrics(const JsonReader& epoch) {
+  std::map<std::string, double> metrics;
+  const json& values = epoch.Object("metrics");
+  const JsonReader reader(values, epoch.where() + ": 'metrics'");
+  for (const auto& [name, value] : values.items()) metrics[name] = reader.Number(name);
+  return metrics;
+}
 
-  Checkpoint Read() const {
-    Checkpoint checkpoint;
-    checkpoint.settings = Object("settings");
-    checkpoint.report = Object("report");
-    checkpoint.seconds = Object("seconds");
-    const json& phase = Member(manifest_, "phase");
-    if (!phase.is_string()) Refuse("phase");
-    checkpoint.phase = phase.get<std::string>();
-    checkpoint.next_version = Integer(manifest_, "next_version");
-    checkpoint.state.n_half_steps = Integer(manifest_, "n_half_steps");
-    checkpoint.state.penalty = Number(manifest_, "penalty");
-    checkpoint.state.factors.loss = Number(manifest_, "loss");
-    if (manifest_.contains(kRatingMean)) checkpoint.state.biases.mean = Float(kRatingMean);
-    const json& epochs = Member(manifest_, "epochs");
-    if (!epochs.is_array() || static_cast<int64_t>(epochs.size()) != checkpoint.state.n_half_steps / 2)
-      Refuse("epochs");
-    for (const json& epoch : epochs) {
-      checkpoint.epochs.push_back({Integer(epoch, "epoch"), Number(epoch, "loss"), Metrics(epoch)});
-      if (checkpoint.epochs.back().epoch != static_cast<int64_t>(checkpoint.epochs.size())) Refuse("epochs");
-    }
-    for (const auto& [part, seconds] : checkpoint.seconds.items())
-      if (!seconds.is_number()) Refuse("seconds");
-    return checkpoint;
+/// Of the epochs of whole steps, in order.
+std::vector<AlsEpoch> ReadEpochs(const JsonReader& reader, int64_t n_epochs) {
+  const json& entries = reader.List("epochs");
+  if (std::ssize(entries) != n_epochs) reader.Refuse("epochs", fmt::format("a list of {}", n_epochs));
+  std::vector<AlsEpoch> epochs;
+  for (const json& entry : entries) {
+    const int64_t number = std::ssize(epochs) + 1;
+    const JsonReader epoch(entry, fmt::format("{}: 'epochs': {}", reader.where(), number));
+    epochs.push_back({epoch.Integer("epoch", number, number), epoch.Number("loss")});
+    if (entry.contains("metrics")) epochs.back().metrics = ReadMetrics(epoch);
   }
+  return epochs;
+}
 
- private:
-  [[noreturn]] void Refuse(const char* key) const {
-    throw Error(ErrorCode::kCorrupt,
-                fmt::format("{}: the manifest's '{}' is missing or not what it should be", where_, key));
-  }
-  const json& Member(const json& object, const char* key) const {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    if (found == object.end()) Refuse(key);
-    return *found;
-  }
-  const json& Object(const char* key) const {
-    const json& value = Member(manifest_, key);
-    if (!value.is_object()) Refuse(key);
-    return value;
-  }
-  int64_t Integer(const json& object, const char* key) const {
-    const json& value = Member(object, key);
-    if (!value.is_number_integer() || value.get<int64_t>() < 0) Refuse(key);
-    return value.get<int64_t>();
-  }
-  /// Of an epoch, which need not have any.
-  std::map<std::string, double> Metrics(const json& epoch) const {
-    std::map<std::string, double> metrics;
-    if (!epoch.contains("metrics")) return metrics;
-    if (!epoch["metrics"].is_object()) Refuse("metrics");
-    for (const auto& [name, value] : epoch["metrics"].items()) {
-      if (!value.is_number()) Refuse("metrics");
-      metrics[name] = value.get<double>();
-    }
-    return metrics;
-  }
-  double Number(const json& object, const char* key) const {
-    const json& value = Member(object, key);
-    if (!value.is_number()) Refuse(key);
-    return value.get<double>();
-  }
-  float Float(const char* key) const {
-    const double value = Number(manifest_, key);
-    if (std::abs(value) > std::numeric_limits<float>::max()) Refuse(key);
-    return static_cast<float>(value);
-  }
-
-  const json& manifest_;
-  std::string where_;
-};
+/// But for what arrays have.
+Checkpoint ReadManifest(const json& manifest, const std::string& where) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  constexpr double kMostFloat = std::numeric_limits<float>::max();
+  CheckDepth(manifest, where);
+  const JsonReader reader(manifest, where + ": the manifest");
+  if (const int64_t format = reader.Integer("checkpoint_format", 0, kMost); format != kCheckpointFormat)
+    throw Error(ErrorCode::kUnsupported, fmt::format("{} has checkpoint format {}; this program reads {} only", where,
+                                                     format, kCheckpointFormat));
+  Checkpoint checkpoint;
+  checkpoint.settings = reader.Object("settings");
+  checkpoint.report = reader.Object("report");
+  checkpoint.seconds = reader.Object("seconds");
+  checkpoint.phase = reader.Text("phase");
+  checkpoint.next_version = reader.Integer("next_version", 0, kMost);
+  checkpoint.state.n_half_steps = reader.Integer("n_half_steps", 0, kMost);
+  checkpoint.state.penalty = reader.Number("penalty");
+  checkpoint.state.factors.loss = reader.Number("loss");
+  if (manifest.contains(kRatingMean))
+    checkpoint.state.biases.mean = static_cast<float>(reader.Number(kRatingMean, -kMostFloat, kMostFloat));
+  checkpoint.epochs = ReadEpochs(reader, checkpoint.state.n_half_steps / 2);
+  const JsonReader seconds(checkpoint.seconds, reader.where() + ": 'seconds'");
+  for (const auto& [part, value] : checkpoint.seconds.items()) seconds.Number(part);
+  return checkpoint;
+}
 
 void CheckShapes(const HostMatrix<const float>& users, const HostMatrix<const float>& items, size_t n_eigenvalues,
                  const std::string& where) {
@@ -187,7 +155,7 @@ void WriteCheckpoint(const ModelStore& store, const std::string& model, const Ch
 Checkpoint ReadCheckpoint(const ModelStore& store, const std::string& model) {
   const auto artifact = Artifact::Open(CheckpointPath(store, model), kKind);
   const std::string where = fmt::format("'{}'", artifact->path().string());
-  Checkpoint checkpoint = ManifestReader(artifact->manifest(), where).Read();
+  Checkpoint checkpoint = ReadManifest(artifact->manifest(), where);
   const auto users = artifact->Matrix<float>("user_factors"), items = artifact->Matrix<float>("item_factors");
   const auto eigenvalues = artifact->Array<float>("eigenvalues");
   CheckShapes(users, items, eigenvalues.size(), where);

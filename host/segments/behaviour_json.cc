@@ -1,6 +1,6 @@
 #include "host/segments/behaviour_json.h"
 
-#include "host/features/json_reader.h"
+#include "host/store/json_reader.h"
 #include "kernels/error.h"
 
 namespace kindred {

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "host/expression/syntax.h"
-#include "host/features/json_reader.h"
 #include "host/segments/likelihood.h"
+#include "host/store/json_reader.h"
 
 namespace kindred {
 namespace {

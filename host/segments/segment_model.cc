@@ -8,10 +8,10 @@
 #include <numeric>
 
 #include "host/clustering/points.h"
-#include "host/features/json_reader.h"
 #include "host/segments/behaviour_json.h"
 #include "host/segments/drift.h"
 #include "host/segments/profile.h"
+#include "host/store/json_reader.h"
 #include "host/text/text.h"
 
 namespace kindred {

@@ -8,8 +8,8 @@
 #include <set>
 
 #include "host/expression/lexer.h"
-#include "host/features/json_reader.h"
 #include "host/features/normalization.h"
+#include "host/store/json_reader.h"
 #include "host/text/edit_distance.h"
 #include "host/text/text.h"
 #include "kernels/error.h"

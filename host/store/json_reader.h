@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -17,18 +18,20 @@ class JsonReader {
 
   [[noreturn]] void Refuse(std::string_view key, std::string_view expected) const;
   const std::string& where() const { return where_; }
-  const nlohmann::json& Get(const char* key) const;
+  const nlohmann::json& Get(std::string_view key) const;
   /// Whether it is there and not null.
-  bool Has(const char* key) const;
+  bool Has(std::string_view key) const;
 
-  std::string Text(const char* key) const;
+  std::string Text(std::string_view key) const;
   /// Finite, from `least` to `most`.
-  double Number(const char* key, double least, double most) const;
-  int64_t Integer(const char* key, int64_t least, int64_t most) const;
-  bool Boolean(const char* key) const;
-  std::vector<std::string> Texts(const char* key) const;
-  std::vector<double> Numbers(const char* key) const;
-  const nlohmann::json& List(const char* key) const;
+  double Number(std::string_view key, double least = std::numeric_limits<double>::lowest(),
+                double most = std::numeric_limits<double>::max()) const;
+  int64_t Integer(std::string_view key, int64_t least, int64_t most) const;
+  bool Boolean(std::string_view key) const;
+  std::vector<std::string> Texts(std::string_view key) const;
+  std::vector<double> Numbers(std::string_view key) const;
+  const nlohmann::json& List(std::string_view key) const;
+  const nlohmann::json& Object(std::string_view key) const;
 
  private:
   const nlohmann::json& object_;

@@ -99,12 +99,15 @@ TEST(DendrogramJson, WhatIsNone) {
     bad[json::json_pointer(pointer)] = value;
     ExpectError(ErrorCode::kCorrupt, part, [&] { ParseDendrogram(bad, "x.json"); });
   };
-  ExpectError(ErrorCode::kCorrupt, "'x.json': the dendrogram has no 'linkage'", [] { ParseDendrogram(1, "x.json"); });
-  ExpectError(ErrorCode::kCorrupt, "has no 'leaf_names'", [] { ParseDendrogram({{"linkage", "ward"}}, "x.json"); });
-  expect("/linkage", 3, "'linkage' is no text");
+  ExpectError(ErrorCode::kCorrupt, "'x.json': the dendrogram: found number; expected an object",
+              [] { ParseDendrogram(1, "x.json"); });
+  ExpectError(ErrorCode::kCorrupt, "the dendrogram: no 'leaf_names'", [] {
+    ParseDendrogram({{"linkage", "ward"}}, "x.json");
+  });
+  expect("/linkage", 3, "'linkage' is not a text");
   expect("/linkage", "centroid", "'centroid' is no linkage");
-  expect("/leaf_names", "a", "no list");
-  expect("/leaf_names/0", 4, "a leaf's name is no text");
+  expect("/leaf_names", "a", "'leaf_names' is not a list");
+  expect("/leaf_names/0", 4, "'leaf_names' is not a list of texts");
   expect("/leaf_names", {"a"}, "4 merges of 1 leaves");
   expect("/merges", json::array(), "0 merges of 5 leaves");
   expect("/merges/1", {1, 2}, "merge 1 has not four parts");

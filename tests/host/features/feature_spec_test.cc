@@ -168,7 +168,8 @@ TEST(FeatureSpec, WhatIsRefused) {
 
 TEST(FeatureSpec, TheSameFromJson) {
   FeatureSpec spec = Parse(
-      "reference = 2020-01-01\n[events]\na = ['b', 'c']\n[[features]]\nname = 'x'\nkind = 'rate'\nwindow = '2d'\nwhere "
+      "reference = 2020-01-01\n[events]\na = ['b', 'c']\n\"d\\u0000e\" = 'f'\n[[features]]\nname = 'x'\nkind = "
+      "'rate'\nwindow = '2d'\nwhere "
       "= 'p > 1'\nevents = 'a'\nclip = [0.1, 0.30000000000000004]\nimpute = 0.1\n[[features]]\nname = 'y'\nkind = "
       "'category_shares'\nof = 'c'\nvalues = ['v']\nclip = 'iqr'\n[[features]]\nname = 'z'\nkind = 'factors'\nmodel = "
       "'m'\n[[features]]\nname = 'w'\nkind = 'velocity'\nsession_gap = '1m'\nweight = 0.25\n");

@@ -137,12 +137,11 @@ TEST_F(CheckpointTest, EveryMemberOfTheManifestIsChecked) {
     json changed = manifest;
     changed.erase(key);
     Put(changed);
-    ExpectError(ErrorCode::kCorrupt, std::string("the manifest's '") + key + "' is missing", [&] { Read(); });
+    ExpectError(ErrorCode::kCorrupt, std::string("the manifest: no '") + key + "'", [&] { Read(); });
     for (const json& wrong : {json(), json(true), json(json::array({1, "x"}))}) {
       changed[key] = wrong;
       Put(changed);
-      ExpectError(ErrorCode::kCorrupt, std::string("the manifest's '") + std::string(key).substr(0, 5),
-                  [&] { Read(); });
+      ExpectError(ErrorCode::kCorrupt, std::string("the manifest: '") + key + "' is not ", [&] { Read(); });
     }
   }
   const auto refused = [&](const std::string& part, const auto& change) {
@@ -152,12 +151,12 @@ TEST_F(CheckpointTest, EveryMemberOfTheManifestIsChecked) {
     ExpectError(ErrorCode::kCorrupt, part, [&] { Read(); });
   };
   refused("'n_half_steps'", [](json& m) { m["n_half_steps"] = -1; });
-  refused("'epochs'", [](json& m) { m["n_half_steps"] = 6; });
-  refused("'epochs'", [](json& m) { m["epochs"][1]["epoch"] = 1; });
-  refused("'loss'", [](json& m) { m["epochs"][1].erase("loss"); });
-  refused("'metrics'", [](json& m) { m["epochs"][0]["metrics"] = json::array({1}); });
-  refused("'metrics'", [](json& m) { m["epochs"][0]["metrics"]["mrr"] = "high"; });
-  refused("'seconds'", [](json& m) { m["seconds"]["fit"] = "long"; });
+  refused("'epochs' is not a list of 3", [](json& m) { m["n_half_steps"] = 6; });
+  refused("'epochs': 2: 'epoch' is not a whole number from 2 to 2", [](json& m) { m["epochs"][1]["epoch"] = 1; });
+  refused("'epochs': 2: no 'loss'", [](json& m) { m["epochs"][1].erase("loss"); });
+  refused("'epochs': 1: 'metrics' is not an object", [](json& m) { m["epochs"][0]["metrics"] = json::array({1}); });
+  refused("'metrics': 'mrr' is not a number", [](json& m) { m["epochs"][0]["metrics"]["mrr"] = "high"; });
+  refused("'seconds': 'fit' is not a number", [](json& m) { m["seconds"]["fit"] = "long"; });
   refused("nested more than 64 deep", [](json& m) {
     json deep = 1;
     for (int i = 0; i < 5'000; ++i) deep = json::array({std::move(deep)});
@@ -200,7 +199,7 @@ TEST_F(CheckpointTest, OnlyOneOfRatingsHasBiases) {
     ExpectError(ErrorCode::kCorrupt, part, [&] { Read(); });
   };
   for (const json& wrong : {json(), json(true), json("3"), json(1e39), json(-1e300), json::array({1})})
-    refused("the manifest's 'rating_mean'", [&](json& m) { m["rating_mean"] = wrong; });
+    refused("the manifest: 'rating_mean' is not a number", [&](json& m) { m["rating_mean"] = wrong; });
   for (const char* name : {"user_biases.npy", "item_biases.npy"}) {
     refused(name, [&](json& m) { m["files"].erase(name); });
     // 2 eigenvalues are no biases of 3 users or 4 items.
