@@ -152,8 +152,8 @@ Workload KMeansWorkload() {
   workload.name = "k-means";
   workload.title = "K-Means beside scikit-learn and faiss";
   workload.description =
-      R"(Made-up points in groups, float32, the same for all. `lloyd`: 20 steps from the same 100 points, to the same
-inertia. `seeds`: k-means++ for k = 100, ours with as many trials as scikit-learn's; their inertia depends on chance.
+      R"(Made-up points in groups, float32, the same for all. `lloyd`: 20 steps from the same 100 points, to
+scikit-learn's inertia. `seeds`: k-means++ for k = 100, ours with as many trials as scikit-learn's; their inertia depends on chance.
 `sweep`: k = 2..20 with 10 restarts each, seeding counted; ours in one pass over the points for all, scikit-learn's
 `KMeans(n_init=10)` one after the other. `silhouette`: exact, of all points. Making points ready is in all times of
 ours; reading them is in none.)";
