@@ -42,12 +42,13 @@ CommandLine::CommandLine() : app_("Recommendations and user segments from export
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
 }
 
-CLI::App* CommandLine::Add(const std::string& name, const std::string& description, std::function<int()> run) {
-  return AddTo(&app_, name, description, std::move(run));
+CLI::App* CommandLine::Add(const std::string& name, const std::string& description, std::function<int()> run,
+                           std::function<void()> check) {
+  return AddTo(&app_, name, description, std::move(run), std::move(check));
 }
 
 CLI::App* CommandLine::AddTo(CLI::App* parent, const std::string& name, const std::string& description,
-                             std::function<int()> run) {
+                             std::function<int()> run, std::function<void()> check) {
   CLI::App* app = parent->add_subcommand(name, description);
   if (parent != &app_) {
     parent->require_subcommand(1);
@@ -57,8 +58,9 @@ CLI::App* CommandLine::AddTo(CLI::App* parent, const std::string& name, const st
   app->add_option("--config", "read settings from this TOML file")->type_name("FILE");
   app->add_flag("--print-config")->description("print the settings as TOML and stop");
   app->add_flag("--check-config")->description("check the settings and stop");
-  app->final_callback([this, app, run = std::move(run)] {
+  app->final_callback([this, app, run = std::move(run), check = std::move(check)] {
     chosen_ = run;
+    chosen_check_ = check;
     chosen_app_ = app;
   });
   return app;
@@ -117,7 +119,10 @@ int CommandLine::ParseAndRun(std::vector<std::string> arguments) {
       std::cout << PrintConfig(*chosen_app_);
       return 0;
     }
-    if (chosen_app_->count("--check-config") > 0) return 0;
+    if (chosen_app_->count("--check-config") > 0) {
+      if (chosen_check_) chosen_check_();
+      return 0;
+    }
     return chosen_();
   } catch (const CLI::ParseError& error) {
     return app_.exit(error, std::cout, std::cerr) == 0 ? 0 : 2;

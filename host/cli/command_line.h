@@ -21,10 +21,13 @@ class CommandLine {
  public:
   CommandLine();
 
-  /// Adds a subcommand. `run` is called after its options are set, and returns the exit status.
-  CLI::App* Add(const std::string& name, const std::string& description, std::function<int()> run);
+  /// Adds a subcommand. `run` is called after its options are set, and returns the exit status; `check`, where there
+  /// is one, by --check-config, and throws an Error for what options alone do not show.
+  CLI::App* Add(const std::string& name, const std::string& description, std::function<int()> run,
+                std::function<void()> check = nullptr);
   /// The same, nested under another subcommand, which then needs one of its own.
-  CLI::App* AddTo(CLI::App* parent, const std::string& name, const std::string& description, std::function<int()> run);
+  CLI::App* AddTo(CLI::App* parent, const std::string& name, const std::string& description, std::function<int()> run,
+                  std::function<void()> check = nullptr);
 
   /// Parses, runs the chosen subcommand and turns an Error into a message and a status.
   int Run(int argc, const char* const* argv);
@@ -40,6 +43,7 @@ class CommandLine {
 
   CLI::App app_;
   std::function<int()> chosen_;
+  std::function<void()> chosen_check_;
   CLI::App* chosen_app_ = nullptr;
 };
 

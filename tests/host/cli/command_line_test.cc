@@ -101,6 +101,7 @@ TEST_F(CommandLineTest, ConfigErrorsNameThePlace) {
   const std::string type = folder_.Write("type.toml", "n-factors = \"many\"\n");
   EXPECT_EQ(Run({"train", "--config", type.c_str()}).status, 2);
   EXPECT_EQ(Run({"train", "--config", "/nowhere/config.toml"}).status, 2);
+  EXPECT_THAT(Run({"train", "--config", folder_.path().c_str()}).err, HasSubstr("cannot be read")) << "a folder";
   EXPECT_EQ(runs_, 0);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "host/cli/config_file.h"
+#include "kernels/error.h"
 #include "tests/support/captured_run.h"
 #include "tests/support/temporary_folder.h"
 
@@ -29,10 +30,15 @@ class Declarations : public testing::Test {
     store_ = "models";
     keep_ = false;
     n_ = 3;
-    CLI::App* app = program.Add("segment", "segments", [this] {
-      ++runs_;
-      return 0;
-    });
+    CLI::App* app = program.Add(
+        "segment", "segments",
+        [this] {
+          ++runs_;
+          return 0;
+        },
+        [this] {
+          if (declarations_ == bad_) throw Error(ErrorCode::kUsage, bad_ + ": line 7");
+        });
     app->add_option("dataset", dataset_)->required();
     app->add_option("--store", store_);
     app->add_option("--n-users", n_)->check(Within(1, 10));
@@ -47,6 +53,7 @@ class Declarations : public testing::Test {
   int runs_ = 0, n_ = 3;
   bool keep_ = false;
   std::string dataset_, store_, declarations_, train_store_, out_, err_;
+  std::string bad_ = "none";  // declarations that do not do
 };
 
 TEST_F(Declarations, MayComeByAPipe) {
@@ -147,6 +154,9 @@ TEST_F(Declarations, CheckConfigRunsNothing) {
   const std::string file = File("schema_version = 1\n[segment]\nn-users = 7\n");
   EXPECT_EQ(Run({"segment", "data", "--config", file, "--check-config"}), 0) << err_;
   EXPECT_EQ(Run({"segment", "data", "--config", File("[segment]\nn-users = 70\n"), "--check-config"}), 2);
+  bad_ = File("schema_version = 1\n");
+  EXPECT_EQ(Run({"segment", "data", "--config", bad_, "--check-config"}), 2) << "what is declared is looked at, too";
+  EXPECT_THAT(err_, HasSubstr(bad_ + ": line 7"));
   EXPECT_EQ(runs_, 0);
 }
 
