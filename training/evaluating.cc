@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "host/evaluation/item_subset.h"
@@ -42,6 +43,13 @@ void CheckOutside(const std::vector<std::string>& places, const std::vector<std:
     for (const std::filesystem::path& folder : folders)
       if (!place.empty() && LiesIn(place, folder))
         throw Error(ErrorCode::kUsage, fmt::format("'{}' would lie in '{}'", place, folder.string()));
+}
+
+void CheckApart(const std::vector<std::string>& places) {
+  std::set<std::filesystem::path> taken;
+  for (const std::string& place : places)
+    if (!place.empty() && !taken.insert(std::filesystem::weakly_canonical(place)).second)
+      throw Error(ErrorCode::kUsage, fmt::format("'{}' is to be two files; expected different ones", place));
 }
 
 }  // namespace kindred

@@ -38,5 +38,7 @@ Evaluated EvaluateModel(WorkingBackend& backend, const ModelView& model, const s
 /// Refuses (kUsage) places for results that lie in a dataset or a model, which hold nothing but their own. Empty places
 /// are none.
 void CheckOutside(const std::vector<std::string>& places, const std::vector<std::filesystem::path>& folders);
+/// Refuses (kUsage) two results in one place. Empty places are none.
+void CheckApart(const std::vector<std::string>& places);
 
 }  // namespace kindred

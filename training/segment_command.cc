@@ -37,6 +37,7 @@ SegmentOptions Resolve(const SegmentFlags& flags) {
 int RunSegment(const SegmentFlags& flags) {
   const SegmentOptions options = Resolve(flags);
   CheckOutside({flags.report, flags.dendrogram}, {options.dataset, ModelStore(options.store).ModelPath(options.model)});
+  CheckApart({flags.report, flags.dendrogram});
   for (const std::string& file : {flags.report, flags.dendrogram})
     if (!file.empty()) CheckNewFile(file, flags.overwrite);
   std::unique_ptr<Progress> progress;
@@ -71,8 +72,9 @@ int RunSegment(const SegmentFlags& flags) {
 
 void AddSegmentCommand(CommandLine& program) {
   auto flags = std::make_shared<SegmentFlags>();
-  CLI::App* app = program.Add("segment", "Puts users into segments, names them, and publishes them in a store",
-                              [flags] { return RunSegment(*flags); });
+  CLI::App* app = program.Add(
+      "segment", "Puts users into segments, names them, and publishes them in a store",
+      [flags] { return RunSegment(*flags); }, [flags] { Resolve(*flags); });
   SegmentOptions& options = flags->options;
   app->add_option("dataset", options.dataset, "the dataset's folder")->required();
   app->add_option("--store", options.store, "the model store")->capture_default_str();

@@ -348,8 +348,12 @@ class Job {
                       Print(Literal{ValueType::kDuration, static_cast<double>(spec.horizon)})));
     const EventNames& names = work_.spec.features.events;
     const std::span<const std::string> known = work_.dataset->event_types();
-    const std::vector<int> types =
-        MeansAllEvents(names, spec.event, known) ? std::vector<int>() : TypesOf(names, spec.event, known);
+    std::vector<int> types;  // none: all
+    try {
+      if (!MeansAllEvents(names, spec.event, known)) types = TypesOf(names, spec.event, known);
+    } catch (const Error& error) {
+      throw Error(error.code(), spec.place + "likelihood: " + error.what());
+    }
     const std::vector<int8_t> labels = LikelihoodLabels(events, types, split, spec.horizon);
     const std::vector<float> then = work_.normalization.Apply(work_.program->Compute(events, split, pool_), pool_);
     work_.likelihood.emplace(spec, split, LikelihoodInputs{&work_.dataset->users(), labels, then, work_.table.names},

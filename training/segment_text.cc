@@ -31,12 +31,13 @@ std::string RuleLines(const json& report) {
 
 std::string SegmentText(const json& report) {
   const bool published = report["published"].get<bool>();
+  const int64_t n_users = report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>();
   const std::string silhouette = MetricText(NumberOf(report["metrics"], "silhouette"));  // "" of one segment
   std::string text =
-      fmt::format("{}{}: {} of {} users, {}; {}k {}\n", TextOf(report, "model"),
+      fmt::format("{}{}: {} of {}, {}; {}k {}\n", TextOf(report, "model"),
                   published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
                   Counted(std::ssize(report["segments"]), "segment"),
-                  CountText(report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>()),
+                  n_users == 1 ? "1 user" : CountText(n_users) + " users",
                   Counted(std::ssize(report["features"]), "feature"),
                   silhouette.empty()
                       ? ""
@@ -45,6 +46,9 @@ std::string SegmentText(const json& report) {
   for (const json& segment : report["segments"])
     text += fmt::format("  {:>3}  {:>9}  {:>6}  {}\n", TextOf(segment, "id"), CountOf(segment, "size"),
                         PartText(NumberOf(segment, "share")), TextOf(segment, "name"));
+  for (const json& merged : report["merged"])
+    text += fmt::format("  a cluster of {} was too small, and joined segment {}\n", CountOf(merged, "size"),
+                        TextOf(merged, "into"));
   text += RuleLines(report);
   if (const json& lineage = report["lineage"]; !lineage.is_null())
     text += fmt::format("since version {}: {} users moved ({})\n", lineage["from_version"].get<int64_t>(),

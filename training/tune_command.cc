@@ -72,6 +72,7 @@ TuneOptions Resolve(const TuneFlags& flags) {
 int RunTune(const TuneFlags& flags) {
   const TuneOptions options = Resolve(flags);
   CheckOutside({options.out, JournalPath(options), flags.report}, {options.train.dataset});
+  CheckApart({options.out, JournalPath(options), flags.report});
   if (!flags.report.empty()) CheckNewFile(flags.report, options.overwrite || options.resume);
   TuneEvents events;
   events.stage = [](const std::string& message) { spdlog::info("{}", message); };

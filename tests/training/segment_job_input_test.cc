@@ -150,6 +150,8 @@ TEST_F(SegmentJob, RulesThatCannotBe) {
   expect("likelihood", rule + "likelihood >= 0.5\"\n");
   expect("user.contry", rule + "user.contry = 'DE'\"\n");
   expect("'r'", rule + "view >= 1\"\n" + rule + "cart >= 1\"\n");
+  expect("segments.toml: line 2, column 1: likelihood: no events are of type 'byu'; the nearest known name is 'buy'",
+         "[likelihood]\nevent = \"byu\"\nhorizon = \"7d\"\n");
 }
 
 TEST_F(SegmentJob, ContradictoryRulesHoldForNobody) {
@@ -217,6 +219,33 @@ TEST_F(SegmentJob, StoresThatCannotBeWritten) {
   const ModelLock lock = store_.Lock("s");
   ExpectError(ErrorCode::kAlreadyExists, "is being changed by process", [&] { Make(options); });
   EXPECT_THROW(Make(Options((folder_.path() / "nowhere").string())), Error);
+}
+
+TEST_F(SegmentJob, TwoResultsInOnePlace) {
+  const std::string page = (folder_.path() / "page.html").string();
+  EXPECT_EQ(Run(Dataset(), Declared(""),
+                {"--report", page, "--overwrite", "--dendrogram", (folder_.path() / "." / "page.html").string()}),
+            2);
+  EXPECT_THAT(err_, HasSubstr("page.html' is to be two files; expected different ones"));
+  EXPECT_FALSE(fs::exists(page));
+  EXPECT_FALSE(fs::exists(store_.ModelPath("s")));
+}
+
+TEST_F(SegmentJob, WhatIsDeclaredIsCheckedAlone) {
+  EXPECT_EQ(Run("nowhere", Declared("[clusters]\nk = 3\n"), {"--check-config"}), 0) << err_;
+  EXPECT_EQ(Run("nowhere", Declared("[clusters]\nkk = 3\n"), {"--check-config"}), 2);
+  EXPECT_THAT(err_, HasSubstr("unknown key 'kk'"));
+}
+
+TEST_F(SegmentJob, WhatIsPrintedOfOneSegment) {
+  Shoppers few;
+  few.n_users = 1;
+  few.n_idle = 0;
+  ASSERT_EQ(Run(Dataset(few), Declared("[[features]]\nname = \"n\"\nkind = \"count\"\n[clusters]\nk = 1\n")), 0)
+      << err_;
+  EXPECT_THAT(out_, testing::StartsWith("s version 1: 1 segment of 1 user, 1 feature; k as configured\n"));
+  ASSERT_EQ(Run(Dataset(), Declared("[clusters]\nmin_share = 1.0\n"), {"--accept-drift"}), 0) << err_;
+  EXPECT_THAT(out_, testing::ContainsRegex("a cluster of [0-9]+ was too small, and joined segment [0-9]+\n"));
 }
 
 }  // namespace
