@@ -37,10 +37,13 @@ std::string FeatureLabel(std::string name) {
   return name;
 }
 
+std::string SegmentLabel(const json& segment) {
+  return fmt::format("{} {}", TextOf(segment, "id"), TextOf(segment, "name"));
+}
+
 std::vector<std::string> SegmentLabels(const json& report) {
   std::vector<std::string> labels;
-  for (const json& segment : ListIn(report, "segments"))
-    labels.push_back(fmt::format("{} {}", labels.size() + 1, TextOf(segment, "name")));
+  for (const json& segment : ListIn(report, "segments")) labels.push_back(SegmentLabel(segment));
   return labels;
 }
 
@@ -52,10 +55,9 @@ std::string ChoiceText(const json& report) {
                              : "chosen by " + chosen;
 }
 
-std::string NameOfId(const json& report, const std::string& id) {
-  const json& segments = ListIn(report, "segments");
-  for (size_t s = 0; s < segments.size(); ++s)
-    if (TextOf(segments[s], "id") == id) return TextOf(segments[s], "name");
+std::string LabelOfId(const json& segments, const std::string& id) {
+  for (const json& segment : segments)
+    if (TextOf(segment, "id") == id) return SegmentLabel(segment);
   return "segment " + id;
 }
 
@@ -116,7 +118,7 @@ std::string Sizes(const json& report) {
     table.rows.push_back({labels[s], CountOf(segments[s], "size"),
                           TableCell(PartText(share), std::isfinite(share) ? std::max(share, 0.0) : -1)});
     if (const std::string text = TextOf(segments[s], "in_words"); !text.empty())
-      sentences += fmt::format("<li>{}</li>\n", EscapeHtml(text));
+      sentences += fmt::format("<li value=\"{}\">{}</li>\n", EscapeHtml(TextOf(segments[s], "id")), EscapeHtml(text));
   }
   return table.rows.empty()
              ? ""
@@ -155,7 +157,7 @@ std::string Extremes(const json& report) {
       const std::string value = NumberIn(extreme, "value"), used = NumberIn(extreme, "used");
       Table& table = Member(extreme, "value") == Member(extreme, "used") ? others : cut;
       table.rows.push_back({FeatureLabel(TextOf(feature, "name")), TextOf(extreme, "user"), value, used,
-                            NameOfId(report, TextOf(extreme, "segment"))});
+                            LabelOfId(ListIn(report, "segments"), TextOf(extreme, "segment"))});
     }
   std::string html = cut.rows.empty() ? "" : TableHtml(cut);
   if (!others.rows.empty())
@@ -197,7 +199,7 @@ std::string Origin(const json& report) {
   add("seed", Member(report, "seed"));
   add("inertia", NumberIn(metrics, "inertia"));
   add("iterations", Member(metrics, "n_iterations"));
-  add("events later than the reference, left out", Member(report, "n_future_events"));
+  add("events later than the reference, left out", CountOf(report, "n_future_events"));
   if (const json& seconds = Member(report, "seconds"); seconds.is_object())
     for (const auto& [part, value] : seconds.items()) add(("seconds: " + part).c_str(), NumberIn(seconds, part));
   else

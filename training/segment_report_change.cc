@@ -18,13 +18,6 @@ using nlohmann::json;
 constexpr TableColumn::Kind kNumber = TableColumn::kNumber;
 constexpr double kOtherPopulation = 0.25, kSomeDrift = 0.1;
 
-/// The name that an id had then.
-std::string LastNameOf(const json& lineage, const std::string& id) {
-  for (const json& segment : ListIn(lineage, "from"))
-    if (TextOf(segment, "id") == id) return TextOf(segment, "name");
-  return "segment " + id;
-}
-
 std::string FlowsHtml(const json& report, const json& lineage) {
   const json &flows = ListIn(lineage, "flows"), &from = ListIn(lineage, "from"), &segments = ListIn(report, "segments");
   if (flows.size() != from.size() + 1 || from.empty() || segments.empty()) return "";
@@ -33,7 +26,7 @@ std::string FlowsHtml(const json& report, const json& lineage) {
   FlowChart chart = {"Where users went", "version " + CountOf(lineage, "from_version"), "now", "users", {}, {}, {}};
   for (const json& segment : from) {
     const auto place = place_of_id.find(TextOf(segment, "id"));
-    chart.from.push_back({TextOf(segment, "name"), place == place_of_id.end() ? -1 : place->second});
+    chart.from.push_back({SegmentLabel(segment), place == place_of_id.end() ? -1 : place->second});
   }
   chart.from.push_back({"not there"});
   const std::vector<std::string> labels = SegmentLabels(report);
@@ -54,8 +47,12 @@ std::vector<std::string> ChangesOf(const json& report, const json& lineage) {
     for (size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
     return text;
   };
-  const auto now = [&](const json& id) { return fmt::format("\"{}\"", NameOfId(report, TextOf(id))); };
-  const auto then = [&](const json& id) { return fmt::format("\"{}\"", LastNameOf(lineage, TextOf(id))); };
+  const auto now = [&](const json& id) {
+    return fmt::format("\"{}\"", LabelOfId(ListIn(report, "segments"), TextOf(id)));
+  };
+  const auto then = [&](const json& id) {
+    return fmt::format("\"{}\"", LabelOfId(ListIn(lineage, "from"), TextOf(id)));
+  };
   const auto names_of = [](const json& ids, const auto& name_of) {
     std::vector<std::string> names;
     for (const json& id : ids) names.push_back(name_of(id));

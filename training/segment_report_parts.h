@@ -15,12 +15,13 @@ double Drawable(const nlohmann::json& value, double none);
 std::string NumberIn(const nlohmann::json& from, std::string_view name);
 /// "discount_share" as "discount share".
 std::string FeatureLabel(std::string name);
-/// "2 Champions": the place, counted from 1 as on the map, and the name.
+/// "2 Champions": the id and the name.
+std::string SegmentLabel(const nlohmann::json& segment);
 std::vector<std::string> SegmentLabels(const nlohmann::json& report);
 /// How their number came about: "chosen by elbow", "as configured", "as in the last version"; "" where it is not said.
 std::string ChoiceText(const nlohmann::json& report);
-/// The name of the segment with that id, "segment 7" where there is none.
-std::string NameOfId(const nlohmann::json& report, const std::string& id);
+/// The label of the one with that id among `segments`, "segment 7" where there is none.
+std::string LabelOfId(const nlohmann::json& segments, const std::string& id);
 
 // What they are like (segment_report_shape.cc).
 std::string SegmentProfilesHtml(const nlohmann::json& report);

@@ -124,9 +124,14 @@ std::string SegmentStagesHtml(const json& report) {
     n.push_back(s < sizes.size() ? std::max(Drawable(sizes[s], 0), 0.0) : 0);
     all += n.back();
   }
+  const double none = std::max(Drawable(Member(stages, "n_in_none"), 0), 0.0);
+  all += none;
   Table table = {"", {{"stage"}, {"users", kNumber}, {"share", kNumber}}, {}};
-  for (size_t s = 0; s < texts.size(); ++s)
-    table.rows.push_back({texts[s], CountText(std::llround(n[s])), ShareCell(all > 0 ? n[s] / all : 0)});
+  const auto add = [&](const std::string& stage, double users) {
+    table.rows.push_back({stage, CountText(std::llround(users)), ShareCell(all > 0 ? users / all : 0)});
+  };
+  for (size_t s = 0; s < texts.size(); ++s) add(texts[s], n[s]);
+  if (none > 0) add("none", none);
   return SectionHtml("How far they have come", "A user is in the last of these stages whose rule holds.",
                      TableHtml(table) + TransitionsHtml(stages, texts));
 }
@@ -138,6 +143,7 @@ std::string LikelihoodHtml(const json& report) {
   const auto add = [&](const char* name, const std::string& value, const std::string& note) {
     if (!value.empty()) tiles.push_back({name, value, note});
   };
+  add("likely", CountOf(likelihood, "n_likely"), "users who are in the segment now");
   add("of all users", PartText(NumberOf(likelihood, "base_rate")), "did it in the time behind the split");
   add("AUC", MetricText(NumberOf(likelihood, "auc")),
       "how often one who did is above one who did not; 0.5 is by chance");

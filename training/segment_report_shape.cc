@@ -123,14 +123,6 @@ std::string SilhouettesHtml(const json& report) {
   return BandChartHtml(chart);
 }
 
-/// The number of the segment with that id, counted from 1.
-std::string PlaceOfId(const json& report, const std::string& id) {
-  const json& segments = ListIn(report, "segments");
-  for (size_t s = 0; s < segments.size(); ++s)
-    if (TextOf(segments[s], "id") == id) return std::to_string(s + 1);
-  return "segment " + id;
-}
-
 /// What an axis of the map is made of: "mostly monetary, frequency".
 std::string AxisWords(const json& report, size_t component) {
   const json &map = Member(report, "map"), &loadings = ListIn(map, "loadings"), &features = ListIn(report, "features");
@@ -185,7 +177,8 @@ std::string SegmentProfilesHtml(const json& report) {
 std::string SegmentMapHtml(const json& report) {
   const json& points = ListIn(Member(report, "map"), "points");
   ScatterChart chart = {"Users on a map", AxisWords(report, 0), AxisWords(report, 1), {}};
-  for (const std::string& label : SegmentLabels(report)) chart.series.push_back({label, {}});
+  for (const json& segment : ListIn(report, "segments"))
+    chart.series.push_back({SegmentLabel(segment), {}, TextOf(segment, "id")});
   size_t n = 0;
   for (const json& point : points) {
     const double x = Drawable(Member(point, "x"), NAN), y = Drawable(Member(point, "y"), NAN),
@@ -213,9 +206,8 @@ std::string SegmentExamplesHtml(const json& report) {
     std::string label = labels[s];  // in full once
     for (const json& example : ListIn(segments[s], "examples")) {
       const std::string next = TextOf(example, "next");
-      table.rows.push_back({std::exchange(label, std::to_string(s + 1)), TextOf(example, "user"),
-                            next.empty() ? "typical" : "near " + PlaceOfId(report, next),
-                            NumberIn(example, "distance")});
+      table.rows.push_back({std::exchange(label, TextOf(segments[s], "id")), TextOf(example, "user"),
+                            next.empty() ? "typical" : "near " + next, NumberIn(example, "distance")});
       for (const std::string& feature : features) {
         table.rows.back().emplace_back(NumberIn(Member(example, "values"), feature));
       }
@@ -241,8 +233,8 @@ std::string SegmentNumberHtml(const json& report) {
                   {{"cluster"}, {"users", kNumber}, {"merged into"}, {"distance", kNumber}},
                   {}};
   for (const json& one : ListIn(report, "merged")) {
-    merged.rows.push_back({CountOf(one, "index"), CountOf(one, "size"), NameOfId(report, TextOf(one, "into")),
-                           NumberIn(one, "distance")});
+    merged.rows.push_back({CountOf(one, "index"), CountOf(one, "size"),
+                           LabelOfId(ListIn(report, "segments"), TextOf(one, "into")), NumberIn(one, "distance")});
   }
   if (!merged.rows.empty()) html += TableHtml(merged);
   if (html.empty()) return "";

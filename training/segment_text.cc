@@ -33,16 +33,15 @@ std::string SegmentText(const json& report) {
   const bool published = report["published"].get<bool>();
   const int64_t n_users = report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>();
   const std::string silhouette = MetricText(NumberOf(report["metrics"], "silhouette"));  // "" of one segment
-  std::string text =
-      fmt::format("{}{}: {} of {}, {}; {}k {}\n", TextOf(report, "model"),
-                  published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
-                  Counted(std::ssize(report["segments"]), "segment"),
-                  n_users == 1 ? "1 user" : CountText(n_users) + " users",
-                  Counted(std::ssize(report["features"]), "feature"),
-                  silhouette.empty()
-                      ? ""
-                      : fmt::format("silhouette {} ({}), ", silhouette, TextOf(report["metrics"], "silhouette_kind")),
-                  ChoiceText(report));
+  std::string text = fmt::format(
+      "{}{}: {} of {}, {}; {}k {}\n", TextOf(report, "model"),
+      published ? fmt::format(" version {}", report["version"].get<int64_t>()) : "",
+      Counted(std::ssize(report["segments"]), "segment"), n_users == 1 ? "1 user" : CountText(n_users) + " users",
+      Counted(std::ssize(report["features"]), "feature"),
+      silhouette.empty()
+          ? ""
+          : fmt::format("silhouette {} ({}), ", silhouette, TextOf(report["metrics"], "silhouette_kind")),
+      ChoiceText(report));
   for (const json& segment : report["segments"])
     text += fmt::format("  {:>3}  {:>9}  {:>6}  {}\n", TextOf(segment, "id"), CountOf(segment, "size"),
                         PartText(NumberOf(segment, "share")), TextOf(segment, "name"));

@@ -59,10 +59,10 @@ std::string FlowChartHtml(const FlowChart& chart);
 struct PointSeries {
   std::string name;
   std::vector<std::pair<double, double>> points;
+  std::string mark = {};  // at the mean of its points; default: its number, counted from 1
 };
 
-/// Points in the plane, a colour a series, with the series' number, counted from 1, at the mean of its points. The
-/// table has the means.
+/// Points in the plane, a colour a series. The table has the means.
 struct ScatterChart {
   std::string title;
   std::string x_name, y_name;

@@ -102,6 +102,7 @@ tbody th { min-width: 7rem; }
 tr > .n { text-align: right; padding-right: 0.5rem; padding-left: 0.75rem; white-space: nowrap; min-width: 0; }
 tr > .prose { min-width: 18rem; padding-left: 1.25rem; }
 tr > .n + :not(.n) { min-width: 6rem; padding-left: 1.25rem; }
+tr > .n + .prose { min-width: 11rem; }
 thead .long { min-width: 8rem; white-space: normal; }
 tr > .barred { min-width: 9rem; }
 td.code, th.code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; font-size: 0.8rem; }

@@ -160,6 +160,29 @@ TEST(SegmentReportHtml, StagesMayHaveBeenOthers) {
   EXPECT_THAT(content.text, testing::ContainsRegex("none[^0-9]*none[^0-9]*999"));
 }
 
+// `kindred query segments describe --cluster 41` is asked with what the page shows.
+TEST(SegmentReportHtml, NumbersAreIds) {
+  json report = Small();
+  const std::string name = report["segments"][1]["name"];
+  report["segments"][1]["id"] = "41";
+  report["segments"][0]["examples"][0]["next"] = "41";
+  report["lineage"]["new"] = {"41"};
+  const std::string html = SegmentReportHtml(report), text = ReadHtml(html).text;
+  EXPECT_THAT(text, HasSubstr("41 " + name));
+  EXPECT_THAT(text, Not(HasSubstr("2 " + name)));
+  EXPECT_THAT(text, HasSubstr("near 41"));
+  EXPECT_THAT(text, HasSubstr("new: \"41 " + name + "\""));
+  EXPECT_THAT(html, HasSubstr("<li value=\"41\">"));
+  EXPECT_THAT(html, HasSubstr("%\">41</span>")) << "on the map";
+}
+
+TEST(SegmentReportHtml, SharesOfStagesAreOfAllUsers) {
+  json report = Small();
+  report["stages"] = {{"names", {"one", "two"}}, {"sizes", {10, 30}}, {"n_in_none", 160}, {"transitions", nullptr}};
+  const std::string text = ReadHtml(SegmentReportHtml(report)).text;
+  for (const char* share : {"5 %", "15 %", "80 %"}) EXPECT_THAT(text, HasSubstr(share));
+}
+
 TEST(SegmentReportHtml, OfMoreSegmentsThanColours) {
   json report = Small();
   const json one = report["segments"][0];

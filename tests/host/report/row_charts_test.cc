@@ -117,9 +117,11 @@ TEST(ScatterChart, OfAnySize) {
 }
 
 TEST(ScatterChart, PointsAndNumbersAreWhereTheyBelong) {
-  const std::string html = ScatterChartHtml({"t", "x", "y", {{"a", {{0, 0}, {2, 4}}}, {"b", {}}}});
+  const std::string html =
+      ScatterChartHtml({"t", "x", "y", {{"a", {{0, 0}, {2, 4}}}, {"b", {}}, {"c", {{1, 2}}, "<7"}}});
   EXPECT_THAT(html, HasSubstr("<path class=\"line point s0\" d=\"M0.0 300.0h0M1000.0 0.0h0\">"));
   EXPECT_THAT(html, HasSubstr("<span class=\"s0\" style=\"left:50.00%;bottom:50.00%\">1</span>"));
+  EXPECT_THAT(html, HasSubstr(">&lt;7</span>"));
 }
 
 }  // namespace
