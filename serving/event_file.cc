@@ -64,7 +64,7 @@ v1::UserEvent ReadEvent(const std::string& place, const json& object) {
       event.mutable_time()->set_seconds(TimeAt(at, value));
     } else if (key == "value") {
       if (!value.is_number() || !(std::fabs(value.get<double>()) <= std::numeric_limits<float>::max()))
-        Refuse(at, fmt::format("found {}; expected a number", Shown(value)));
+        Refuse(at, fmt::format("found {}; expected a number that a float holds", Shown(value)));
       event.set_value(value.get<float>());
     } else {
       Refuse(at, "is no field of an event; expected item_id, type, time or value");

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "host/expression/expression.h"
+#include "host/expression/syntax.h"
 #include "host/features/feature_kinds.h"
 #include "host/features/feature_state.h"
 #include "host/models/model.h"
@@ -66,8 +67,10 @@ class Compiler {
     first_time_ = *first;
     state_->reference = state_->spec.reference.value_or(*last);
     if (state_->reference < first_time_)
-      throw Error(ErrorCode::kInvalidArgument, fmt::format("all events are later than the reference, by {} s or more",
-                                                           first_time_ - state_->reference));
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("all events are later than the reference, {}: the first is of {}",
+                              Print(Literal{ValueType::kTime, static_cast<double>(state_->reference)}),
+                              Print(Literal{ValueType::kTime, static_cast<double>(first_time_)})));
   }
 
   void Gather(FeatureDeclaration& declared) {

@@ -236,7 +236,10 @@ FeatureSpec DefaultFeatureSpec(std::span<const std::string> event_types, bool ha
     feature.normalization = {.kind = NormalizationKind::kLog, .clip = ClipKind::kIqr, .impute = InfoOf(kind).impute};
   };
   if (has_times) add("recency", FeatureKind::kRecency);
-  add("frequency", has_times ? FeatureKind::kBaskets : FeatureKind::kCount);
+  if (has_times)
+    add("frequency", FeatureKind::kBaskets);
+  else
+    add(purchases.empty() ? "events" : "frequency", FeatureKind::kCount);
   if (has_values)
     add("monetary", FeatureKind::kSum);
   else if (has_times)

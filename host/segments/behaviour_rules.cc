@@ -223,10 +223,10 @@ std::vector<std::string> BehaviourRules::Warnings(std::optional<int64_t> first_t
                                      static_cast<int64_t>(i) < n_rules_ ? "rule" : "stage",
                                      Printable(conditions_[i].spec.name), conditions_[i].contradiction));
   if (const int64_t window = longest_window(); first_time && window > reference - *first_time)
-    warnings.push_back(fmt::format(
-        "a window of the rules is {} long, and the data only {}",
-        Print(Literal{ValueType::kDuration, static_cast<double>(window)}),
-        Print(Literal{ValueType::kDuration, static_cast<double>(std::max<int64_t>(reference - *first_time, 0))})));
+    warnings.push_back(
+        fmt::format("a window of the rules is {} long, and the data begin only {:.4g} days before the reference",
+                    Print(Literal{ValueType::kDuration, static_cast<double>(window)}),
+                    static_cast<double>(std::max<int64_t>(reference - *first_time, 0)) / 86400));
   return warnings;
 }
 

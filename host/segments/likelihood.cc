@@ -55,10 +55,10 @@ int64_t LikelihoodSplit(const LikelihoodSpec& spec, const EventsView& events, in
     Refuse(spec, events.size() == 0 ? "there are no events" : "the events have no times to split them by");
   const int64_t first = *std::min_element(events.times.begin(), events.times.end());
   if (reference - spec.horizon < first)
-    Refuse(spec,
-           fmt::format("a horizon of {} is longer than the data, which begins at {}, {} before its end; expected a "
-                       "horizon with events before it",
-                       Duration(spec.horizon), Time(first), Duration(std::max<int64_t>(reference - first, 0))));
+    Refuse(spec, fmt::format("a horizon of {} is longer than the data, which begins at {}, {:.4g} days before its end; "
+                             "expected a horizon with events before it",
+                             Duration(spec.horizon), Time(first),
+                             static_cast<double>(std::max<int64_t>(reference - first, 0)) / 86400));
   return reference - spec.horizon;
 }
 

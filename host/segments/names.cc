@@ -172,8 +172,11 @@ std::string TraitWords(const ProfiledFeature& feature, double deviations, std::s
   const auto named = [&](const char* high, const char* low, const std::string& of) {
     return Graded(is_high ? high : low, deviations) + of;
   };
-  if (feature.kind == "count" || feature.kind == "rate")
-    return feature.of_purchases ? named("buys *often", "buys *rarely", "") : named("*many ", "*few ", name);
+  if (feature.kind == "count" || feature.kind == "rate") {
+    if (!feature.of_purchases) return named("*many ", "*few ", name);
+    const bool has_baskets = std::ranges::count(among, "baskets", &ProfiledFeature::kind) > 0;  // which say how often
+    return has_baskets ? named("buys *many items", "buys *few items", "") : named("buys *often", "buys *rarely", "");
+  }
   if (feature.kind == "distinct") return named("*wide ", "*narrow ", name);
   if (feature.kind == "share" || feature.kind == "category_shares")
     return named("*high share of ", "*low share of ", SharedOf(feature.name));

@@ -77,7 +77,7 @@ const std::string* TomlTable::Text(std::string_view key) const {
   const toml::node* node = Find(key);
   if (node == nullptr) return nullptr;
   if (!node->is_string() || node->as_string()->get().empty())
-    place_.Refuse(*node, fmt::format("'{}' is no text, as expected", key));
+    place_.Refuse(*node, fmt::format("'{}' is {}; expected a text", key, node->is_string() ? "empty" : "no text"));
   return &node->as_string()->get();
 }
 

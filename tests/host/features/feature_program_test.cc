@@ -228,7 +228,7 @@ TEST_F(FeatureProgramTest, WithoutTimesAndTypes) {
   const auto dataset = Write({3, 0}, {.times = false, .types = false});
   const FeatureSpec spec = DefaultFeatureSpec(dataset->event_types(), false, true);
   const FeatureProgram program = FeatureProgram::Compile(spec, *dataset, nullptr);
-  EXPECT_THAT(program.names(), ElementsAre("frequency", "monetary"));
+  EXPECT_THAT(program.names(), ElementsAre("events", "monetary"));
   const FeatureTable table = program.Compute(dataset->events(), program.reference(), pool_);
   EXPECT_EQ(table.row(0)[0], 3);
   EXPECT_THAT(table.row(1), ElementsAre(0, 0));
@@ -380,7 +380,8 @@ TEST_F(FeatureProgramTest, WhatADatasetDoesNotHave) {
   const auto dataset = Write({3});
   FeatureSpec early = Spec("[[features]]\nname = 'x'\nkind = 'count'");
   early.reference = 1000;
-  ExpectError(ErrorCode::kInvalidArgument, "all events are later than the reference",
+  ExpectError(ErrorCode::kInvalidArgument,
+              "all events are later than the reference, 1970-01-01T00:16:40Z: the first is of ",
               [&] { FeatureProgram::Compile(early, *dataset, nullptr); });
   FeatureSpec many;
   for (int i = 0; i < 5; ++i) {

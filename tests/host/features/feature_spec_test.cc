@@ -231,8 +231,9 @@ TEST(FeatureSpec, WithoutAFile) {
   EXPECT_EQ(spec.features[2].kind, FeatureKind::kSum);
   EXPECT_THAT(DefaultFeatureSpec(std::vector<std::string>{"view"}, true, true).features[0].events, IsEmpty());
   EXPECT_THAT(names(DefaultFeatureSpec({}, true, false)), ElementsAre("recency", "frequency", "events"));
-  EXPECT_THAT(names(DefaultFeatureSpec({}, false, true)), ElementsAre("frequency", "monetary"));
-  EXPECT_THAT(names(DefaultFeatureSpec({}, false, false)), ElementsAre("frequency"));
+  EXPECT_THAT(names(DefaultFeatureSpec(types, false, true)), ElementsAre("frequency", "monetary"));
+  EXPECT_THAT(names(DefaultFeatureSpec({}, false, true)), ElementsAre("events", "monetary"));
+  EXPECT_THAT(names(DefaultFeatureSpec({}, false, false)), ElementsAre("events"));
   EXPECT_EQ(DefaultFeatureSpec({}, false, false).features[0].kind, FeatureKind::kCount);
 }
 

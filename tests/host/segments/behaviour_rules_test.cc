@@ -362,8 +362,9 @@ TEST(BehaviourRules, WarnsOfWhatHoldsForNobodyAndOfWindowsLongerThanTheData) {
   EXPECT_THAT(compiled.Warnings(kNow - 90 * kDay, kNow),
               ElementsAre("rule 'Nobody' holds for nobody: 'views >= 3 in 7d' and 'views = 0 in 7d' exclude each other",
                           "stage 'never' holds for nobody: 'views < 0' cannot hold"));
-  EXPECT_THAT(compiled.Warnings(kNow - 30 * kDay, kNow),
-              testing::Contains("a window of the rules is 90d long, and the data only 30d"));
+  EXPECT_THAT(
+      compiled.Warnings(kNow - 30 * kDay, kNow),
+      testing::Contains("a window of the rules is 90d long, and the data begin only 30 days before the reference"));
 }
 
 TEST(BehaviourRules, AVersionKeepsThem) {

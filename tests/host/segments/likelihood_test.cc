@@ -99,7 +99,7 @@ TEST(Likelihood, TheSplitIsAHorizonBeforeTheReference) {
   };
   EXPECT_EQ(refusal(kSpec, events.view(), 29 * kDay),
             "segments.toml: line 9, column 1: likelihood: a horizon of 30d is longer than the data, which begins at "
-            "1970-01-01, 29d before its end; expected a horizon with events before it");
+            "1970-01-01, 29 days before its end; expected a horizon with events before it");
   EXPECT_THAT(refusal(kSpec, {}, 0), HasSubstr("there are no events"));
   EventsView timeless = events.view();
   timeless.times = {};

@@ -131,13 +131,22 @@ TEST(TraitWords, NameTheFeatureWhereTwoAreOfAKind) {
 }
 
 TEST(TraitsOf, HaveEveryWordOnce) {
-  const std::vector<ProfiledFeature> features = {{"a", "baskets"}, {"b", "count", true}, {"c", "recency"}};
+  const std::vector<ProfiledFeature> features = {{"a", "rate", true}, {"b", "count", true}, {"c", "recency"}};
   const SegmentProfiles profiles = Deviating({{1, 2, -3}});
   const std::vector<Trait> traits = TraitsOf(profiles.segments[0], features);
   ASSERT_EQ(traits.size(), 2u);
   EXPECT_EQ(traits[0].words, "very recent");
   EXPECT_EQ(traits[1].words, "buys very often");
   EXPECT_EQ(traits[1].feature, 1u);
+}
+
+TEST(TraitsOf, DoNotContradictEachOther) {
+  const std::vector<ProfiledFeature> features = {{"frequency", "baskets"}, {"events", "count", true}};
+  const SegmentProfiles profiles = Deviating({{-1, 2}});  // much at once
+  const std::vector<Trait> traits = TraitsOf(profiles.segments[0], features);
+  ASSERT_EQ(traits.size(), 2u);
+  EXPECT_EQ(traits[0].words, "buys very many items");
+  EXPECT_EQ(traits[1].words, "buys rarely");
 }
 
 TEST(InWords, SaysTheMediansAndWhereTheyAreEqualTheMeans) {
