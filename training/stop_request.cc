@@ -18,9 +18,12 @@ static_assert(std::atomic<int>::is_always_lock_free);
 
 void TakeDown(int signal) {
   const int error = errno;
-  requested = signal;
+  const bool is_first = requested.exchange(signal) == 0;
   for (const int either : kSignals) std::signal(either, SIG_DFL);
-  static_cast<void>(::write(STDERR_FILENO, kAnswer.data(), kAnswer.size()));
+  if (is_first)
+    static_cast<void>(::write(STDERR_FILENO, kAnswer.data(), kAnswer.size()));
+  else  // another thread took the first at the same moment
+    std::raise(signal);
   errno = error;
 }
 
