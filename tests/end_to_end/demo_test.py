@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,11 @@ def processes_of(folder):
     return found
 
 
+def limit_files():
+    """So that a step which outlives a killed test does not fill the disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 30, 4 << 30))
+
+
 class Demo(unittest.TestCase):
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="kindred demo-"))
@@ -33,7 +39,8 @@ class Demo(unittest.TestCase):
 
     def start(self, **environment):
         process = subprocess.Popen([PROGRAM, "demo", "--dir", str(self.folder / "d")], text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment,
+                                   preexec_fn=limit_files)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         return process
