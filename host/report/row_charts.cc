@@ -249,8 +249,8 @@ std::string ScatterChartHtml(const ScatterChart& chart) {
     }
     plot.svg += fmt::format("<path class=\"line point {}\" d=\"{}\"><title>{}</title></path>\n", SeriesClass(s), path,
                             EscapeHtml(series.name));
-    plot.marks.push_back({x_axis.place(mean_x), y_axis.place(mean_y), s,
-                          series.mark.empty() ? std::to_string(s + 1) : EscapeHtml(series.mark)});
+    plot.marks.push_back(
+        {x_axis.place(mean_x), y_axis.place(mean_y), s, series.mark.empty() ? std::to_string(s + 1) : series.mark});
     plot.table.rows.back()[2] = Signed(mean_x);
     plot.table.rows.back()[3] = Signed(mean_y);
   }

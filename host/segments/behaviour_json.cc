@@ -29,12 +29,8 @@ json StagesJson(const BehaviourRules& rules, const RuleMembers& members, std::sp
   const auto n_stages = static_cast<size_t>(rules.n_stages());
   std::vector<int64_t> sizes(n_stages + 1);
   for (const int32_t stage : members.stages) ++sizes[stage < 0 ? n_stages : static_cast<size_t>(stage)];
-  json made = {{"names", json::array()},
-               {"when", json::array()},
-               {"sizes", std::span(sizes).first(n_stages)},
-               {"n_in_none", sizes[n_stages]},
-               {"transitions", nullptr},
-               {"last_names", nullptr}};
+  json made = {{"names", json::array()},       {"when", json::array()},  {"sizes", std::span(sizes).first(n_stages)},
+               {"n_in_none", sizes[n_stages]}, {"transitions", nullptr}, {"last_names", nullptr}};
   for (int64_t i = rules.n_rules(); i < rules.n_rules() + rules.n_stages(); ++i) {
     made["names"].push_back(rules.Name(i));
     made["when"].push_back(rules.When(i));

@@ -18,8 +18,8 @@ nlohmann::json RulesJson(const BehaviourRules& rules, const RuleMembers& members
                          std::span<const Threshold> thresholds);
 
 /// "stages": {"names": [...], "when": [...], "sizes": [...], "n_in_none", "transitions": null or a list of rows,
-/// "last_names": null or what stages the rows are of, before the last}. `transitions` are those of CountTransitions from
-/// the stages of `last`; empty, and null: there is no last version.
+/// "last_names": null or what stages the rows are of, before the last}. `transitions` are those of CountTransitions
+/// from the stages of `last`; empty, and null: there is no last version.
 nlohmann::json StagesJson(const BehaviourRules& rules, const RuleMembers& members, std::span<const int64_t> transitions,
                           const BehaviourRules* last = nullptr);
 

@@ -166,7 +166,7 @@ TEST(SegmentReportHtml, NumbersAreIds) {
   const std::string name = report["segments"][1]["name"];
   report["segments"][1]["id"] = "41";
   report["segments"][0]["examples"][0]["next"] = "41";
-  report["lineage"]["new"] = {"41"};
+  report["lineage"] = {{"from_version", 1}, {"from", json::array()}, {"flows", json::array()}, {"new", {"41"}}};
   const std::string html = SegmentReportHtml(report), text = ReadHtml(html).text;
   EXPECT_THAT(text, HasSubstr("41 " + name));
   EXPECT_THAT(text, Not(HasSubstr("2 " + name)));

@@ -109,7 +109,7 @@ TEST(ProfileConfig, WhatIsWrongAndWhere) {
        "line 4, column 1: unknown key 'colums'; the nearest known key is 'columns'"},
       {"[[items]]\npath = \"x\"\ncolumns = { a = \"float\" }",
        "line 4, column 17: unknown type 'float'; expected number,"},
-      {"[[items]]\npath = \"x\"\ncolumns = { a = { type = \"\" } }", "'type' is no text"},
+      {"[[items]]\npath = \"x\"\ncolumns = { a = { type = \"\" } }", "'type' is empty; expected a text"},
       {"[[items]]\npath = \"x\"\ncolumns = { a = { tipe = \"text\" } }", "the nearest known key is 'type'"},
       {"[[items]]\npath = \"x\"\ncolumns = { a = 1 }", "column 'a' has neither a type (number, category"},
       {"[[items]]\npath = \"x\"\ncolumns = 1", "'columns' is no table"},

@@ -138,7 +138,7 @@ TEST_F(CheckpointTest, EveryMemberOfTheManifestIsChecked) {
     changed.erase(key);
     Put(changed);
     ExpectError(ErrorCode::kCorrupt, std::string("the manifest: no '") + key + "'", [&] { Read(); });
-    for (const json& wrong : {json(), json(true), json(json::array({1, "x"}))}) {
+    for (const json& wrong : {json(), json(true), json(json::array({1}))}) {
       changed[key] = wrong;
       Put(changed);
       ExpectError(ErrorCode::kCorrupt, std::string("the manifest: '") + key + "' is not ", [&] { Read(); });

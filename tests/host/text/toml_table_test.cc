@@ -92,8 +92,8 @@ TEST(TomlTable, WrongValuesAreNamedByPlace) {
     table.Table("one");
     table.Tables("many");
   };
-  Refuses("\n name = 1", "a/b.toml: line 2, column 9: 'name' is no text", read);
-  Refuses("name = ''", "line 1, column 8: 'name' is no text", read);
+  Refuses("\n name = 1", "a/b.toml: line 2, column 9: 'name' is no text; expected a text", read);
+  Refuses("name = ''", "line 1, column 8: 'name' is empty; expected a text", read);
   Refuses("names = ['a', 1]", "line 1, column 15: 'names' is neither a text nor a list of texts", read);
   Refuses("names = []", "'names' is an empty list", read);
   Refuses("count = 10", "'count' is 10; expected 1 to 9", read);
