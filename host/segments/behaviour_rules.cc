@@ -124,8 +124,10 @@ class BehaviourRules::Builder {
     const Syntax syntax = Parse(when);
     for (const Node& node : syntax.nodes) {
       if (node.kind != NodeKind::kAttribute) continue;
-      const bool event = IsEvent(node.name);
       const int64_t n_plain = CountPlain(node.name);
+      const bool yields =
+          n_plain > 0 && node.window == 0 && MeansAllEvents(known_.events, node.name, known_.event_types);
+      const bool event = IsEvent(node.name) && !yields;
       if (event + n_plain > 1 && (node.window == 0 || !event))
         FailAt(when, node.at,
                fmt::format("'{}' is the name of more than one thing (a feature, events, a threshold, an attribute); "

@@ -64,6 +64,19 @@ std::string Refusal(const std::string& when, RuleVocabulary vocabulary) {
   return "compiles";
 }
 
+// As it is where events have no values, and nothing was declared.
+TEST(BehaviourRules, AFeatureMayBeCalledEvents) {
+  const EventArrays events = EventsOf({{{9, 0}, {1, 0}}, {{9, 3}, {8, 3}}});
+  const std::vector<RuleSpec> rules = {{"feature", "events >= 5"}, {"counted", "events >= 1 in 7d"}};
+  const std::vector<std::string> names = {"events"};
+  const BehaviourRules compiled(rules, {}, {.events = kNames, .event_types = kTypes, .features = names});
+  const std::vector<double> features = {1, 5};
+  const RuleMembers members = compiled.Evaluate(
+      {.n_users = 2, .events = events.view(), .reference = kNow, .features = features, .first_row = 0}, nullptr);
+  EXPECT_THAT(MembersOf(members.rules[0], 2), ElementsAre(1));
+  EXPECT_THAT(MembersOf(members.rules[1], 2), ElementsAre(0));
+}
+
 TEST(BehaviourRules, CartAbandonersAndStages) {
   const EventArrays events =
       EventsOf({{{5, 0}, {4, 0}, {3, 0}, {2, 1}},           // abandons
