@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "host/evaluation/item_subset.h"
@@ -46,10 +45,10 @@ void CheckOutside(const std::vector<std::string>& places, const std::vector<std:
 }
 
 void CheckApart(const std::vector<std::string>& places) {
-  std::set<std::filesystem::path> taken;
-  for (const std::string& place : places)
-    if (!place.empty() && !taken.insert(std::filesystem::weakly_canonical(place)).second)
-      throw Error(ErrorCode::kUsage, fmt::format("'{}' is to be two files; expected different ones", place));
+  for (auto one = places.begin(); one != places.end(); ++one)
+    for (auto other = places.begin(); other != one; ++other)
+      if (!one->empty() && !other->empty() && LiesIn(*one, *other) && LiesIn(*other, *one))
+        throw Error(ErrorCode::kUsage, fmt::format("'{}' is to be two files; expected different ones", *one));
 }
 
 }  // namespace kindred

@@ -228,6 +228,7 @@ TEST_F(SegmentJob, TwoResultsInOnePlace) {
             2);
   EXPECT_THAT(err_, HasSubstr("page.html' is to be two files; expected different ones"));
   EXPECT_FALSE(fs::exists(page));
+  EXPECT_EQ(Run(Dataset(), Declared(""), {"--report", "two_results.html", "--dendrogram", "./two_results.html"}), 2);
   EXPECT_FALSE(fs::exists(store_.ModelPath("s")));
 }
 
