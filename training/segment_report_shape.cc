@@ -240,7 +240,7 @@ std::string SegmentNumberHtml(const json& report) {
   if (html.empty()) return "";
   const std::string chosen = ChoiceText(report), k = CountOf(Member(report, "metrics"), "k");
   std::string note;
-  if (!k.empty() && !chosen.empty()) note = fmt::format("{} segments, {}. ", k, chosen);
+  if (!k.empty() && !chosen.empty()) note = fmt::format("{} segment{}, {}. ", k, k == "1" ? "" : "s", chosen);
   note +=
       "More segments always lower the inertia; where the curve bends, one more no longer helps much. The silhouette "
       "says how much nearer users are to their own segment than to the next.";

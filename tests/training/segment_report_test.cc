@@ -148,6 +148,8 @@ TEST(SegmentReportHtml, SaysHowTheNumberCameAbout) {
     report["curves"]["chosen_by"] = chosen;
     EXPECT_THAT(ReadHtml(SegmentReportHtml(report)).text, HasSubstr(std::string("segments, ") + words + ". "));
   }
+  report["metrics"]["k"] = 1;
+  EXPECT_THAT(ReadHtml(SegmentReportHtml(report)).text, HasSubstr("1 segment, chosen by height. "));
 }
 
 TEST(SegmentReportHtml, StagesMayHaveBeenOthers) {
