@@ -115,12 +115,19 @@ class Job {
     FeatureSpec& features = work_.spec.features;
     features = work_.last->spec().features;
     features.reference = options_.spec.features.reference;
-    for (const auto& [name, types] : options_.spec.features.events)
-      if (const auto [known, is_new] = features.events.emplace(name, types); !is_new && known->second != types)
+    for (const auto& [name, types] : options_.spec.features.events) {
+      const auto known = features.events.find(name);
+      const bool is_read = std::ranges::any_of(features.features, [&](const FeatureDeclaration& feature) {
+        return std::ranges::find(feature.events, name) != feature.events.end();
+      });
+      // What has no name of its own goes by its type.
+      if (known != features.events.end() ? known->second != types : is_read && types != std::vector{name})
         throw Error(ErrorCode::kInvalidArgument,
                     fmt::format("'{}' in [events] names other types than in version {} of '{}', whose clusters and "
                                 "features are kept",
                                 Printable(name), work_.last->version(), options_.model));
+      features.events.emplace(name, types);
+    }
   }
 
   void MeasureFeatures() {

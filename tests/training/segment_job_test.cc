@@ -343,6 +343,17 @@ TEST_F(SegmentJob, KeptClustersMayHaveOtherRules) {
   options.spec = ParseSegmentSpec(Declared("[events]\npurchases = [\"buy\", \"cart\"]\n"), "segments.toml");
   ExpectError(ErrorCode::kInvalidArgument, "'purchases' in [events] names other types than in version 2 of 's'",
               [&] { Make(options); });
+  // A type that a feature counts by its own name stays what it is.
+  const std::string counts = Declared("[[features]]\nname = \"n\"\nkind = \"count\"\nevents = \"view\"\n");
+  options.keep_clusters = false;
+  options.model = "by_types";
+  options.spec = ParseSegmentSpec(counts, "segments.toml");
+  Make(options);
+  options.keep_clusters = true;
+  options.spec = ParseSegmentSpec(Declared("[events]\nview = \"cart\"\n"), "segments.toml");
+  ExpectError(ErrorCode::kInvalidArgument, "'view' in [events] names other types", [&] { Make(options); });
+  options.spec = ParseSegmentSpec(Declared("[events]\nview = \"view\"\ncart = \"buy\"\n"), "segments.toml");
+  EXPECT_EQ(Make(options)["lineage"]["n_movers"], 0);
 }
 
 TEST_F(SegmentJob, KeptClustersMayBecomeEmpty) {
