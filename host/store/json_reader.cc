@@ -39,7 +39,9 @@ std::string JsonReader::Text(std::string_view key) const {
 double JsonReader::Number(std::string_view key, double least, double most) const {
   const nlohmann::json& value = Get(key);
   const double number = value.is_number() ? value.get<double>() : std::nan("");
-  if (!(number >= least && number <= most)) Refuse(key, fmt::format("a number from {} to {}", least, most));
+  constexpr double kMost = std::numeric_limits<double>::max();
+  if (!(number >= least && number <= most))
+    Refuse(key, least <= -kMost && most >= kMost ? "a number" : fmt::format("a number from {} to {}", least, most));
   return number;
 }
 
