@@ -168,6 +168,7 @@ std::string Extremes(const json& report) {
 std::string Features(const json& report) {
   constexpr const char* kQuantiles[] = {"min", "p10", "p25", "median", "p75", "p90", "p99", "max"};
   Table table = {"", {{"feature"}, {"missing", kNumber}}, {}};
+  const bool is_kept = Member(Member(report, "curves"), "chosen_by") == json("kept");
   for (const char* name : kQuantiles) table.columns.push_back({name, kNumber});
   table.columns.push_back({"kind, and how it is made comparable", kProse});
   for (const json& feature : ListIn(report, "features")) {
@@ -183,7 +184,11 @@ std::string Features(const json& report) {
   }
   return table.rows.empty()
              ? ""
-             : SectionHtml("What is known of users", "Values as they came.", TableHtml(table) + Extremes(report));
+             : SectionHtml("What is known of users",
+                           is_kept ? "Values as they came when the clusters that were kept were made; those who have "
+                                     "the largest, as they are now."
+                                   : "Values as they came.",
+                           TableHtml(table) + Extremes(report));
 }
 
 std::string Origin(const json& report) {

@@ -150,6 +150,9 @@ TEST(SegmentReportHtml, SaysHowTheNumberCameAbout) {
   }
   report["metrics"]["k"] = 1;
   EXPECT_THAT(ReadHtml(SegmentReportHtml(report)).text, HasSubstr("1 segment, chosen by height. "));
+  EXPECT_THAT(SegmentReportHtml(report), Not(HasSubstr("clusters that were kept")));
+  report["curves"]["chosen_by"] = "kept";  // figures of features are of the version that they were made with
+  EXPECT_THAT(SegmentReportHtml(report), HasSubstr("Values as they came when the clusters that were kept were made"));
 }
 
 TEST(SegmentReportHtml, StagesMayHaveBeenOthers) {
