@@ -94,10 +94,9 @@ json FeaturesJson(const SegmentWork& work) {
 json MetricsOf(const SegmentWork& work) {
   double inertia = 0;
   for (const SegmentProfile& segment : work.profiles.segments) inertia += segment.inertia;
-  const double silhouette = work.n_segments() < 2 ? NAN : MeanSilhouette(work.found.silhouettes);
   return {{"k", work.n_segments()},
           {"inertia", inertia},
-          {"silhouette", NumberOrNull(silhouette)},
+          {"silhouette", NumberOrNull(work.silhouette())},
           {"silhouette_kind", work.found.sampled ? "sampled" : "exact"},
           {"n_silhouettes", work.found.silhouettes.size()},
           {"n_iterations", work.found.n_iterations}};
@@ -182,6 +181,10 @@ void DescribeRules(const SegmentWork& work, json& report) {
 }
 
 }  // namespace
+
+double SegmentWork::silhouette() const {
+  return n_segments() < 2 ? NAN : MeanSilhouette(found.silhouettes);
+}
 
 std::string TimeText(int64_t seconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(seconds)));

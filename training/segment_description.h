@@ -52,6 +52,7 @@ struct SegmentWork {
 
   int64_t n_features() const { return table.n_features(); }
   int64_t n_segments() const { return small.n_segments; }
+  double silhouette() const;  // the mean of those measured; NaN of one segment
   HostMatrix<const double> values() const { return {table.values.data(), table.n_users, n_features()}; }
   HostMatrix<const float> all_points() const { return {points.data(), table.n_users, n_features()}; }
   HostMatrix<const float> active_points() const {

@@ -225,7 +225,7 @@ class Job {
     work_.small.n_segments = work_.found.k;
     work_.found.sampled = work_.spec.clusters.samples(std::ssize(work_.active.users));
     MeasureSilhouettesOf(placed.labels);
-    work_.found.curves.silhouette = {MeanSilhouette(work_.found.silhouettes)};
+    work_.found.curves.silhouette = {work_.silhouette()};
     SetLabels(placed.labels);
     stopwatch_.Done("clusters");
   }

@@ -97,6 +97,9 @@ TEST_F(SegmentJob, OneSegment) {
   EXPECT_THAT(warnings_, Contains("the name 'Second' is for segment '9', which is not there"));
   ASSERT_EQ(Run(dataset, toml), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("s version 2: 1 segment of 60 users, 5 features; k as configured\n"));
+  SegmentOptions options = Options(dataset, toml);
+  options.keep_clusters = true;
+  EXPECT_EQ(Make(options)["curves"]["silhouette"], json({nullptr}));
 }
 
 TEST_F(SegmentJob, UsersWithoutEvents) {
