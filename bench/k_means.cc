@@ -153,10 +153,10 @@ Workload KMeansWorkload() {
   workload.title = "K-Means beside scikit-learn and faiss";
   workload.description =
       R"(Made-up points in groups, float32, the same for all. `lloyd`: 20 steps from the same 100 points, to
-scikit-learn's inertia. `seeds`: k-means++ for k = 100, ours with as many trials as scikit-learn's; their inertia depends on chance.
-`sweep`: k = 2..20 with 10 restarts each, seeding counted; ours in one pass over the points for all, scikit-learn's
-`KMeans(n_init=10)` one after the other. `silhouette`: exact, of all points. Making points ready is in all times of
-ours; reading them is in none.)";
+scikit-learn's inertia. `seeds`: k-means++ for k = 100, ours with as many trials as scikit-learn's; their inertia
+depends on chance. `sweep`: k = 2..20 with 10 restarts each, seeding counted; ours in one pass over the points for all,
+scikit-learn's `KMeans(n_init=10)` one after the other. `silhouette`: exact, of all points. Making points ready is in
+all times of ours; reading them is in none.)";
   workload.metrics = {{.name = "inertia", .higher_is_better = false, .tolerance = 1e-6, .relative = true},
                       {.name = "seeds' inertia", .higher_is_better = false, .tolerance = 0.05, .relative = true},
                       {.name = "sum of inertias", .higher_is_better = false, .tolerance = 0.002, .relative = true},
