@@ -102,8 +102,10 @@ std::string AddSegments(const SegmentOptions& options, const TrainEvents& events
 int RunTrain(const TrainFlags& flags) {
   const TrainOptions options = Resolve(flags);
   const std::optional<SegmentOptions> segments = SegmentsOf(flags, options);
-  CheckOutside({flags.report, options.metrics_out},
-               {options.dataset, ModelStore(options.store).ModelPath(options.model)});
+  const ModelStore store(options.store);
+  std::vector<std::filesystem::path> folders = {options.dataset, store.ModelPath(options.model)};
+  if (segments) folders.push_back(store.ModelPath(segments->model));
+  CheckOutside({flags.report, options.metrics_out}, folders);
   if (!flags.report.empty()) CheckNewFile(flags.report, options.overwrite_metrics);
   std::unique_ptr<Progress> progress;
   const auto log = [&](spdlog::level::level_enum level, const std::string& message) {

@@ -123,6 +123,7 @@ TEST_F(TrainSegments, AreRefusedBeforeTheTraining) {
   refused({"--segments", file, "--segments-model", "other"}, 1, "is no version of segments");
   refused({"--segments", Declare("[cluster]\n")}, 2, "unknown key 'cluster'; the nearest known key is 'clusters'");
   refused({"--segments", file + ".none"}, 1, "segments.toml.none");
+  refused({"--segments", Declare(""), "--report", store_ + "/shop-segments/page.html"}, 2, "would lie in");
 }
 
 // As a first publication leaves it that is killed before its version is the current one.
