@@ -8,6 +8,7 @@
 #include "tests/reference/reference.h"
 #include "tests/support/errors.h"
 #include "tests/support/random.h"
+#include "tests/support/simd_levels.h"
 
 namespace kindred {
 namespace {
@@ -220,14 +221,7 @@ TEST_P(CpuAlsTest, APlanKnowsWhatThereIs) {
   ExpectError(ErrorCode::kOutOfMemory, "n_factors 64 needs", [&] { backend.PlanAls({int64_t{1} << 40, 10, 10, 64}); });
 }
 
-std::vector<SimdLevel> Levels() {
-  std::vector<SimdLevel> levels;
-  for (SimdLevel level : {SimdLevel::kBaseline, SimdLevel::kAvx2, SimdLevel::kAvx512})
-    if (level <= DetectSimdLevel()) levels.push_back(level);
-  return levels;
-}
-
-INSTANTIATE_TEST_SUITE_P(Levels, CpuAlsTest, ::testing::ValuesIn(Levels()),
+INSTANTIATE_TEST_SUITE_P(Levels, CpuAlsTest, ::testing::ValuesIn(SimdLevels()),
                          [](const auto& param_info) { return std::string(SimdKernelsOf(param_info.param).name); });
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "tests/support/backends.h"
 #include "tests/support/errors.h"
 #include "tests/support/random.h"
+#include "tests/support/simd_levels.h"
 
 namespace kindred {
 namespace {
@@ -323,14 +324,7 @@ TEST(TopNOnThreads, AnswersAreTheSameForAnyNumber) {
   }
 }
 
-std::vector<SimdLevel> Levels() {
-  std::vector<SimdLevel> levels;
-  for (SimdLevel level : {SimdLevel::kBaseline, SimdLevel::kAvx2, SimdLevel::kAvx512})
-    if (level <= DetectSimdLevel()) levels.push_back(level);
-  return levels;
-}
-
-INSTANTIATE_TEST_SUITE_P(Levels, ItemCodesTest, ::testing::ValuesIn(Levels()),
+INSTANTIATE_TEST_SUITE_P(Levels, ItemCodesTest, ::testing::ValuesIn(SimdLevels()),
                          [](const auto& each) { return std::string(SimdKernelsOf(each.param).name); });
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/random.h"
+#include "tests/support/simd_levels.h"
 
 namespace kindred {
 namespace {
@@ -24,13 +25,6 @@ std::vector<Line<T>> Aligned(const std::vector<float>& values) {
   return lines;
 }
 
-std::vector<SimdLevel> Levels() {
-  std::vector<SimdLevel> levels;
-  for (const SimdLevel level : {SimdLevel::kBaseline, SimdLevel::kAvx2, SimdLevel::kAvx512})
-    if (level <= DetectSimdLevel()) levels.push_back(level);
-  return levels;
-}
-
 double Square(const std::vector<float>& blocks, int64_t n_features, int64_t block, int64_t point, const float* query) {
   double sum = 0;
   for (int64_t f = 0; f < n_features; ++f) {
@@ -42,7 +36,7 @@ double Square(const std::vector<float>& blocks, int64_t n_features, int64_t bloc
 
 TEST(SimdDistances, FindsWhatIsNear) {
   constexpr int64_t kBlocks = 3;
-  for (const SimdLevel level : Levels())
+  for (const SimdLevel level : SimdLevels())
     for (const int64_t n_features : {0, 1, 2, 15, 16, 17, 33, 100}) {
       SCOPED_TRACE(testing::Message() << "level " << static_cast<int>(level) << ", features " << n_features);
       const std::vector<float> blocks = RandomNormal(kBlocks * n_features * kBlockPoints, 1);
@@ -72,7 +66,7 @@ TEST(SimdDistances, WhatIsNoNumberIsNear) {
   const std::vector<float> blocks(kBlockPoints, std::numeric_limits<float>::infinity());
   const auto aligned = Aligned<float>(blocks), zeros = Aligned<float>(std::vector<float>(kBlockPoints, 0));
   const float query = std::numeric_limits<float>::infinity();
-  for (const SimdLevel level : Levels()) {
+  for (const SimdLevel level : SimdLevels()) {
     uint64_t near = 0;
     SimdDistancesOf(level).find_near(aligned.data()->values, 1, 1, &query,
                                      {0, 0, zeros.data()->values, zeros.data()->values}, &near);
@@ -81,7 +75,7 @@ TEST(SimdDistances, WhatIsNoNumberIsNear) {
 }
 
 TEST(SimdDistances, SquaresInDouble) {
-  for (const SimdLevel level : Levels())
+  for (const SimdLevel level : SimdLevels())
     for (const int64_t n_features : {0, 1, 3, 64})
       for (const int64_t n_queries : {1, 3, 4, 5, 9}) {
         const std::vector<float> block = RandomNormal(n_features * kBlockPoints, 1);
