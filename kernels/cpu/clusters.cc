@@ -160,9 +160,10 @@ class Stepper {
     const auto error_of_norm = static_cast<float>(2 * table.error_of_norm) * kUp;
     const auto error_0 = static_cast<float>(2 * table.error_0) * kUp;
     for (int64_t first = begin; first < end; first += kPanelWidth) {
+      int32_t* labels = run.labels.data() + first;  // no cache has those of all runs
+      for (int64_t p = 0; p < kPanelWidth; p += 16) __builtin_prefetch(labels + p, 1);
       simd_.nearest_two(points_.panel(first), d_, table.centroids, run.k, table.starts.data(), best, second, index);
-      uint64_t open = simd_.unsettled(best, second, index, points_.norms() + first, run.labels.data() + first,
-                                      error_of_norm, error_0);
+      uint64_t open = simd_.unsettled(best, second, index, points_.norms() + first, labels, error_of_norm, error_0);
       if (end - first < kPanelWidth) open &= (uint64_t{1} << (end - first)) - 1;
       for (; open != 0; open &= open - 1) {
         const int64_t lane = std::countr_zero(open), p = first + lane;
@@ -363,12 +364,6 @@ class Stepper {
   std::vector<Worker> workers_;  // by number; empty of those that had no task
 };
 
-// The labels and distances of a panel's points, by the definition.
-struct PanelAssignment {
-  int32_t labels[kPanelWidth];
-  double least[kPanelWidth], next[kPanelWidth];  // keys
-};
-
 }  // namespace
 
 std::unique_ptr<ClusterRuns> CpuBackend::NewClusterRuns(Context&, const ClusterPoints& points,
@@ -386,7 +381,6 @@ void CpuBackend::AssignClusters(Context& context, const ClusterAssignment& assig
   auto& cpu = static_cast<CpuContext&>(context);
   const auto& points = static_cast<const CpuClusterPoints&>(*assignment.points);
   const int64_t n = points.n_points(), d = points.n_features(), k = assignment.centroids.n_rows;
-  constexpr int64_t kAtOnce = 16;
   std::vector<double> squared(static_cast<size_t>(k));
   for (int64_t c = 0; c < k; ++c) squared[static_cast<size_t>(c)] = SquaredLength(assignment.centroids.data + c * d, d);
   constexpr int64_t kSum = ClusterAssignment::kInertiaPoints;
@@ -395,30 +389,17 @@ void CpuBackend::AssignClusters(Context& context, const ClusterAssignment& assig
   cpu.Run(points.n_tasks(), [&](int64_t task, int) {
     const int64_t begin = task * CpuClusterPoints::kTaskPoints;
     const int64_t end = std::min(n, begin + CpuClusterPoints::kTaskPoints);
-    alignas(64) double products[kAtOnce * kPanelWidth];
-    PanelAssignment found;
+    alignas(64) double least[kPanelWidth], next[kPanelWidth];  // of keys
+    alignas(64) int32_t labels[kPanelWidth];
     for (int64_t first = begin; first < end; first += kPanelWidth) {
-      std::fill_n(found.labels, kPanelWidth, 0);
-      std::fill_n(found.least, kPanelWidth, kInfinity);
-      std::fill_n(found.next, kPanelWidth, kInfinity);
-      for (int64_t c0 = 0; c0 < k; c0 += kAtOnce) {
-        const int64_t n_now = std::min(kAtOnce, k - c0);
-        clusters_.products_in_double(points.panel(first), d, assignment.centroids.data + c0 * d, n_now, products);
-        for (int64_t c = 0; c < n_now; ++c)
-          for (int64_t p = 0; p < kPanelWidth; ++p) {
-            const double key = squared[static_cast<size_t>(c0 + c)] - 2 * products[c * kPanelWidth + p];
-            const bool closer = key < found.least[p];
-            found.next[p] = closer ? found.least[p] : std::min(found.next[p], key);
-            found.labels[p] = closer ? static_cast<int32_t>(c0 + c) : found.labels[p];
-            found.least[p] = closer ? key : found.least[p];
-          }
-      }
+      clusters_.nearest_in_double(points.panel(first), d, assignment.centroids.data, k, squared.data(), least, next,
+                                  labels);
       for (int64_t p = first; p < std::min(end, first + kPanelWidth); ++p) {
-        const double distance = std::max(0.0, points.squared(p) + found.least[p - first]);
-        if (!assignment.labels.empty()) assignment.labels.data[p] = found.labels[p - first];
+        const double distance = std::max(0.0, points.squared(p) + least[p - first]);
+        if (!assignment.labels.empty()) assignment.labels.data[p] = labels[p - first];
         if (!assignment.distances.empty()) assignment.distances.data[p] = distance;
         if (!assignment.other_distances.empty())
-          assignment.other_distances.data[p] = std::max(0.0, points.squared(p) + found.next[p - first]);
+          assignment.other_distances.data[p] = std::max(0.0, points.squared(p) + next[p - first]);
         sums[static_cast<size_t>(p / kSum)] += distance;
       }
     }

@@ -8,6 +8,8 @@ namespace {
 
 typedef int32_t Ints __attribute__((vector_size(KINDRED_SIMD_BYTES), may_alias));
 typedef int32_t IntsAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(4), may_alias));
+typedef int64_t Longs __attribute__((vector_size(KINDRED_SIMD_BYTES), may_alias));
+typedef int64_t LongsAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(8), may_alias));
 typedef double DoublesAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(8), may_alias));
 typedef float HalfAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES / 2), aligned(4), may_alias));
 
@@ -92,25 +94,35 @@ void NearestTwo(const float* panel, int64_t n_features, const float* centroids, 
 
 uint64_t Unsettled(const float* best, const float* second, const int32_t* index, const float* norms,
                    const int32_t* labels, float error_of_norm, float error_0) {
-  Ints open[kPanelWidth / kLanes], any = {};
-#pragma GCC unroll 16
-  for (int v = 0; v < kPanelWidth / kLanes; ++v) {
-    const int64_t p = v * kLanes;
-    const Vec gap = Load(best + p) - Load(second + p);
-    const Vec error = Splat(error_of_norm) * Load(norms + p) + Splat(error_0);
-    const Ints found = *reinterpret_cast<const IntsAnywhere*>(index + p);
-    open[v] = ~((gap > error) & (error < Splat(kLargestError))) |
-              (found != *reinterpret_cast<const IntsAnywhere*>(labels + p));
-    any |= open[v];
-  }
-  int32_t some = 0;
-  for (int l = 0; l < kLanes; ++l) some |= any[l];
-  if (some == 0) return 0;
+  constexpr int kOfWord = 32 / kLanes;  // vectors whose lanes have a bit of one 32-bit word
+  Ints bit, place;
+  for (int l = 0; l < kLanes; ++l) bit[l] = 1 << l, place[l] = l;
   uint64_t bits = 0;
-  for (int v = 0; v < kPanelWidth / kLanes; ++v)
-    for (int l = 0; l < kLanes; ++l)
-      if (open[v][l] != 0) bits |= uint64_t{1} << (v * kLanes + l);
+#pragma GCC unroll 2
+  for (int w = 0; w < kPanelWidth / 32; ++w) {
+    Ints word = {};
+#pragma GCC unroll 8
+    for (int v = 0; v < kOfWord; ++v) {
+      const int64_t p = w * 32 + v * kLanes;
+      const Vec gap = Load(best + p) - Load(second + p);
+      const Vec error = Splat(error_of_norm) * Load(norms + p) + Splat(error_0);
+      const Ints found = *reinterpret_cast<const IntsAnywhere*>(index + p);
+      const Ints open = ~((gap > error) & (error < Splat(kLargestError))) |
+                        (found != *reinterpret_cast<const IntsAnywhere*>(labels + p));
+      word |= open & (bit << (v * kLanes));
+    }
+#pragma GCC unroll 4
+    for (int apart = kLanes / 2; apart > 0; apart /= 2) word |= __builtin_shuffle(word, place ^ apart);
+    bits |= static_cast<uint64_t>(static_cast<uint32_t>(word[0])) << (w * 32);
+  }
   return bits;
+}
+
+inline Doubles LoadDoubles(const double* p) {
+  return *reinterpret_cast<const DoublesAnywhere*>(p);
+}
+inline void StoreDoubles(double* p, Doubles v) {
+  *reinterpret_cast<DoublesAnywhere*>(p) = v;
 }
 
 template <int kCount>
@@ -132,8 +144,7 @@ inline void MultiplyInDouble(const float* points, int64_t n_features, const floa
 #pragma GCC unroll 4
   for (int c = 0; c < kCount; ++c)
 #pragma GCC unroll 4
-    for (int v = 0; v < kWideVectors; ++v)
-      *reinterpret_cast<DoublesAnywhere*>(products + c * kPanelWidth + v * kWide) = sums[c][v];
+    for (int v = 0; v < kWideVectors; ++v) StoreDoubles(products + c * kPanelWidth + v * kWide, sums[c][v]);
 }
 
 void ProductsInDouble(const float* panel, int64_t n_features, const float* centroids, int64_t n_centroids,
@@ -147,6 +158,39 @@ void ProductsInDouble(const float* panel, int64_t n_features, const float* centr
     while (c + kWideCentroids <= n_centroids) multiply.template operator()<kWideCentroids>();
     while (c + 2 <= n_centroids) multiply.template operator()<2>();
     if (c < n_centroids) multiply.template operator()<1>();
+  }
+}
+
+void NearestInDouble(const float* panel, int64_t n_features, const float* centroids, int64_t n_centroids,
+                     const double* squared, double* least, double* next, int32_t* index) {
+  for (int64_t p = 0; p < kPanelWidth; p += kWideVectors * kWide) {
+    Doubles first[kWideVectors], second[kWideVectors];
+    Longs place[kWideVectors] = {};
+    for (int v = 0; v < kWideVectors; ++v) first[v] = second[v] = __builtin_inf() - Doubles{};
+    double products[kWideCentroids * kPanelWidth];
+    int64_t c = 0;
+    const auto compare = [&]<int kCount>() {
+      MultiplyInDouble<kCount>(panel + p, n_features, centroids + c * n_features, products);
+      for (int i = 0; i < kCount; ++i, ++c)
+#pragma GCC unroll 4
+        for (int v = 0; v < kWideVectors; ++v) {
+          const Doubles key =
+              (squared[c] - Doubles{}) - (2.0 - Doubles{}) * LoadDoubles(products + i * kPanelWidth + v * kWide);
+          const auto closer = key < first[v];
+          const Doubles higher = closer ? first[v] : key;
+          second[v] = higher < second[v] ? higher : second[v];
+          place[v] = closer ? c - Longs{} : place[v];
+          first[v] = closer ? key : first[v];
+        }
+    };
+    while (c + kWideCentroids <= n_centroids) compare.template operator()<kWideCentroids>();
+    while (c + 2 <= n_centroids) compare.template operator()<2>();
+    if (c < n_centroids) compare.template operator()<1>();
+    for (int v = 0; v < kWideVectors; ++v) {
+      StoreDoubles(least + p + v * kWide, first[v]);
+      StoreDoubles(next + p + v * kWide, second[v]);
+      for (int l = 0; l < kWide; ++l) index[p + v * kWide + l] = static_cast<int32_t>(place[v][l]);
+    }
   }
 }
 
@@ -220,12 +264,6 @@ float Dot(const float* a, const float* b, int64_t n) {
 // added; with 1.5 2^52 the same holds from -2^51 to 2^51.
 constexpr double kToWhole = 0x1p52, kToSigned = 0x1.8p52;
 
-typedef int64_t Longs __attribute__((vector_size(KINDRED_SIMD_BYTES), may_alias));
-typedef int64_t LongsAnywhere __attribute__((vector_size(KINDRED_SIMD_BYTES), aligned(8), may_alias));
-
-inline Doubles LoadDoubles(const double* p) {
-  return *reinterpret_cast<const DoublesAnywhere*>(p);
-}
 inline Longs Whole(Doubles v, double to) {
   const Doubles moved = v + (to - Doubles{});
   const Doubles none = to - Doubles{};
@@ -259,7 +297,7 @@ double LowerDistances(const double* squared, const double* products, double cent
     const Doubles distances = SquaredDistances(squared + p, products + p, centre_squared);
     const Doubles before = LoadDoubles(nearest + p);
     const Doubles now = distances < before ? distances : before;
-    *reinterpret_cast<DoublesAnywhere*>(nearest + p) = now;
+    StoreDoubles(nearest + p, now);
     most = now > most ? now : most;
   }
   double largest = 0;
@@ -310,7 +348,7 @@ void WholeNumbers(const float* x, const double* scales, int64_t n_features, int6
 }  // namespace
 
 extern const SimdClusters kClusters;
-const SimdClusters kClusters = {NearestTwo,     Unsettled,  ProductsInDouble, AddDistances, Dot,
-                                LowerDistances, WeightLeft, WeightOf,         WholeNumbers};
+const SimdClusters kClusters = {NearestTwo, Unsettled,      ProductsInDouble, NearestInDouble, AddDistances,
+                                Dot,        LowerDistances, WeightLeft,       WeightOf,        WholeNumbers};
 
 }  // namespace kindred::KINDRED_SIMD_NAMESPACE

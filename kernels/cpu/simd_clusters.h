@@ -21,6 +21,10 @@ struct SimdClusters {
   /// products[c * kPanelWidth + p] = x_p . centroids[c] in double, in increasing feature.
   void (*products_in_double)(const float* panel, int64_t n_features, const float* centroids, int64_t n_centroids,
                              double* products);
+  /// Of squared[c] - 2 x . centroids[c] in double: each point's least, the first that has it, and the least of the
+  /// others (inf where there are none). Outputs: kPanelWidth each.
+  void (*nearest_in_double)(const float* panel, int64_t n_features, const float* centroids, int64_t n_centroids,
+                            const double* squared, double* least, double* next, int32_t* index);
   /// sums[r] += the distances of rows[r] to the first n_points of the panel, n_rows of at most kSilhouetteRows.
   void (*add_distances)(const float* panel, int64_t n_features, int64_t n_points, const float* const* rows,
                         int64_t n_rows, double* sums);

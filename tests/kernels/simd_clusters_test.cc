@@ -52,6 +52,36 @@ TEST(SimdClusters, TheNearestTwoOfAnyNumber) {
       }
 }
 
+TEST(SimdClusters, TheNearestInDoubleOfAnyNumber) {
+  alignas(64) float panel[3 * kWidth];
+  alignas(64) double least[kWidth], next[kWidth];
+  alignas(64) int32_t index[kWidth];
+  for (const SimdLevel level : SimdLevels())
+    for (const int64_t n_features : {1, 3})
+      for (int64_t n = 1; n <= 20; ++n) {
+        SCOPED_TRACE(testing::Message() << "level " << static_cast<int>(level) << ", " << n << " centroids of "
+                                        << n_features);
+        const std::vector<float> points = Whole(n_features * kPanelWidth, 1), centroids = Whole(n * n_features, 2),
+                                 starts = Whole(n, 3);
+        const std::vector<double> squared(starts.begin(), starts.end());
+        std::copy(points.begin(), points.end(), panel);
+        SimdClustersOf(level).nearest_in_double(panel, n_features, centroids.data(), n, squared.data(), least, next,
+                                                index);
+        for (size_t p = 0; p < kWidth; ++p) {
+          std::vector<double> keys = squared;
+          for (int64_t c = 0; c < n; ++c)
+            for (int64_t j = 0; j < n_features; ++j)
+              keys[static_cast<size_t>(c)] -= 2.0 * centroids[static_cast<size_t>(c * n_features + j)] *
+                                              panel[static_cast<size_t>(j * kPanelWidth) + p];
+          const auto smallest = std::min_element(keys.begin(), keys.end());
+          EXPECT_EQ(least[p], *smallest) << p;
+          EXPECT_EQ(index[p], smallest - keys.begin()) << p;
+          *smallest = static_cast<double>(kInfinity);
+          EXPECT_EQ(next[p], *std::min_element(keys.begin(), keys.end())) << p;
+        }
+      }
+}
+
 TEST(SimdClusters, WhatIsUnsettled) {
   alignas(64) float best[kWidth], second[kWidth], norms[kWidth];
   alignas(64) int32_t index[kWidth], labels[kWidth];
@@ -60,7 +90,7 @@ TEST(SimdClusters, WhatIsUnsettled) {
     for (size_t p = 0; p < kWidth; ++p) best[p] = 5, second[p] = 1, norms[p] = 1, index[p] = labels[p] = 7;
     const auto unsettled = [&] { return SimdClustersOf(level).unsettled(best, second, index, norms, labels, 1, 0.5); };
     EXPECT_EQ(unsettled(), 0u);
-    for (const size_t p : {size_t{0}, size_t{17}, kWidth - 1}) {
+    for (size_t p = 0; p < kWidth; ++p) {
       const uint64_t bit = uint64_t{1} << p;
       labels[p] = 6;
       EXPECT_EQ(unsettled(), bit) << "another label";
