@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD := $(if $(filter debug,$(PRESET)),build-debug,build)
 JOBS ?= $(shell nproc)
 
-.PHONY: build demo test mutate deps bench fuzz soak format clean
+.PHONY: build demo test sanitize mutate deps bench fuzz soak format clean
 
 build: deps
 	@cmake --preset $(PRESET) $(if $(VERBOSE),,--log-level=WARNING)
@@ -15,6 +15,12 @@ demo: build
 test:
 	@scripts/install_deps.sh --test
 	@PRESET=$(PRESET) BUILD=$(BUILD) JOBS=$(JOBS) scripts/test.sh
+
+sanitize:
+	@scripts/install_deps.sh --test
+	@cmake --preset asan+ubsan --log-level=WARNING
+	@cmake --build build-asan -j $(JOBS)
+	@ctest --test-dir build-asan -j $(JOBS) --output-on-failure --label-exclude project
 
 mutate: deps
 	@scripts/mutate.py --preset $(PRESET) --build $(BUILD) --jobs $(JOBS) --some $(or $(SOME),0)
