@@ -31,7 +31,8 @@ std::string RuleLines(const json& report) {
 
 std::string SegmentText(const json& report) {
   const bool published = report["published"].get<bool>();
-  const int64_t n_users = report["n_users"].get<int64_t>() - report["n_users_without_events"].get<int64_t>();
+  const auto n_idle = report["n_users_without_events"].get<int64_t>();
+  const int64_t n_users = report["n_users"].get<int64_t>() - n_idle;
   const std::string silhouette = MetricText(NumberOf(report["metrics"], "silhouette"));  // "" of one segment
   std::string text = fmt::format(
       "{}{}: {} of {}, {}; {}k {}\n", TextOf(report, "model"),
@@ -48,6 +49,7 @@ std::string SegmentText(const json& report) {
   for (const json& merged : report["merged"])
     text += fmt::format("  a cluster of {} was too small, and joined segment {}\n", CountOf(merged, "size"),
                         TextOf(merged, "into"));
+  if (n_idle > 0) text += fmt::format("  {} without events: in no cluster\n", Counted(n_idle, "user"));
   text += RuleLines(report);
   if (const json& lineage = report["lineage"]; !lineage.is_null())
     text += fmt::format("since version {}: {} users moved ({})\n", lineage["from_version"].get<int64_t>(),

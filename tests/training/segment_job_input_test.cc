@@ -249,6 +249,7 @@ TEST_F(SegmentJob, WhatIsPrintedOfOneSegment) {
       << err_;
   EXPECT_THAT(out_, testing::StartsWith("s version 1: 1 segment of 1 user, 1 feature; k as configured\n"));
   ASSERT_EQ(Run(Dataset(), Declared("[clusters]\nmin_share = 1.0\n"), {"--accept-drift"}), 0) << err_;
+  EXPECT_THAT(out_, testing::ContainsRegex("  [0-9]+ users without events: in no cluster\n"));
   EXPECT_THAT(out_, testing::ContainsRegex("a cluster of [0-9]+ was too small, and joined segment [0-9]+\n"));
 }
 
