@@ -78,7 +78,8 @@ struct Table {
 // What one worker adds up over its tasks, for all centroids.
 struct Worker {
   std::vector<int64_t> sums, counts, n_changed;
-  std::vector<int64_t> whole;  // a point as whole numbers
+  std::vector<int64_t> whole;   // a point as whole numbers, or those of a task
+  std::vector<uint64_t> known;  // a bit for each point of the task whose whole numbers are there
   std::vector<int64_t> members;
 };
 
@@ -107,8 +108,9 @@ class Stepper {
         mine.sums.resize(static_cast<size_t>(runs_.n_centroids() * d_));
         mine.counts.resize(static_cast<size_t>(runs_.n_centroids()));
         mine.n_changed.resize(static_cast<size_t>(runs_.n_runs()));
-        mine.whole.resize(static_cast<size_t>(d_));
+        mine.whole.resize(static_cast<size_t>(shares_whole() ? CpuClusterPoints::kTaskPoints * d_ : d_));
       }
+      mine.known.assign(CpuClusterPoints::kTaskPoints / 64, 0);
       for (size_t a = 0; a < step_.active.size(); ++a) Assign(a, begin, end, worker);
     });
     context_.Run(std::ssize(step_.active), [&](int64_t a, int) { Update(static_cast<size_t>(a)); });
@@ -246,20 +248,37 @@ class Stepper {
   void Move(Run& run, size_t a, int64_t p, int32_t label, Worker& mine) const {
     int32_t& old = run.labels[static_cast<size_t>(p)];
     if (old == label) return;
-    Whole(p, mine.whole);
-    if (old >= 0) Add(mine, run.first + old, -1);
-    Add(mine, run.first + label, 1);
+    const int64_t* whole = WholeOf(p, mine);
+    if (old >= 0) Add(whole, run.first + old, -1, mine);
+    Add(whole, run.first + label, 1, mine);
     old = label;
     ++mine.n_changed[static_cast<size_t>(step_.active[a])];
   }
 
-  void Whole(int64_t p, std::vector<int64_t>& whole) const {
-    simd_.whole_numbers(points_.row(p), points_.scales().data(), d_, whole.data());
+  void Whole(int64_t p, int64_t* whole) const {
+    simd_.whole_numbers(points_.row(p), points_.scales().data(), d_, whole);
   }
 
-  void Add(Worker& mine, int64_t centroid, int64_t sign) const {
+  // Whether runs take the whole numbers of a point from each other, which pays while a cache holds those of a task.
+  bool shares_whole() const { return step_.active.size() > 1 && d_ <= 32; }
+
+  const int64_t* WholeOf(int64_t p, Worker& mine) const {
+    int64_t* whole = mine.whole.data();
+    if (shares_whole()) {
+      const int64_t at = p % CpuClusterPoints::kTaskPoints;
+      uint64_t& known = mine.known[static_cast<size_t>(at / 64)];
+      const uint64_t bit = uint64_t{1} << (at % 64);
+      whole += at * d_;
+      if ((known & bit) != 0) return whole;
+      known |= bit;
+    }
+    Whole(p, whole);
+    return whole;
+  }
+
+  void Add(const int64_t* whole, int64_t centroid, int64_t sign, Worker& mine) const {
     int64_t* sums = mine.sums.data() + centroid * d_;
-    for (int64_t j = 0; j < d_; ++j) sums[j] += sign * mine.whole[static_cast<size_t>(j)];
+    for (int64_t j = 0; j < d_; ++j) sums[j] += sign * whole[j];
     mine.counts[static_cast<size_t>(centroid)] += sign;
   }
 
@@ -305,7 +324,7 @@ class Stepper {
       if (farthest < 0) break;
       const auto i = static_cast<size_t>(farthest);
       const int64_t from = run.labels[i];
-      Whole(farthest, whole);
+      Whole(farthest, whole.data());
       for (int64_t j = 0; j < d_; ++j) {
         run.sums[static_cast<size_t>(from * d_ + j)] -= whole[static_cast<size_t>(j)];
         run.sums[static_cast<size_t>(c * d_ + j)] = whole[static_cast<size_t>(j)];
