@@ -183,6 +183,7 @@ __global__ void __launch_bounds__(kThreads) AssignAndAdd(StepArguments a) {
 }
 
 /// The point farthest from its centroid, the first of equals, of clusters with more than one; -1 where none is away.
+/// Between two calls the block meets at a barrier.
 __device__ int64_t FarthestPoint(const StepArguments& a, int64_t run, int64_t first, double* distances,
                                  int64_t* points) {
   const int t = static_cast<int>(threadIdx.x);
@@ -206,7 +207,6 @@ __device__ int64_t FarthestPoint(const StepArguments& a, int64_t run, int64_t fi
       most = distances[other];
       farthest = points[other];
     }
-  __syncthreads();
   return farthest;
 }
 

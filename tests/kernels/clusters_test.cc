@@ -253,6 +253,11 @@ TEST_P(ClustersTest, AssignmentsEqualTheReferenceOverShapes) {
       }
 }
 
+// Sums of 256 points, and then more than 256 of them.
+TEST_P(ClustersTest, InertiasAreAddedInOrder) {
+  for (int64_t n : {600, 66'000}) ExpectAssignment(NewPoints(n, 1, 5, 59), {0.5f});
+}
+
 TEST_P(ClustersTest, SeedsEqualTheReferenceOverShapes) {
   uint64_t seed = 80;
   for (int64_t n : {1, 31, 32, 33, 1500})
