@@ -170,9 +170,7 @@ class Stepper {
       for (; open != 0; open &= open - 1) {
         const int64_t lane = std::countr_zero(open), p = first + lane;
         const double error = 2 * (table.error_of_norm * points_.norm(p) + table.error_0);
-        const bool clear =
-            static_cast<double>(best[lane]) - static_cast<double>(second[lane]) > error && error < kLargestError;
-        Move(run, a, p, clear ? index[lane] : ByDefinition(run, table, p), mine);
+        Move(run, a, p, IsSettled(best[lane], second[lane], error) ? index[lane] : ByDefinition(run, table, p), mine);
       }
     }
   }
@@ -198,6 +196,11 @@ class Stepper {
     return lower - upper > margin;
   }
 
+  // Whether float32 can tell which of the sums is the largest.
+  static bool IsSettled(float best, float second, double error) {
+    return static_cast<double>(best) - static_cast<double>(second) > error && error < kLargestError;
+  }
+
   static float Upper(double squared) { return static_cast<float>(std::sqrt(std::max(0.0, squared))) * kUp; }
   static float Lower(double squared) { return static_cast<float>(std::sqrt(std::max(0.0, squared))) * kDown; }
 
@@ -214,7 +217,7 @@ class Stepper {
       const auto i = static_cast<size_t>(p);
       const double error = 2 * (table.error_of_norm * points_.norm(p) + table.error_0);
       int32_t label = index[g];
-      if (static_cast<double>(best[g]) - static_cast<double>(second[g]) > error && error < kLargestError) {
+      if (IsSettled(best[g], second[g], error)) {
         run.upper[i] = Upper(points_.squared(p) - 2 * static_cast<double>(best[g]) + error);
         run.lower[i] = Lower(points_.squared(p) - 2 * static_cast<double>(second[g]) - error);
       } else {

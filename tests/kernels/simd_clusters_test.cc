@@ -23,63 +23,67 @@ std::vector<float> Whole(int64_t n, uint64_t seed) {
   return values;
 }
 
-TEST(SimdClusters, TheNearestTwoOfAnyNumber) {
-  alignas(64) float panel[3 * kWidth], best[kWidth], second[kWidth];
-  alignas(64) int32_t index[kWidth];
+struct Comparison {
+  const SimdClusters& simd;
+  int64_t n_features, n;
+  std::vector<float> centroids, starts;
+  alignas(64) float panel[3 * kWidth];
+
+  /// Of point p with centroid c.
+  float Product(size_t p, int64_t c) const {
+    float sum = 0;
+    for (int64_t j = 0; j < n_features; ++j)
+      sum += centroids[static_cast<size_t>(c * n_features + j)] * panel[static_cast<size_t>(j * kPanelWidth) + p];
+    return sum;
+  }
+};
+
+template <class Check>
+void OnEachLevelOfAnyNumber(const Check& check) {
   for (const SimdLevel level : SimdLevels())
     for (const int64_t n_features : {1, 3})
       for (int64_t n = 1; n <= 20; ++n) {
         SCOPED_TRACE(testing::Message() << "level " << static_cast<int>(level) << ", " << n << " centroids of "
                                         << n_features);
-        const std::vector<float> points = Whole(n_features * kPanelWidth, 1), centroids = Whole(n * n_features, 2),
-                                 starts = Whole(n, 3);
-        std::copy(points.begin(), points.end(), panel);
-        SimdClustersOf(level).nearest_two(panel, n_features, centroids.data(), n, starts.data(), best, second, index);
-        for (size_t p = 0; p < kWidth; ++p) {
-          std::vector<float> sums;
-          for (int64_t c = 0; c < n; ++c) {
-            sums.push_back(starts[static_cast<size_t>(c)]);
-            for (int64_t j = 0; j < n_features; ++j)
-              sums.back() +=
-                  centroids[static_cast<size_t>(c * n_features + j)] * panel[static_cast<size_t>(j * kPanelWidth) + p];
-          }
-          const auto largest = std::max_element(sums.begin(), sums.end());
-          EXPECT_EQ(best[p], *largest) << p;
-          EXPECT_EQ(index[p], largest - sums.begin()) << p;
-          *largest = -kInfinity;
-          EXPECT_EQ(second[p], *std::max_element(sums.begin(), sums.end())) << p;
-        }
+        Comparison of = {SimdClustersOf(level), n_features, n, Whole(n * n_features, 2), Whole(n, 3), {}};
+        std::ranges::copy(Whole(n_features * kPanelWidth, 1), of.panel);
+        check(of);
       }
 }
 
+TEST(SimdClusters, TheNearestTwoOfAnyNumber) {
+  alignas(64) float best[kWidth], second[kWidth];
+  alignas(64) int32_t index[kWidth];
+  OnEachLevelOfAnyNumber([&](const Comparison& of) {
+    of.simd.nearest_two(of.panel, of.n_features, of.centroids.data(), of.n, of.starts.data(), best, second, index);
+    for (size_t p = 0; p < kWidth; ++p) {
+      std::vector<float> sums = of.starts;
+      for (int64_t c = 0; c < of.n; ++c) sums[static_cast<size_t>(c)] += of.Product(p, c);
+      const auto largest = std::max_element(sums.begin(), sums.end());
+      EXPECT_EQ(best[p], *largest) << p;
+      EXPECT_EQ(index[p], largest - sums.begin()) << p;
+      *largest = -kInfinity;
+      EXPECT_EQ(second[p], *std::max_element(sums.begin(), sums.end())) << p;
+    }
+  });
+}
+
 TEST(SimdClusters, TheNearestInDoubleOfAnyNumber) {
-  alignas(64) float panel[3 * kWidth];
   alignas(64) double least[kWidth], next[kWidth];
   alignas(64) int32_t index[kWidth];
-  for (const SimdLevel level : SimdLevels())
-    for (const int64_t n_features : {1, 3})
-      for (int64_t n = 1; n <= 20; ++n) {
-        SCOPED_TRACE(testing::Message() << "level " << static_cast<int>(level) << ", " << n << " centroids of "
-                                        << n_features);
-        const std::vector<float> points = Whole(n_features * kPanelWidth, 1), centroids = Whole(n * n_features, 2),
-                                 starts = Whole(n, 3);
-        const std::vector<double> squared(starts.begin(), starts.end());
-        std::copy(points.begin(), points.end(), panel);
-        SimdClustersOf(level).nearest_in_double(panel, n_features, centroids.data(), n, squared.data(), least, next,
-                                                index);
-        for (size_t p = 0; p < kWidth; ++p) {
-          std::vector<double> keys = squared;
-          for (int64_t c = 0; c < n; ++c)
-            for (int64_t j = 0; j < n_features; ++j)
-              keys[static_cast<size_t>(c)] -= 2.0 * centroids[static_cast<size_t>(c * n_features + j)] *
-                                              panel[static_cast<size_t>(j * kPanelWidth) + p];
-          const auto smallest = std::min_element(keys.begin(), keys.end());
-          EXPECT_EQ(least[p], *smallest) << p;
-          EXPECT_EQ(index[p], smallest - keys.begin()) << p;
-          *smallest = static_cast<double>(kInfinity);
-          EXPECT_EQ(next[p], *std::min_element(keys.begin(), keys.end())) << p;
-        }
-      }
+  OnEachLevelOfAnyNumber([&](const Comparison& of) {
+    const std::vector<double> squared(of.starts.begin(), of.starts.end());
+    of.simd.nearest_in_double(of.panel, of.n_features, of.centroids.data(), of.n, squared.data(), least, next, index);
+    for (size_t p = 0; p < kWidth; ++p) {
+      std::vector<double> keys = squared;
+      for (int64_t c = 0; c < of.n; ++c) keys[static_cast<size_t>(c)] -= 2 * static_cast<double>(of.Product(p, c));
+      const auto smallest = std::min_element(keys.begin(), keys.end());
+      EXPECT_EQ(least[p], *smallest) << p;
+      EXPECT_EQ(index[p], smallest - keys.begin()) << p;
+      *smallest = static_cast<double>(kInfinity);
+      EXPECT_EQ(next[p], *std::min_element(keys.begin(), keys.end())) << p;
+    }
+  });
 }
 
 TEST(SimdClusters, WhatIsUnsettled) {
