@@ -148,11 +148,12 @@ class BehaviourRules::Builder {
     if (node.window == 0)
       for (size_t i = 0; i < n_plain_; ++i) known.push_back(schema_[i].name);
     const int nearest = NearestName(node.name, known);
+    const bool may_be_type = node.name.find('.') == std::string::npos;  // user.NAME and threshold.NAME are none
     FailAt(when, node.at,
            fmt::format(
                "unknown {} '{}'{}{}", node.window == 0 ? "name" : "event", Printable(node.name),
                nearest < 0 ? "" : fmt::format("; the nearest is '{}'", Printable(known[static_cast<size_t>(nearest)])),
-               known_.event_types.empty() ? "; the events have no types" : ""));
+               may_be_type && known_.event_types.empty() ? "; the events have no types" : ""));
   }
 
   void AddCount(std::string_view when, const Node& node) {

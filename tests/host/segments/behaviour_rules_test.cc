@@ -320,6 +320,7 @@ TEST(BehaviourRules, EventsWithoutTypesOrTimes) {
   EXPECT_THAT(MembersOf(members.rules[0], 2), ElementsAre(0));
   EXPECT_THAT(Refusal("buy >= 1 in 7d", {}),
               HasSubstr("unknown event 'buy'; the nearest is 'events'; the events have no types"));
+  EXPECT_THAT(Refusal("user.country = 'DE'", {}), testing::Not(HasSubstr("types")));
   EXPECT_THAT(Refusal("events = 2 in 7d", {.has_times = false}),
               HasSubstr("line 1, column 1: the events have no times, so that there are no windows"));
 }
