@@ -9,6 +9,7 @@ jobs=${JOBS:-$(nproc)}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 summary=()
+failures=()
 n_tests=0
 n_failed=0
 
@@ -30,6 +31,8 @@ round() {
   read -r failed tests < <(sed -E 's/.*passed, ([0-9]+) tests failed out of ([0-9]+).*/\1 \2/' <<< "${closing:-passed, 1 tests failed out of 1}")
   n_tests=$((n_tests + tests)) n_failed=$((n_failed + failed))
   summary+=("$(printf '%-12s %3d of %3d tests passed, %4d s with the build' "$name" $((tests - failed)) "$tests" $((SECONDS - start)))")
+  # What failed is said again at the end, where a log that is cut in the middle still has it.
+  ((failed == 0)) || failures+=("== $name: failed" "$(grep -aE -A8 ': Failure$|^\[  FAILED  \]|\*\*\*|(ERROR|WARNING): [A-Za-z]+Sanitizer|: runtime error: |^[A-Za-z.]*Error: ' "$log" | tail -80)")
 }
 
 round "${PRESET:-release}" "${BUILD:-build}" all
@@ -39,7 +42,7 @@ setarch "$(uname -m)" -R true 2> /dev/null && runner=(setarch "$(uname -m)" -R)
 round tsan build-tsan threads_tests --label-regex threads
 
 echo
-printf '%s\n' "${summary[@]}"
+printf '%s\n' ${failures[@]+"${failures[@]}"} "${summary[@]}"
 echo
 echo "$(((n_tests - n_failed) * 100 / n_tests))% tests passed, $n_failed tests failed out of $n_tests"
 echo "Total time = $SECONDS s"
