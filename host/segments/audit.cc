@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string_view>
 
 #include "host/data/normal_distribution.h"
@@ -19,7 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kSignificance = 0.05;
 constexpr size_t kMaxNameBytes = 200;
 

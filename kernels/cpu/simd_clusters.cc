@@ -92,11 +92,23 @@ void NearestTwo(const float* panel, int64_t n_features, const float* centroids, 
   }
 }
 
+inline uint32_t OrOfLanes(Ints v) {
+#ifdef __clang__
+  return static_cast<uint32_t>(__builtin_reduce_or(v));
+#else
+  Ints place;
+  for (int l = 0; l < kLanes; ++l) place[l] = l;
+#pragma GCC unroll 4
+  for (int apart = kLanes / 2; apart > 0; apart /= 2) v |= __builtin_shuffle(v, place ^ apart);
+  return static_cast<uint32_t>(v[0]);
+#endif
+}
+
 uint64_t Unsettled(const float* best, const float* second, const int32_t* index, const float* norms,
                    const int32_t* labels, float error_of_norm, float error_0) {
   constexpr int kOfWord = 32 / kLanes;  // vectors whose lanes have a bit of one 32-bit word
-  Ints bit, place;
-  for (int l = 0; l < kLanes; ++l) bit[l] = 1 << l, place[l] = l;
+  Ints bit;
+  for (int l = 0; l < kLanes; ++l) bit[l] = 1 << l;
   uint64_t bits = 0;
 #pragma GCC unroll 2
   for (int w = 0; w < kPanelWidth / 32; ++w) {
@@ -111,9 +123,7 @@ uint64_t Unsettled(const float* best, const float* second, const int32_t* index,
                         (found != *reinterpret_cast<const IntsAnywhere*>(labels + p));
       word |= open & (bit << (v * kLanes));
     }
-#pragma GCC unroll 4
-    for (int apart = kLanes / 2; apart > 0; apart /= 2) word |= __builtin_shuffle(word, place ^ apart);
-    bits |= static_cast<uint64_t>(static_cast<uint32_t>(word[0])) << (w * 32);
+    bits |= static_cast<uint64_t>(OrOfLanes(word)) << (w * 32);
   }
   return bits;
 }

@@ -31,7 +31,8 @@ inline uint64_t NotAbove(Vec a, Vec b) {
 }
 
 // Sums only grow, so a part whose points are all too far can be left.
-inline uint64_t FindNearPart(const float* part, int64_t n_features, const float* query, const Vec* limits) {
+inline uint64_t FindNearPart(const float* blocks, int64_t offset, int64_t n_features, const float* query,
+                             const Vec* limits) {
   Vec sums[kVectors] = {};
   uint64_t near = 0;
   for (int64_t first = 0; first == 0 || first < n_features; first += kStretch) {
@@ -40,7 +41,7 @@ inline uint64_t FindNearPart(const float* part, int64_t n_features, const float*
       const Vec at = Splat(query[f]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const Vec apart = Load(part + f * kBlockPoints + v * kLanes) - at;
+        const Vec apart = Load(blocks + offset + f * kBlockPoints + v * kLanes) - at;
         sums[v] += apart * apart;
       }
     }
@@ -64,7 +65,7 @@ void FindNear(const float* blocks, int64_t n_blocks, int64_t n_features, const f
       for (int v = 0; v < kVectors; ++v)
         of_points[v] =
             constant + factor * Load(limits.factors + at + v * kLanes) + Load(limits.slacks + at + v * kLanes);
-      near[b] |= FindNearPart(blocks + b * n_features * kBlockPoints + p, n_features, query, of_points) << p;
+      near[b] |= FindNearPart(blocks, b * n_features * kBlockPoints + p, n_features, query, of_points) << p;
     }
   }
 }
@@ -74,13 +75,14 @@ inline Doubles SplatDouble(double x) {
 }
 
 template <int kQueries>
-inline void SquarePart(const double* part, int64_t n_features, const double* const* queries, double* squares) {
+inline void SquarePart(const double* block, int64_t offset, int64_t n_features, const double* const* queries,
+                       double* squares) {
   Doubles sums[kQueries][kWide] = {};
   for (int64_t f = 0; f < n_features; ++f) {
     Doubles points[kWide];
 #pragma GCC unroll 2
     for (int v = 0; v < kWide; ++v)
-      points[v] = *reinterpret_cast<const Doubles*>(part + f * kBlockPoints + v * kWideLanes);
+      points[v] = *reinterpret_cast<const Doubles*>(block + offset + f * kBlockPoints + v * kWideLanes);
 #pragma GCC unroll 4
     for (int q = 0; q < kQueries; ++q) {
       const Doubles at = SplatDouble(queries[q][f]);
@@ -103,8 +105,8 @@ void SquareDistances(const double* block, int64_t n_features, const double* cons
   for (int64_t p = 0; p < kBlockPoints; p += kWide * kWideLanes) {
     int64_t q = 0;
     for (; q + kTogether <= n_queries; q += kTogether)
-      SquarePart<kTogether>(block + p, n_features, queries + q, squares + q * kBlockPoints + p);
-    for (; q < n_queries; ++q) SquarePart<1>(block + p, n_features, queries + q, squares + q * kBlockPoints + p);
+      SquarePart<kTogether>(block, p, n_features, queries + q, squares + q * kBlockPoints + p);
+    for (; q < n_queries; ++q) SquarePart<1>(block, p, n_features, queries + q, squares + q * kBlockPoints + p);
   }
 }
 

@@ -238,8 +238,9 @@ void ScanWave(CudaContext& context, const CudaItemIndex& index, const TopNPlan& 
   for (int64_t tile = index.first_item / kTile; tile < index.plan.n_tiles; tile += plan.range_tiles) {
     a.first_tile = tile;
     a.n_tiles = std::min(plan.range_tiles, index.plan.n_tiles - tile);
-    a.packed_items = index.copy.as<uint32_t>() + tile * kTile * a.words;
-    if (!index.plan.keeps_copy) {
+    if (index.plan.keeps_copy) {
+      a.packed_items = index.copy.as<uint32_t>() + tile * kTile * a.words;
+    } else {
       LaunchPack(stream.handle(), a.items, tile * kTile, a.n_items, a.n_tiles, a.f, a.words, packed_items, nullptr,
                  nullptr);
       a.packed_items = packed_items;

@@ -79,10 +79,11 @@ TEST_P(SparseTopKTest, EqualsTheReferenceOverShapes) {
   uint64_t seed = 1;
   for (int64_t n_cols : {1, 31, 32, 33, 64, 300}) {
     for (int64_t n_inner : {1, 33}) {
-      const Case c = {NewSparseMatrix({0, 1, 2, 31, 32, 33, 0, 5, 0}, n_inner, ++seed),
-                      NewSparseMatrix(Lengths(n_inner, n_cols, ++seed), n_cols, ++seed),
+      const Case c = {NewSparseMatrix({0, 1, 2, 31, 32, 33, 0, 5, 0}, n_inner, seed + 1),
+                      NewSparseMatrix(Lengths(n_inner, n_cols, seed + 2), n_cols, seed + 3),
                       {},
-                      seed % 2 == 0};
+                      n_inner == 1};
+      seed += 3;
       for (int64_t k : {1, 2, 31, 32, 33, 301}) ExpectReference(c, k);
     }
   }

@@ -22,9 +22,14 @@ std::atomic<int> n_until_no_thread = -1;  // threads that are started before non
 
 }  // namespace
 
+/// A sanitizer's, which is to know of every thread; null without one.
+extern "C" __attribute__((weak)) decltype(pthread_create) __interceptor_pthread_create;
+
 /// In front of the system's, for the C++ library too.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* data) {
-  static const auto real = reinterpret_cast<decltype(&pthread_create)>(::dlsym(RTLD_NEXT, "pthread_create"));
+  static const auto real = __interceptor_pthread_create != nullptr
+                               ? &__interceptor_pthread_create
+                               : reinterpret_cast<decltype(&pthread_create)>(::dlsym(RTLD_NEXT, "pthread_create"));
   if (n_until_no_thread == 0) return EAGAIN;
   if (n_until_no_thread > 0) --n_until_no_thread;
   return real(thread, attributes, start, data);

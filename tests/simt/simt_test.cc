@@ -108,7 +108,7 @@ __global__ void Shuffles(const T* in, T* out, int width, int argument) {
 template <class T>
 void CheckShuffles() {
   std::vector<T> in(32), out(128);
-  for (int i = 0; i < 32; ++i) in[static_cast<size_t>(i)] = static_cast<T>(i * 1.5e9);
+  for (int i = 0; i < 32; ++i) in[static_cast<size_t>(i)] = static_cast<T>(i * int64_t{1'500'000'000});
   for (const int width : {32, 16, 4, 1}) {
     for (const int argument : {0, 1, 2, 15, 31}) {
       SCOPED_TRACE(testing::Message() << "width " << width << ", argument " << argument);

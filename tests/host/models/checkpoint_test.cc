@@ -159,7 +159,7 @@ TEST_F(CheckpointTest, EveryMemberOfTheManifestIsChecked) {
   refused("'seconds': 'fit' is not a number", [](json& m) { m["seconds"]["fit"] = "long"; });
   refused("nested more than 64 deep", [](json& m) {
     json deep = 1;
-    for (int i = 0; i < 5'000; ++i) deep = json::array({std::move(deep)});
+    for (int i = 0; i < 1'000; ++i) deep = json::array({std::move(deep)});
     m["report"]["deep"] = std::move(deep);
   });
 }
