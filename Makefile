@@ -20,9 +20,10 @@ sanitize:
 	@scripts/install_deps.sh --test
 	@cmake --preset asan+ubsan --log-level=WARNING
 	@cmake --build build-asan -j $(JOBS)
-	@ctest --test-dir build-asan -j $(JOBS) --output-on-failure --label-exclude project
+	@PATH="$$PATH:/usr/lib/llvm-16/bin" ctest --test-dir build-asan -j $(JOBS) --output-on-failure --label-exclude project
 
-mutate: deps
+mutate:
+	@scripts/install_deps.sh --test
 	@scripts/mutate.py --preset $(PRESET) --build $(BUILD) --jobs $(JOBS) --some $(or $(SOME),0)
 
 deps:

@@ -2,7 +2,7 @@
 # Installs what Kindred needs from the distribution's packages, on Debian 12 and Ubuntu 24.04.
 #
 #   scripts/install_deps.sh           what building and `make demo` need
-#   scripts/install_deps.sh --test    also a PostgreSQL server, for `make test`
+#   scripts/install_deps.sh --test    also a PostgreSQL server, and clang for the sanitizers, for `make test`
 #   scripts/install_deps.sh --fuzz    also clang and libFuzzer, for `make fuzz`
 #   scripts/install_deps.sh --parquet also Apache Arrow, to read Parquet files: pyarrow from PyPI, into .venv-parquet
 #   scripts/install_deps.sh --peers   also the bench's peers, from PyPI, into .venv-peers
@@ -22,13 +22,14 @@ packages=(
   libgtest-dev libgmock-dev librapidcheck-dev
   clang-format-14 python3 python3-grpcio python3-protobuf
 )
+clang=(clang-16 libclang-rt-16-dev llvm-16)  # llvm-16 has what names the places in a sanitizer's report
 parquet=no
 peers=no
 check=no
 for argument in "$@"; do
   case "$argument" in
-    --test) packages+=(postgresql) ;;
-    --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    --test) packages+=(postgresql "${clang[@]}") ;;
+    --fuzz) packages+=("${clang[@]}") ;;
     --parquet) parquet=yes; packages+=(python3-venv) ;;
     --peers) peers=yes; packages+=(python3-venv python3-dev) ;;  # hnswlib is compiled
     --check) check=yes ;;

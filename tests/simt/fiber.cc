@@ -10,7 +10,7 @@
 
 #include "kernels/error.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -109,7 +109,7 @@ Fiber::~Fiber() {
 #ifdef KINDRED_SIMT_TSAN
   __tsan_destroy_fiber(tsan_fiber_);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
   __asan_unpoison_memory_region(mapping_ + kGuardBytes, kStackBytes);
 #endif
   munmap(mapping_, kGuardBytes + kStackBytes);
@@ -120,7 +120,7 @@ void Fiber::Switch(Fiber& from, Fiber& to) {
 #ifdef KINDRED_SIMT_TSAN
   __tsan_switch_to_fiber(to.tsan_fiber_, 1);  // 1: a switch orders nothing
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
   __sanitizer_start_switch_fiber(&from.asan_fake_stack_, to.bottom_, to.bytes_);
 #endif
 #ifdef KINDRED_SIMT_UCONTEXT
@@ -128,13 +128,13 @@ void Fiber::Switch(Fiber& from, Fiber& to) {
 #else
   kindred_simt_switch(&from.stack_pointer_, to.stack_pointer_);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
   __sanitizer_finish_switch_fiber(from.asan_fake_stack_, &g_left->bottom_, &g_left->bytes_);
 #endif
 }
 
 void Fiber::Entered() {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &g_left->bottom_, &g_left->bytes_);
 #endif
 }

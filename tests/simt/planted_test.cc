@@ -16,9 +16,9 @@
 namespace kindred::simt {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(KINDRED_SIMT_TSAN)
 constexpr bool kTsan = true, kAsan = false;
-#elif defined(__SANITIZE_ADDRESS__)
+#elif defined(KINDRED_SIMT_ASAN)
 constexpr bool kTsan = false, kAsan = true;
 #else
 constexpr bool kTsan = false, kAsan = false;

@@ -10,7 +10,7 @@
 #include "kernels/error.h"
 #include "tests/simt/fiber.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)0)
@@ -22,7 +22,7 @@ namespace {
 
 constexpr size_t kRedZone = 1024;
 constexpr size_t kRegionBytes = 512 * 1024;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef KINDRED_SIMT_ASAN
 constexpr bool kCheckAtEnd = false;
 #else
 constexpr bool kCheckAtEnd = true;
