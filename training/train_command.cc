@@ -63,12 +63,13 @@ std::string TrainText(const nlohmann::json& report) {
   return text;
 }
 
-/// The segments job that follows the training, or none. What of it does not do is refused before anything is trained.
-std::optional<SegmentOptions> SegmentsOf(const TrainFlags& flags, const TrainOptions& options) {
+/// The segments job that follows the training, or none.
+std::optional<SegmentOptions> SegmentsOf(const TrainFlags& flags) {
   if (flags.segments.empty()) {
     if (flags.segments_model) throw Error(ErrorCode::kUsage, "--segments-model is for --segments");
     return std::nullopt;
   }
+  const TrainOptions& options = flags.options;
   SegmentOptions segments;
   segments.dataset = options.dataset;
   segments.store = options.store;
@@ -78,7 +79,6 @@ std::optional<SegmentOptions> SegmentsOf(const TrainFlags& flags, const TrainOpt
   segments.n_threads = options.n_threads;
   if (segments.model == options.model)
     throw Error(ErrorCode::kUsage, "--segments-model is the name of the model; expected one of its own");
-  SegmentModel::OpenCurrent(ModelStore(segments.store), segments.model);
   return segments;
 }
 
@@ -101,10 +101,13 @@ std::string AddSegments(const SegmentOptions& options, const TrainEvents& events
 
 int RunTrain(const TrainFlags& flags) {
   const TrainOptions options = Resolve(flags);
-  const std::optional<SegmentOptions> segments = SegmentsOf(flags, options);
+  const std::optional<SegmentOptions> segments = SegmentsOf(flags);
   const ModelStore store(options.store);
   std::vector<std::filesystem::path> folders = {options.dataset, store.ModelPath(options.model)};
-  if (segments) folders.push_back(store.ModelPath(segments->model));
+  if (segments) {
+    SegmentModel::OpenCurrent(store, segments->model);  // what cannot be read is said before anything is trained
+    folders.push_back(store.ModelPath(segments->model));
+  }
   CheckOutside({flags.report, options.metrics_out}, folders);
   if (!flags.report.empty()) CheckNewFile(flags.report, options.overwrite_metrics);
   std::unique_ptr<Progress> progress;
@@ -148,8 +151,9 @@ int RunTrain(const TrainFlags& flags) {
 
 void AddTrainCommand(CommandLine& program) {
   auto flags = std::make_shared<TrainFlags>();
-  AddTrainFlags(*program.Add("train", "Trains a model on a dataset and publishes it in a store",
-                             [flags] { return RunTrain(*flags); }),
+  AddTrainFlags(*program.Add(
+                    "train", "Trains a model on a dataset and publishes it in a store",
+                    [flags] { return RunTrain(*flags); }, [flags] { SegmentsOf(*flags); }),
                 *flags);
 }
 

@@ -126,6 +126,21 @@ TEST_F(TrainSegments, AreRefusedBeforeTheTraining) {
   refused({"--segments", Declare(""), "--report", store_ + "/shop-segments/page.html"}, 2, "would lie in");
 }
 
+TEST_F(TrainSegments, AreCheckedWithTheOtherSettings) {
+  const auto check = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train", "nowhere", "--store", store_, "--model", "shop", "--check-config"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  };
+  EXPECT_EQ(check({}), 0) << err_;
+  EXPECT_EQ(check({"--segments", Declare("[clusters]\nk = 3\n")}), 0) << err_;
+  EXPECT_FALSE(std::filesystem::exists(store_)) << "nothing is made";
+  EXPECT_EQ(check({"--segments", Declare("[clusters]\nkk = 3\n")}), 2);
+  EXPECT_THAT(err_, HasSubstr("unknown key 'kk'"));
+  EXPECT_EQ(check({"--segments-model", "groups"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--segments-model is for --segments"));
+}
+
 // As a first publication leaves it that is killed before its version is the current one.
 TEST_F(TrainSegments, FollowAVersionThatNothingNames) {
   const std::string file = Declare("");
