@@ -2,6 +2,8 @@
 PRESET ?= release
 BUILD := $(if $(filter debug,$(PRESET)),build-debug,build)
 JOBS ?= $(shell nproc)
+# llvm-symbolizer names the places in a sanitizer's report.
+export PATH := $(PATH):/usr/lib/llvm-16/bin
 
 .PHONY: build demo test sanitize mutate deps bench fuzz soak format clean
 
@@ -20,7 +22,7 @@ sanitize:
 	@scripts/install_deps.sh --test
 	@cmake --preset asan+ubsan --log-level=WARNING
 	@cmake --build build-asan -j $(JOBS)
-	@PATH="$$PATH:/usr/lib/llvm-16/bin" ctest --test-dir build-asan -j $(JOBS) --output-on-failure --label-exclude project
+	@ctest --test-dir build-asan -j $(JOBS) --output-on-failure --label-exclude project
 
 mutate:
 	@scripts/install_deps.sh --test

@@ -8,7 +8,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${SECONDS_EACH:-300}
-export PATH="$PATH:/usr/lib/llvm-16/bin"  # llvm-symbolizer, for the reports
 cmake --preset fuzz --log-level=WARNING
 cmake --build build-fuzz --target fuzz_targets -j "${JOBS:-$(nproc)}"
 [[ -d /dev/shm ]] && export TMPDIR=/dev/shm

@@ -7,7 +7,6 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
-export PATH="$PATH:/usr/lib/llvm-16/bin"  # llvm-symbolizer, for the sanitizers' reports
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 summary=()
